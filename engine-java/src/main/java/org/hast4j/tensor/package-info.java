@@ -1,0 +1,2 @@
+/** Shapes and element types: the vocabulary every other package shares. */
+package org.hast4j.tensor;

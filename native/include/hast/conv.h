@@ -1,0 +1,43 @@
+/* Two-dimensional convolution, NHWC activations, OHWI weights [k, r, s, c], square stride and zero padding.
+ * Part of the C ABI; include <hast/hast.h>. Output height p = (h + 2 pad - r) / stride + 1, width q likewise.
+ * Any sizes >= 1; the fast paths are those of the CIFAR ResNets. Deterministic. */
+#ifndef HAST_CONV_H
+#define HAST_CONV_H
+
+#include <hast/status.h>
+
+#define HAST_CONV_FWD 0
+#define HAST_CONV_BWD_DATA 1
+#define HAST_CONV_BWD_WEIGHT 2
+
+/* Scratch for one of the three directions. */
+HAST_API int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r,
+                                             int64_t s, int32_t stride, int32_t pad, int32_t direction) HAST_NOEXCEPT;
+
+/* y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c] */
+HAST_API int32_t hast_conv2d_fwd_f32(float* y,            /* out [n, p, q, k] */
+                                     const float* x,      /* [n, h, w, c] */
+                                     const float* weight, /* [k, r, s, c] */
+                                     const float* bias,   /* [k] or NULL */
+                                     void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
+                                     int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                     void* stream) HAST_NOEXCEPT;
+
+/* dx (=, or += when accumulate) the adjoint of the forward map applied to dy */
+HAST_API int32_t hast_conv2d_bwd_data_f32(float* dx,           /* out or in-out [n, h, w, c] */
+                                          const float* dy,     /* [n, p, q, k] */
+                                          const float* weight, /* [k, r, s, c] */
+                                          void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
+                                          int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                          int32_t accumulate, void* stream) HAST_NOEXCEPT;
+
+/* dweight[o,u,v,c] = sum_{n,i,j} dy[n,i,j,o] x[n, i stride + u - pad, j stride + v - pad, c]; partial sums over fixed
+ * groups of images, added in order */
+HAST_API int32_t hast_conv2d_bwd_weight_f32(float* dweight,  /* out [k, r, s, c], = */
+                                            const float* dy, /* [n, p, q, k] */
+                                            const float* x,  /* [n, h, w, c] */
+                                            void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
+                                            int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                            void* stream) HAST_NOEXCEPT;
+
+#endif

@@ -1,0 +1,37 @@
+/* Devices, memory and streams. Part of the C ABI; include <hast/hast.h>. */
+#ifndef HAST_DEVICE_H
+#define HAST_DEVICE_H
+
+#include <hast/status.h>
+
+/* Number of devices this library can drive; the CPU library answers 1. */
+HAST_API int32_t hast_device_count(int32_t* count) HAST_NOEXCEPT;
+
+/* One line for people: model, cores or compute capability, memory, the instruction set the kernels will use.
+ * Writes at most text_bytes bytes, always terminated. */
+HAST_API int32_t hast_device_describe(char* text, int64_t text_bytes, int32_t ordinal) HAST_NOEXCEPT;
+
+/* Bytes free and bytes installed on the device. */
+HAST_API int32_t hast_device_memory(int64_t* free_bytes, int64_t* total_bytes, int32_t ordinal) HAST_NOEXCEPT;
+
+/* A stream runs kernels in the order of their launch. On the CPU it owns `threads` workers, the launching thread
+ * counted among them, and a launch returns when the kernel has finished; results do not depend on `threads`.
+ * On a GPU `threads` is ignored. One thread at a time may use a stream. */
+HAST_API int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t threads) HAST_NOEXCEPT;
+HAST_API int32_t hast_stream_destroy(void* stream) HAST_NOEXCEPT;
+
+/* Waits for everything launched before; returns the first error of those launches. */
+HAST_API int32_t hast_stream_synchronize(void* stream) HAST_NOEXCEPT;
+
+/* Device memory, aligned to 256 bytes, not cleared. */
+HAST_API int32_t hast_memory_allocate(void** address, int64_t bytes, int32_t ordinal) HAST_NOEXCEPT;
+HAST_API int32_t hast_memory_free(void* address, int32_t ordinal) HAST_NOEXCEPT;
+
+/* Host to device and device to host; return when the host memory may be reused or read. */
+HAST_API int32_t hast_memory_upload(void* device, const void* host, int64_t bytes, void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_memory_download(void* host, const void* device, int64_t bytes, void* stream) HAST_NOEXCEPT;
+
+/* Device to device, in stream order; the ranges must not overlap. Capture-safe. */
+HAST_API int32_t hast_memory_copy(void* destination, const void* source, int64_t bytes, void* stream) HAST_NOEXCEPT;
+
+#endif

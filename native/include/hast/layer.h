@@ -1,0 +1,75 @@
+/* Linear, pooling, upsampling, embedding, parameter-free shortcut. Part of the C ABI; include <hast/hast.h>.
+ * All are capture-safe and deterministic. */
+#ifndef HAST_LAYER_H
+#define HAST_LAYER_H
+
+#include <hast/status.h>
+
+/* y = x weight^T + bias */
+HAST_API int32_t hast_linear_fwd_f32(float* y,            /* out [n, outputs] */
+                                     const float* x,      /* [n, inputs] */
+                                     const float* weight, /* [outputs, inputs] */
+                                     const float* bias,   /* [outputs] or NULL */
+                                     int64_t n, int64_t inputs, int64_t outputs, void* stream) HAST_NOEXCEPT;
+
+/* dx = dy weight */
+HAST_API int32_t hast_linear_bwd_data_f32(float* dx,           /* out [n, inputs], = */
+                                          const float* dy,     /* [n, outputs] */
+                                          const float* weight, /* [outputs, inputs] */
+                                          int64_t n, int64_t inputs, int64_t outputs, void* stream) HAST_NOEXCEPT;
+
+/* dweight = dy^T x; dbias = column sums of dy */
+HAST_API int32_t hast_linear_bwd_weight_f32(float* dweight,  /* out [outputs, inputs], = */
+                                            float* dbias,    /* out [outputs] or NULL, = */
+                                            const float* dy, /* [n, outputs] */
+                                            const float* x,  /* [n, inputs] */
+                                            int64_t n, int64_t inputs, int64_t outputs, void* stream) HAST_NOEXCEPT;
+
+/* y = mean of x over hw */
+HAST_API int32_t hast_global_avg_pool_fwd_f32(float* y,       /* out [n, c] */
+                                              const float* x, /* [n, hw, c] */
+                                              int64_t n, int64_t hw, int64_t c, void* stream) HAST_NOEXCEPT;
+
+/* dx = dy / hw, repeated over hw */
+HAST_API int32_t hast_global_avg_pool_bwd_f32(float* dx,       /* out [n, hw, c], = */
+                                              const float* dy, /* [n, c] */
+                                              int64_t n, int64_t hw, int64_t c, void* stream) HAST_NOEXCEPT;
+
+/* Nearest-neighbour upsampling by 2 */
+HAST_API int32_t hast_upsample_fwd_f32(float* y,       /* out [n, 2h, 2w, c] */
+                                       const float* x, /* [n, h, w, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, void* stream) HAST_NOEXCEPT;
+
+/* dx = sum of the four dy that read it; h and w are those of x */
+HAST_API int32_t hast_upsample_bwd_f32(float* dx,       /* out [n, h, w, c], = */
+                                       const float* dy, /* [n, 2h, 2w, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, void* stream) HAST_NOEXCEPT;
+
+/* y[n] = table[labels[n]] * noise[n] (element-wise): the conditional generator's input */
+HAST_API int32_t hast_embedding_fwd_f32(float* y,              /* out [n, d] */
+                                        const float* table,    /* [classes, d] */
+                                        const float* noise,    /* [n, d] */
+                                        const int32_t* labels, /* [n] */
+                                        int64_t n, int64_t d, int64_t classes, void* stream) HAST_NOEXCEPT;
+
+/* dtable[k] = sum over n with labels[n] == k of dy[n] * noise[n] */
+HAST_API int32_t hast_embedding_bwd_f32(float* dtable,         /* out [classes, d], = */
+                                        const float* dy,       /* [n, d] */
+                                        const float* noise,    /* [n, d] */
+                                        const int32_t* labels, /* [n] */
+                                        int64_t n, int64_t d, int64_t classes, void* stream) HAST_NOEXCEPT;
+
+/* ResNet shortcut A: y[n,i,j,o] = x[n, i stride, j stride, o - front] where that channel exists, else 0;
+ * front = (k - c) / 2; output sizes ceil(h / stride), ceil(w / stride) */
+HAST_API int32_t hast_shortcut_fwd_f32(float* y,       /* out [n, ceil(h/stride), ceil(w/stride), k] */
+                                       const float* x, /* [n, h, w, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int32_t stride,
+                                       void* stream) HAST_NOEXCEPT;
+
+/* dx = the adjoint: dy where it was read, 0 elsewhere */
+HAST_API int32_t hast_shortcut_bwd_f32(float* dx,       /* out [n, h, w, c], = */
+                                       const float* dy, /* [n, ceil(h/stride), ceil(w/stride), k] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int32_t stride,
+                                       void* stream) HAST_NOEXCEPT;
+
+#endif

@@ -1,0 +1,34 @@
+/* Optimiser steps; everything that changes from step to step is read from device memory. Part of the C ABI;
+ * include <hast/hast.h>. All are capture-safe and deterministic. */
+#ifndef HAST_OPTIM_H
+#define HAST_OPTIM_H
+
+#include <hast/status.h>
+
+/* Adam (Kingma & Ba 2015, PyTorch's form), t = *step + 1:
+ *   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g²
+ *   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon) */
+HAST_API int32_t hast_adam_step_f32(float* p, float* m, float* v, /* in-out [n] */
+                                    const float* g,               /* [n] */
+                                    const float* lr,              /* [1] */
+                                    const int64_t* step,          /* [1] completed steps */
+                                    int64_t n, float beta1, float beta2, float epsilon, void* stream) HAST_NOEXCEPT;
+
+/* SGD with momentum: d = g + decay p; buffer = momentum buffer + d; p -= lr (nesterov ? d + momentum buffer : buffer).
+ * A buffer that starts at 0 gives PyTorch's first step. */
+HAST_API int32_t hast_sgd_step_f32(float* p, float* buffer, /* in-out [n] */
+                                   const float* g,          /* [n] */
+                                   const float* lr,         /* [1] */
+                                   int64_t n, float momentum, float decay, int32_t nesterov,
+                                   void* stream) HAST_NOEXCEPT;
+
+/* ReduceLROnPlateau, mode min, relative threshold, cooldown 0. state = {lr, best, bad steps}; start {lr, +inf, 0}.
+ *   if loss < best (1 - threshold): best = loss, bad = 0; else bad += 1
+ *   if bad > patience: next = max(lr * factor, min_lr); if lr - next > epsilon: lr = next; bad = 0
+ * A NaN loss counts as bad. */
+HAST_API int32_t hast_plateau_step_f32(float* state,      /* in-out [3] */
+                                       const float* loss, /* [1] */
+                                       float factor, float threshold, float min_lr, float epsilon, int32_t patience,
+                                       void* stream) HAST_NOEXCEPT;
+
+#endif
