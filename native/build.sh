@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the CPU kernel library and copies it below <resources>/<os>-<machine>/, where the engine looks for it.
+# usage: build.sh <build folder> <resources folder>
+set -euo pipefail
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build_dir=$1
+resources_dir=$2
+
+missing=()
+command -v cmake >/dev/null || missing+=("cmake (3.25 or newer)")
+command -v ninja >/dev/null || missing+=("ninja")
+command -v "${CXX:-c++}" >/dev/null || command -v g++ >/dev/null || missing+=("a C++ compiler (g++)")
+if ((${#missing[@]})); then
+  {
+    echo "hast4j's kernels are C++ and cannot be built here. Not found:"
+    printf '  %s\n' "${missing[@]}"
+    echo "On Debian or Ubuntu: sudo apt-get install cmake ninja-build g++"
+  } >&2
+  exit 1
+fi
+
+# Ninja runs CMake again by itself when a CMakeLists.txt changes. A first configuration is needed only where there is
+# none yet, or where the checkout was moved since.
+cache=$build_dir/CMakeCache.txt
+if [[ ! -f $build_dir/build.ninja ]] || ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_dir" "$cache"; then
+  cmake --fresh -S "$source_dir" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+fi
+cmake --build "$build_dir" -- --quiet
+cmake --install "$build_dir" --prefix "$resources_dir/$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)" >/dev/null
