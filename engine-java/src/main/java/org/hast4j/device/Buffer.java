@@ -1,0 +1,93 @@
+package org.hast4j.device;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A range of device memory: an address, a size and the device that owns it. It is never a {@link MemorySegment}, because
+ * a Java read of GPU memory would fault; host arrays go in and out by copies.
+ */
+public final class Buffer implements AutoCloseable {
+  private final Device device;
+  private final String purpose;
+  private final long bytes;
+  private long address;
+
+  Buffer(Device device, String purpose, long address, long bytes) {
+    this.device = device;
+    this.purpose = purpose;
+    this.address = address;
+    this.bytes = bytes;
+  }
+
+  /**
+   * The device address of a byte range inside this buffer.
+   *
+   * @throws IndexOutOfBoundsException if the range leaves the buffer
+   * @throws IllegalStateException if the buffer is closed
+   */
+  public long address(long offset, long length) {
+    if (offset < 0 || length < 0 || offset > bytes - length) {
+      throw new IndexOutOfBoundsException(
+          "bytes [%d, %d) of buffer '%s', which has %d".formatted(offset, offset + length, purpose, bytes));
+    }
+    if (address == 0) {
+      throw new IllegalStateException("buffer '" + purpose + "' is closed");
+    }
+    return address + offset;
+  }
+
+  public long bytes() {
+    return bytes;
+  }
+
+  /** Copies a host array to a byte offset. */
+  public void upload(long offset, float[] values) {
+    upload(offset, MemorySegment.ofArray(values));
+  }
+
+  /** Copies a host array to a byte offset. */
+  public void upload(long offset, int[] values) {
+    upload(offset, MemorySegment.ofArray(values));
+  }
+
+  /** Copies a host array to a byte offset. */
+  public void upload(long offset, long[] values) {
+    upload(offset, MemorySegment.ofArray(values));
+  }
+
+  /** Fills a host array from a byte offset, after everything launched before. */
+  public void download(long offset, float[] values) {
+    download(offset, MemorySegment.ofArray(values));
+  }
+
+  /** Fills a host array from a byte offset, after everything launched before. */
+  public void download(long offset, int[] values) {
+    download(offset, MemorySegment.ofArray(values));
+  }
+
+  /** Fills a host array from a byte offset, after everything launched before. */
+  public void download(long offset, long[] values) {
+    download(offset, MemorySegment.ofArray(values));
+  }
+
+  private void upload(long offset, MemorySegment host) {
+    device.kernels().memoryUpload(address(offset, host.byteSize()), host, device.stream());
+  }
+
+  private void download(long offset, MemorySegment host) {
+    device.kernels().memoryDownload(host, address(offset, host.byteSize()), device.stream());
+  }
+
+  /** Sets all of it to zero bytes. */
+  public void clear() {
+    device.kernels().fillFwd(address(0, bytes), bytes / Float.BYTES, 0, device.stream());
+  }
+
+  @Override
+  public void close() {
+    if (address != 0) {
+      device.release(purpose, address, bytes);
+      address = 0;
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Devices, their memory, and the account of it. */
+package org.hast4j.device;

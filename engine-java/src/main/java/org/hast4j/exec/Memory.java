@@ -1,0 +1,60 @@
+package org.hast4j.exec;
+
+import java.util.LinkedHashMap;
+import org.hast4j.device.Buffer;
+import org.hast4j.device.Device;
+import org.hast4j.graph.Storage;
+
+/**
+ * The device buffers behind storages. Programs that name the same storage share its buffer. A storage gets its buffer,
+ * cleared to zero, when first asked for.
+ */
+public final class Memory implements AutoCloseable {
+  private final Device device;
+  private final LinkedHashMap<Storage, Buffer> buffers = new LinkedHashMap<>();
+
+  public Memory(Device device) {
+    this.device = device;
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  /** The buffer of a storage. */
+  public Buffer buffer(Storage storage) {
+    Buffer buffer = buffers.get(storage);
+    if (buffer == null) {
+      buffer = device.allocate(storage.name(), storage.bytes());
+      buffer.clear();
+      buffers.put(storage, buffer);
+    }
+    return buffer;
+  }
+
+  /** A new array of {@code count} floats from the start of a storage. */
+  public float[] floats(Storage storage, int count) {
+    float[] values = new float[count];
+    buffer(storage).download(0, values);
+    return values;
+  }
+
+  /** All of a storage as floats. */
+  public float[] floats(Storage storage) {
+    return floats(storage, Math.toIntExact(storage.bytes() / Float.BYTES));
+  }
+
+  /** Gives back the buffer of a storage that is no longer needed. */
+  public void free(Storage storage) {
+    Buffer buffer = buffers.remove(storage);
+    if (buffer != null) {
+      buffer.close();
+    }
+  }
+
+  @Override
+  public void close() {
+    buffers.sequencedValues().reversed().forEach(Buffer::close);
+    buffers.clear();
+  }
+}

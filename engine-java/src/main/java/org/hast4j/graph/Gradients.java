@@ -1,0 +1,308 @@
+package org.hast4j.graph;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Reverse-mode differentiation as a rewrite: appends to a graph the nodes that compute the gradient of a scalar loss.
+ * The exhaustive switch over {@link Op} makes an operation without a gradient rule a compile error.
+ *
+ * <p>Loss operations compute their gradients in their forward pass, for a loss of weight 1; losses are summed through
+ * their bases or {@link Op.Add}. Quantisers pass gradients straight through. Three cotangents are carried in the form
+ * their consumer takes: that of {@link Op.BnAct#ATTENTION} as the factor of {@link Op.FeatureAlign}, and those of batch
+ * means and variances together, at the mean, as the pair {@link Op.BnStatsLoss} gives.
+ */
+public final class Gradients {
+  private final Graph graph;
+  private final Set<Value> active = new HashSet<>();
+  private final Map<Value, Value> cotangents = new HashMap<>();
+  private final Set<Value> unit = new HashSet<>();
+
+  private Gradients(Graph graph) {
+    this.graph = graph;
+  }
+
+  /**
+   * Gradients of a loss with respect to values of the graph.
+   *
+   * @param loss a sum of loss operations' outputs
+   * @param wrt variables or intermediate values
+   * @return the gradient of each, in the order given
+   * @throws IllegalArgumentException if the loss does not depend on one of them differentiably
+   */
+  public static List<Value> of(Graph graph, Value loss, List<Value> wrt) {
+    return new Gradients(graph).differentiate(loss, wrt);
+  }
+
+  private List<Value> differentiate(Value loss, List<Value> wrt) {
+    // Only nodes between wrt and the loss matter; the graph grows while rules run, so take the list first.
+    List<Node> forward = new ArrayList<>(graph.nodes().subList(0, loss.node().id() + 1));
+    active.addAll(wrt);
+    for (Node node : forward) {
+      if (node.inputs().stream().anyMatch(active::contains) && !node.op().effect()) {
+        for (int i = 0; i < node.outputs().size(); i++) {
+          active.add(node.output(i));
+        }
+      }
+    }
+    unit.add(loss);
+    for (Node node : forward.reversed()) {
+      if (node.inputs().stream().anyMatch(active::contains)) {
+        propagate(node);
+      }
+    }
+    List<Value> gradients = new ArrayList<>();
+    for (Value value : wrt) {
+      Value gradient = cotangents.get(value);
+      if (gradient == null) {
+        throw new IllegalArgumentException(loss + " does not depend differentiably on " + value);
+      }
+      gradients.add(gradient);
+    }
+    return gradients;
+  }
+
+  private void propagate(Node node) {
+    switch (node.op()) {
+      case Op.Conv2d op -> convolution(node, op);
+      case Op.BnAct op -> batchNorm(node, op);
+      case Op.BnStats _ -> pass(node.output(0), node.inputs().get(0), this::statisticsOnly);
+      case Op.BnStatsLoss op -> {
+        if (unit.contains(node.output(0))) {
+          add(node.inputs().get(0), node.output(1));
+          passUnitToBase(node, op.accumulates());
+        }
+      }
+      case Op.HardCrossEntropy _ -> loss(node, 0);
+      case Op.DistillKl _ -> {
+        loss(node, 0);
+        loss(node, 1);
+      }
+      case Op.FeatureAlign op -> {
+        loss(node, 0);
+        loss(node, 1);
+        if (unit.contains(node.output(0))) {
+          passUnitToBase(node, op.accumulates());
+        }
+      }
+      case Op.FakeQuant _, Op.FakeQuantChannel _ -> pass(node.output(0), node.inputs().get(0), dy -> dy);
+      case Op.Reshape _ ->
+          pass(node.output(0), node.inputs().get(0), dy -> graph.value(new Op.Reshape(node.inputs().get(0).type()), dy));
+      case Op.Linear _ -> linear(node);
+      case Op.GlobalAvgPool _ ->
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.GlobalAvgPoolGrad(node.inputs().get(0).type()), dy));
+      case Op.Upsample _ ->
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.UpsampleGrad(node.inputs().get(0).type()), dy));
+      case Op.Shortcut op ->
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.ShortcutGrad(op.stride(), node.inputs().get(0).type()), dy));
+      case Op.Embedding _ ->
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy ->
+                  graph.value(
+                      new Op.EmbeddingGrad(node.inputs().get(0).type()),
+                      dy,
+                      node.inputs().get(1),
+                      node.inputs().get(2)));
+      case Op.CropFlip _ ->
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.CropFlipGrad(node.inputs().get(0).type()), dy, node.inputs().get(1)));
+      case Op.Tanh _ ->
+          pass(node.output(0), node.inputs().get(0), dy -> graph.value(new Op.TanhGrad(), dy, node.output(0)));
+      case Op.Scale op ->
+          pass(node.output(0), node.inputs().get(0), dy -> graph.value(new Op.Scale(op.factor()), dy));
+      case Op.Add _ -> {
+        for (Value input : node.inputs()) {
+          if (unit.contains(node.output(0))) {
+            unit.add(input);
+          } else {
+            pass(node.output(0), input, dy -> dy);
+          }
+        }
+      }
+      case Op.Variable _,
+          Op.PhiloxNormal _,
+          Op.PhiloxLabels _,
+          Op.Boxes _,
+          Op.MinMax _,
+          Op.SignPerturb _,
+          Op.BnRunningStep _,
+          Op.RangeTrackStep _,
+          Op.AdamStep _,
+          Op.SgdStep _,
+          Op.PlateauStep _,
+          Op.CounterStep _ -> {
+        // Sources, and operations the method treats as constants.
+      }
+      case Op.Conv2dDataGrad _,
+          Op.Conv2dWeightGrad _,
+          Op.ChannelSum _,
+          Op.BnActGrad _,
+          Op.LinearDataGrad _,
+          Op.LinearWeightGrad _,
+          Op.GlobalAvgPoolGrad _,
+          Op.UpsampleGrad _,
+          Op.EmbeddingGrad _,
+          Op.ShortcutGrad _,
+          Op.CropFlipGrad _,
+          Op.TanhGrad _ -> {
+        if (node.outputs().stream().anyMatch(_ -> hasCotangent(node))) {
+          throw new IllegalArgumentException("second derivatives are not supported: " + node);
+        }
+      }
+    }
+  }
+
+  private boolean hasCotangent(Node node) {
+    for (int i = 0; i < node.outputs().size(); i++) {
+      if (cotangents.containsKey(node.output(i))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void convolution(Node node, Op.Conv2d op) {
+    Value dy = cotangents.get(node.output(0));
+    if (dy == null) {
+      return;
+    }
+    Value x = node.inputs().get(0);
+    Value weight = node.inputs().get(1);
+    graph.part(partOf(node));
+    if (active.contains(weight)) {
+      add(weight, graph.value(new Op.Conv2dWeightGrad(op.stride(), op.pad(), weight.type()), dy, x));
+    }
+    if (node.inputs().size() == 3 && active.contains(node.inputs().get(2))) {
+      add(node.inputs().get(2), graph.value(new Op.ChannelSum(), dy));
+    }
+    if (active.contains(x)) {
+      Value base = cotangents.get(x);
+      Op.Conv2dDataGrad grad = new Op.Conv2dDataGrad(op.stride(), op.pad(), x.type(), base != null);
+      cotangents.put(x, base == null ? graph.value(grad, dy, weight) : graph.value(grad, dy, weight, base));
+    }
+  }
+
+  private void batchNorm(Node node, Op.BnAct op) {
+    Value dy = cotangents.get(node.output(Op.BnAct.Y));
+    Value attention = cotangents.get(node.output(Op.BnAct.ATTENTION));
+    Value statistics = cotangents.get(node.output(Op.BnAct.BATCH_MEAN));
+    if (dy == null) {
+      if (attention != null || statistics != null) {
+        throw new IllegalArgumentException(
+            node + ": its output does not reach the loss although its statistics do, which is not supported");
+      }
+      return;
+    }
+    List<Value> inputs = new ArrayList<>(List.of(dy));
+    inputs.addAll(node.inputs().subList(0, op.affine() ? 5 : 3));
+    boolean mask = op.slope() != 1;
+    if (mask) {
+      inputs.add(node.output(Op.BnAct.MASK));
+    }
+    if (attention != null) {
+      inputs.add(attention);
+    }
+    if (statistics != null) {
+      inputs.add(statistics);
+      inputs.add(node.output(Op.BnAct.BATCH_MEAN));
+    }
+    graph.part(partOf(node));
+    Node gradient =
+        graph.apply(
+            new Op.BnActGrad(op, mask, attention != null, statistics != null), inputs.toArray(Value[]::new));
+    addIfActive(node.inputs().get(0), gradient.output(Op.BnActGrad.DU));
+    if (op.affine()) {
+      addIfActive(node.inputs().get(3), gradient.output(Op.BnActGrad.DGAMMA));
+      addIfActive(node.inputs().get(4), gradient.output(Op.BnActGrad.DBETA));
+    }
+    if (op.addend()) {
+      addIfActive(node.inputs().get(op.addendInput()), gradient.output(Op.BnActGrad.DADDEND));
+    }
+  }
+
+  private void linear(Node node) {
+    Value dy = cotangents.get(node.output(0));
+    if (dy == null) {
+      return;
+    }
+    Value x = node.inputs().get(0);
+    Value weight = node.inputs().get(1);
+    graph.part(partOf(node));
+    boolean bias = node.inputs().size() == 3 && active.contains(node.inputs().get(2));
+    if (active.contains(weight) || bias) {
+      Node gradient = graph.apply(new Op.LinearWeightGrad(), dy, x);
+      addIfActive(weight, gradient.output(0));
+      if (bias) {
+        add(node.inputs().get(2), gradient.output(1));
+      }
+    }
+    if (active.contains(x)) {
+      add(x, graph.value(new Op.LinearDataGrad(), dy, weight));
+    }
+  }
+
+  /** Adds a loss operation's own gradient output to the input it belongs to. */
+  private void loss(Node node, int input) {
+    if (unit.contains(node.output(0))) {
+      addIfActive(node.inputs().get(input), node.output(1 + input));
+    } else if (cotangents.containsKey(node.output(0))) {
+      throw new IllegalArgumentException(node + ": only plain sums of losses can be differentiated");
+    }
+  }
+
+  private void passUnitToBase(Node node, boolean accumulates) {
+    if (accumulates) {
+      unit.add(node.inputs().getLast());
+    }
+  }
+
+  private Value statisticsOnly(Value ignored) {
+    // Training-mode statistics are differentiated inside BnActGrad; only a statistic loss on BnStats would end here.
+    throw new IllegalArgumentException("take batch statistics for a loss from the batch norm, not from BnStats");
+  }
+
+  private interface Rule {
+    Value cotangentOfInput(Value dy);
+  }
+
+  private void pass(Value output, Value input, Rule rule) {
+    Value dy = cotangents.get(output);
+    if (dy != null && active.contains(input)) {
+      graph.part(partOf(output.node()));
+      add(input, rule.cotangentOfInput(dy));
+    }
+  }
+
+  private void addIfActive(Value value, Value gradient) {
+    if (active.contains(value)) {
+      add(value, gradient);
+    }
+  }
+
+  private void add(Value value, Value gradient) {
+    Value before = cotangents.get(value);
+    cotangents.put(value, before == null ? gradient : graph.value(new Op.Add(), before, gradient));
+  }
+
+  private static String partOf(Node node) {
+    int space = node.label().indexOf(' ');
+    return space < 0 ? "" : node.label().substring(space + 1);
+  }
+}

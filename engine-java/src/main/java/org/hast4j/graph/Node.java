@@ -1,0 +1,50 @@
+package org.hast4j.graph;
+
+import java.util.List;
+
+/** An operation applied to values. Identity is the object; ids follow the order of execution. */
+public final class Node {
+  private final int id;
+  private final Op op;
+  private final List<Value> inputs;
+  private final List<TensorType> outputs;
+  private final String label;
+
+  Node(int id, Op op, List<Value> inputs, List<TensorType> outputs, String label) {
+    this.id = id;
+    this.op = op;
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.label = label;
+  }
+
+  public int id() {
+    return id;
+  }
+
+  public Op op() {
+    return op;
+  }
+
+  public List<Value> inputs() {
+    return inputs;
+  }
+
+  public List<TensorType> outputs() {
+    return outputs;
+  }
+
+  /** The operation's name and the part of the network it belongs to, for messages and profiles. */
+  public String label() {
+    return label;
+  }
+
+  public Value output(int index) {
+    return new Value(this, index);
+  }
+
+  @Override
+  public String toString() {
+    return label + "#" + id;
+  }
+}

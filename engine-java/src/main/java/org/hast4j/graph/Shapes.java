@@ -1,0 +1,53 @@
+package org.hast4j.graph;
+
+import java.util.List;
+import org.hast4j.tensor.Shape;
+
+/** Checks of operations' inputs; each failure names the operation and both sides. */
+final class Shapes {
+  private Shapes() {}
+
+  static void count(String what, List<TensorType> inputs, int... allowed) {
+    for (int count : allowed) {
+      if (inputs.size() == count) {
+        return;
+      }
+    }
+    throw new IllegalArgumentException(what + ": wrong number of inputs: " + inputs);
+  }
+
+  static Shape rank(String what, TensorType type, int rank) {
+    if (type.shape().rank() != rank) {
+      throw new IllegalArgumentException("%s must have %d dimensions, got %s".formatted(what, rank, type));
+    }
+    return type.shape();
+  }
+
+  static void same(String what, TensorType actual, TensorType expected) {
+    if (!actual.equals(expected)) {
+      throw new IllegalArgumentException("%s must be %s, got %s".formatted(what, expected, actual));
+    }
+  }
+
+  static void equal(String what, long a, long b) {
+    if (a != b) {
+      throw new IllegalArgumentException("%s differ: %d and %d".formatted(what, a, b));
+    }
+  }
+
+  static void bits(int bits) {
+    if (bits < 2 || bits > 8) {
+      throw new IllegalArgumentException("bit width must be 2 to 8, got " + bits);
+    }
+  }
+
+  static long convolved(long size, long kernel, int stride, int pad) {
+    long span = size + 2L * pad - kernel;
+    if (span < 0 || stride < 1 || pad < 0) {
+      throw new IllegalArgumentException(
+          "a kernel of %d with stride %d and padding %d does not fit size %d"
+              .formatted(kernel, stride, pad, size));
+    }
+    return span / stride + 1;
+  }
+}

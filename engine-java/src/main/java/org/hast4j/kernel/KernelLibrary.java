@@ -1,0 +1,153 @@
+package org.hast4j.kernel;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+
+/** A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards. */
+public final class KernelLibrary implements AutoCloseable {
+  private static final String DRIVER = "libcuda.so.1";
+
+  private final Arena arena;
+  private final Kernels kernels;
+  private final Backend backend;
+
+  private KernelLibrary(Arena arena, Kernels kernels, Backend backend) {
+    this.arena = arena;
+    this.kernels = kernels;
+    this.backend = backend;
+  }
+
+  /**
+   * Loads a backend's library from the program's resources.
+   *
+   * @throws IllegalStateException if this build does not hold it, or it does not load here
+   */
+  public static KernelLibrary load(Backend backend) {
+    URL resource = KernelLibrary.class.getResource(resource(backend));
+    if (resource == null) {
+      throw new IllegalStateException(missing(backend));
+    }
+    Arena arena = Arena.ofShared();
+    try {
+      Path extracted = resource.getProtocol().equals("file") ? null : extract(resource, backend);
+      try {
+        Path file = extracted != null ? extracted : Path.of(resource.getPath());
+        return new KernelLibrary(arena, bind(file, arena), backend);
+      } finally {
+        if (extracted != null) {
+          // The mapping outlives the name: nothing is left behind, however the process ends.
+          Files.deleteIfExists(extracted);
+        }
+      }
+    } catch (IOException e) {
+      arena.close();
+      throw new UncheckedIOException(
+          "cannot unpack " + backend.fileName() + " into the temporary folder; is it full or unwritable?", e);
+    } catch (RuntimeException e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  /** Says whether a backend can be used, without leaving anything loaded. */
+  public static Availability probe(Backend backend) {
+    if (KernelLibrary.class.getResource(resource(backend)) == null) {
+      return new Availability.Unavailable(List.of(missing(backend)));
+    }
+    if (backend == Backend.CUDA && !driverLoads()) {
+      return new Availability.Unavailable(
+          List.of(DRIVER + " does not load: install the NVIDIA driver, or use --device cpu"));
+    }
+    try (KernelLibrary library = load(backend)) {
+      int count = library.kernels().deviceCount();
+      if (count == 0) {
+        return new Availability.Unavailable(List.of("the driver reports no device"));
+      }
+      return new Availability.Available(
+          IntStream.range(0, count).mapToObj(library.kernels()::deviceDescribe).toList());
+    } catch (RuntimeException e) {
+      return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
+    }
+  }
+
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+
+  private static Kernels bind(Path file, Arena arena) {
+    SymbolLookup lookup;
+    try {
+      lookup = SymbolLookup.libraryLookup(file, arena);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalStateException(
+          file.getFileName() + " does not load here (it is built for x86-64 Linux with glibc): " + e.getMessage(), e);
+    }
+    return new Kernels(
+        new Kernels.Symbols() {
+          @Override
+          public MemorySegment find(String name) {
+            return lookup
+                .find(name)
+                .orElseThrow(
+                    () ->
+                        new IllegalStateException(
+                            file.getFileName() + " lacks " + name + ": build it from the same sources"));
+          }
+
+          @Override
+          public String library() {
+            return file.getFileName().toString();
+          }
+        });
+  }
+
+  private static Path extract(URL resource, Backend backend) throws IOException {
+    Path file = Files.createTempFile("hast", backend.fileName());
+    try (InputStream in = resource.openStream()) {
+      Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+    }
+    return file;
+  }
+
+  private static boolean driverLoads() {
+    try (Arena arena = Arena.ofConfined()) {
+      SymbolLookup.libraryLookup(DRIVER, arena);
+      return true;
+    } catch (IllegalArgumentException e) {
+      return false;
+    }
+  }
+
+  private static String resource(Backend backend) {
+    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
+    String arch = System.getProperty("os.arch").equals("amd64") ? "x86_64" : System.getProperty("os.arch");
+    return "/org/hast4j/native/" + os + "-" + arch + "/" + backend.fileName();
+  }
+
+  private static String missing(Backend backend) {
+    return switch (backend) {
+      case CPU -> backend.fileName() + " is not part of this build: run `mvn package` with a C++ compiler, CMake and Ninja";
+      case CUDA -> "this build holds no CUDA kernels (" + backend.fileName() + "): use --device cpu";
+    };
+  }
+}

@@ -1,0 +1,279 @@
+package org.hast4j.plan;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.ToLongFunction;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.Value;
+
+/**
+ * The nodes of a graph that matter, in order, and a place for each of their values: variables and kept results in their
+ * storages, everything else on one slab, where values that are never needed together share memory. A gradient that adds
+ * to a base is written over it, element-wise results over inputs nobody needs any more.
+ *
+ * @param steps the live nodes in order, without variables and reshapes
+ * @param slabBytes size of the slab
+ */
+public record Plan(List<Step> steps, long slabBytes) {
+  /**
+   * One node with its places. Outputs nobody needs are null where the kernel can leave them out.
+   *
+   * @param copyBase whether the base must be copied to output 0 first, because it is still needed
+   * @param copies kept results that could not be computed in place
+   */
+  public record Step(
+      Node node,
+      List<Location> inputs,
+      Location[] outputs,
+      Location workspace,
+      boolean copyBase,
+      List<Copy> copies) {}
+
+  /** Bytes to copy after a step. */
+  public record Copy(Location from, Location to) {}
+
+  /**
+   * Plans a graph.
+   *
+   * @param workspaceBytes scratch a node's kernel needs
+   */
+  public static Plan of(Graph graph, ToLongFunction<Node> workspaceBytes) {
+    return new Planner(graph, workspaceBytes).plan();
+  }
+
+  /** The storages the steps read and write. */
+  public Set<Storage> storages() {
+    Set<Storage> storages = new HashSet<>();
+    for (Step step : steps) {
+      step.inputs().forEach(location -> storages.add(location.storage()));
+      for (Location location : step.outputs()) {
+        if (location != null) {
+          storages.add(location.storage());
+        }
+      }
+      step.copies().forEach(copy -> storages.add(copy.to().storage()));
+    }
+    storages.remove(null);
+    return storages;
+  }
+
+  private static final class Planner {
+    private static final int NEVER = -1;
+
+    /** Values that share one place. */
+    private static final class Group {
+      final long bytes;
+      final int first;
+      int last;
+      boolean kept;
+      Location fixed;
+
+      Group(long bytes, int first) {
+        this.bytes = bytes;
+        this.first = first;
+        this.last = first;
+      }
+    }
+
+    private final Graph graph;
+    private final ToLongFunction<Node> workspaceBytes;
+    private final List<Node> live = new ArrayList<>();
+    private final Map<Value, Integer> lastUse = new HashMap<>();
+    // In order of definition, so that the same graph always gives the same layout.
+    private final Map<Value, Group> groups = new LinkedHashMap<>();
+    private final Set<Integer> copiedBases = new HashSet<>();
+    private final Map<Integer, List<Value>> copiedResults = new HashMap<>();
+
+    Planner(Graph graph, ToLongFunction<Node> workspaceBytes) {
+      this.graph = graph;
+      this.workspaceBytes = workspaceBytes;
+    }
+
+    Plan plan() {
+      findLiveNodes();
+      findLastUses();
+      for (int i = 0; i < live.size(); i++) {
+        group(live.get(i), i);
+      }
+      graph.results().forEach(this::placeResult);
+      return place();
+    }
+
+    private void findLiveNodes() {
+      Set<Node> wanted = new HashSet<>();
+      graph.results().keySet().forEach(value -> wanted.add(value.node()));
+      for (Node node : graph.nodes().reversed()) {
+        if (node.op().effect() || wanted.contains(node)) {
+          wanted.add(node);
+          node.inputs().forEach(value -> wanted.add(value.node()));
+        }
+      }
+      graph.nodes().stream().filter(wanted::contains).forEach(live::add);
+    }
+
+    private void findLastUses() {
+      for (int i = 0; i < live.size(); i++) {
+        for (Value input : live.get(i).inputs()) {
+          lastUse.put(input, i);
+        }
+      }
+    }
+
+    private void group(Node node, int step) {
+      if (node.op() instanceof Op.Variable variable) {
+        Value value = node.output(0);
+        Group group = new Group(value.type().bytes(), step);
+        group.fixed = new Location(variable.storage(), variable.offset(), group.bytes);
+        groups.put(value, group);
+        return;
+      }
+      if (node.op() instanceof Op.Reshape) {
+        Group group = groups.get(node.inputs().getFirst());
+        join(node.output(0), group);
+        return;
+      }
+      Set<Group> taken = new HashSet<>();
+      for (int output = 0; output < node.outputs().size(); output++) {
+        Value value = node.output(output);
+        if (!needed(node, output)) {
+          continue;
+        }
+        Group group = takenOver(node, output, step, taken);
+        if (group == null) {
+          if (output == 0 && node.op().accumulates()) {
+            copiedBases.add(step);
+          }
+          group = new Group(value.type().bytes(), step);
+        } else {
+          taken.add(group);
+        }
+        join(value, group);
+      }
+    }
+
+    private boolean needed(Node node, int output) {
+      return !node.op().optional(output)
+          || read(node.output(output))
+          || read(node.output(node.op().partner(output)));
+    }
+
+    private boolean read(Value value) {
+      return lastUse.containsKey(value) || graph.results().containsKey(value);
+    }
+
+    private void join(Value value, Group group) {
+      group.last = Math.max(group.last, lastUse.getOrDefault(value, group.last));
+      group.kept |= graph.results().containsKey(value);
+      groups.put(value, group);
+    }
+
+    /** The group of an input that this output may take over, or null. */
+    private Group takenOver(Node node, int output, int step, Set<Group> taken) {
+      List<Value> inputs = node.inputs();
+      for (int input = 0; input < inputs.size(); input++) {
+        boolean base = output == 0 && node.op().accumulates() && input == inputs.size() - 1;
+        if (!base && !node.op().reuses(output, input)) {
+          continue;
+        }
+        Group group = groups.get(inputs.get(input));
+        boolean free =
+            group.fixed == null && !group.kept && group.last == step && group.first < step && !taken.contains(group);
+        if (free && group.bytes == node.output(output).type().bytes()) {
+          return group;
+        }
+      }
+      return null;
+    }
+
+    /** Lets a result be computed right in its storage, or schedules a copy where that would disturb something. */
+    private void placeResult(Value value, Op.Variable target) {
+      Group group = groups.get(value);
+      int defined = live.indexOf(value.node());
+      Location location = new Location(target.storage(), target.offset(), value.type().bytes());
+      if (group.fixed == null && !touchedBetween(location, group.first, defined)) {
+        group.fixed = location;
+      } else {
+        copiedResults.computeIfAbsent(defined, _ -> new ArrayList<>()).add(value);
+      }
+    }
+
+    private boolean touchedBetween(Location location, int first, int last) {
+      for (int i = first; i <= last; i++) {
+        for (Value input : live.get(i).inputs()) {
+          Location fixed = groups.get(input).fixed;
+          if (fixed != null && fixed.overlaps(location)) {
+            return true;
+          }
+        }
+      }
+      return false;
+    }
+
+    private Plan place() {
+      List<Group> ordered = groups.values().stream().distinct().filter(group -> group.fixed == null).toList();
+      List<Interval> intervals = new ArrayList<>();
+      ordered.forEach(group -> intervals.add(new Interval(group.bytes, group.first, group.last)));
+      int[] workspaceIndex = new int[live.size()];
+      long[] workspaces = new long[live.size()];
+      Arrays.fill(workspaceIndex, NEVER);
+      for (int i = 0; i < live.size(); i++) {
+        workspaces[i] = workspaceBytes.applyAsLong(live.get(i));
+        if (workspaces[i] > 0) {
+          workspaceIndex[i] = intervals.size();
+          intervals.add(new Interval(workspaces[i], i, i));
+        }
+      }
+      Slab slab = Slab.pack(intervals);
+      for (int i = 0; i < ordered.size(); i++) {
+        ordered.get(i).fixed = new Location(null, slab.offsets()[i], ordered.get(i).bytes);
+      }
+      List<Step> steps = new ArrayList<>();
+      for (int i = 0; i < live.size(); i++) {
+        Node node = live.get(i);
+        List<Copy> copies =
+            copiedResults.getOrDefault(i, List.of()).stream().map(value -> copyOf(value)).toList();
+        boolean silent = node.op() instanceof Op.Variable || node.op() instanceof Op.Reshape;
+        if (silent && copies.isEmpty()) {
+          continue;
+        }
+        Location workspace =
+            workspaceIndex[i] == NEVER
+                ? null
+                : new Location(null, slab.offsets()[workspaceIndex[i]], workspaces[i]);
+        steps.add(
+            new Step(
+                node,
+                node.inputs().stream().map(value -> groups.get(value).fixed).toList(),
+                locations(node),
+                workspace,
+                copiedBases.contains(i),
+                copies));
+      }
+      return new Plan(List.copyOf(steps), slab.bytes());
+    }
+
+    private Copy copyOf(Value value) {
+      Op.Variable target = graph.results().get(value);
+      Location from = groups.get(value).fixed;
+      return new Copy(from, new Location(target.storage(), target.offset(), from.bytes()));
+    }
+
+    private Location[] locations(Node node) {
+      Location[] locations = new Location[node.outputs().size()];
+      for (int output = 0; output < locations.length; output++) {
+        Group group = groups.get(node.output(output));
+        locations[output] = group == null ? null : group.fixed;
+      }
+      return locations;
+    }
+  }
+}
