@@ -1,0 +1,374 @@
+#include <hast/status.h>
+
+#include <algorithm>
+
+#include "conv2d_common.h"
+#include "parallel.h"
+
+namespace hast::conv {
+namespace {
+
+/* How the weight gradient of a shape is computed. */
+enum class Method {
+  kColumns, /* vectors over whole blocks of c, 3x3 pad 1 or 1x1 pad 0 */
+  kStem,    /* vectors over whole blocks of k, three input channels, 3x3 pad 1 stride 1 */
+  kPadded   /* anything, from input rows copied with padding */
+};
+
+struct WeightPlan {
+  Method method;
+  int64_t groups;         /* of images; each has its own partial sums */
+  int64_t partial_floats; /* of one group */
+  int64_t padded_c;
+  int64_t row_floats; /* of one padded input row; kPadded only */
+};
+
+constexpr int64_t kMaxStemWidth = 256;
+
+WeightPlan PlanOf(const Geometry& g) {
+  WeightPlan plan{};
+  const bool aligned = g.w == g.q * g.stride && g.h == g.p * g.stride && g.stride <= 2;
+  const bool three = g.r == 3 && g.s == 3 && g.pad == 1 && aligned && g.q >= 2;
+  const bool one = g.r == 1 && g.s == 1 && g.pad == 0 && aligned;
+  plan.padded_c = RoundUp(g.c, kLanes);
+  plan.method = Method::kPadded;
+  if (g.c % kLanes == 0 && (three || one)) plan.method = Method::kColumns;
+  if (g.c == 3 && g.k % kLanes == 0 && three && g.stride == 1 && g.w <= kMaxStemWidth) {
+    plan.method = Method::kStem;
+    plan.padded_c = 3;
+  }
+  plan.partial_floats = g.k * g.r * g.s * plan.padded_c;
+  if (plan.method == Method::kPadded) plan.row_floats = (g.w + 2 * g.pad) * plan.padded_c;
+  /* Many groups feed many workers, but each adds a pass over the partial sums. Large gradients are split over output
+   * channels too and need few. A function of the sizes only: the groups fix the order of the sums. */
+  constexpr int64_t kPartialFloats = 1 << 17;
+  plan.groups = std::min(g.n, std::clamp<int64_t>(kPartialFloats / plan.partial_floats, 2, 32));
+  return plan;
+}
+
+/* Adds one pixel: sum[v][o] += x[column + v] * dy[o] for the taps v in [kFirst, kLast]. */
+template <int L, int S, int O, int kFirst, int kLast>
+HAST_INLINE void Pixel(Vector<L> (&sum)[S][O], const float* x, int64_t x_step, const float* dy) {
+  Vector<L> column[S];
+#pragma GCC unroll 8
+  for (int v = kFirst; v <= kLast; ++v) column[v] = HAST_VECTOR(L, x + (v - (S - 1) / 2) * x_step);
+#pragma GCC unroll 16
+  for (int o = 0; o < O; ++o) {
+    const float value = dy[o];
+#pragma GCC unroll 8
+    for (int v = kFirst; v <= kLast; ++v) sum[v][o] += column[v] * value;
+  }
+}
+
+/* partial[o][v][lane] += sums over the pixels of images [first, last) for kernel row u, O output channels from o_first
+ * and the block of input channels at c_first. */
+template <int L, int S, int D, int O>
+HAST_INLINE void ColumnsTile(const Geometry& g, float* partial, const float* dy, const float* x, int64_t first,
+                             int64_t last, int64_t u, int64_t o_first, int64_t c_first) {
+  Vector<L> sum[S][O];
+#pragma GCC unroll 8
+  for (int v = 0; v < S; ++v) {
+#pragma GCC unroll 16
+    for (int o = 0; o < O; ++o) sum[v][o] = Vector<L>{};
+  }
+  const int64_t c = g.c;
+  const int64_t k = g.k;
+  for (int64_t image = first; image < last; ++image) {
+    for (int64_t i = 0; i < g.p; ++i) {
+      const int64_t row = i * D + u - g.pad;
+      if (row < 0 || row >= g.h) continue;
+      const float* from = x + (image * g.h + row) * g.w * c + c_first;
+      const float* gradient = dy + (image * g.p + i) * g.q * k + o_first;
+      int64_t j = 0;
+      int64_t end = g.q;
+      if (S == 3) {
+        Pixel<L, S, O, S == 3 ? 1 : 0, S - 1>(sum, from, c, gradient);
+        from += D * c;
+        gradient += k;
+        j = 1;
+        if (D == 1) end -= 1;
+      }
+      for (; j < end; ++j, from += D * c, gradient += k) Pixel<L, S, O, 0, S - 1>(sum, from, c, gradient);
+      if (S == 3 && D == 1) Pixel<L, S, O, 0, S == 3 ? 1 : 0>(sum, from, c, gradient);
+    }
+  }
+  float* target = partial + ((o_first * g.r + u) * S) * c + c_first;
+#pragma GCC unroll 16
+  for (int o = 0; o < O; ++o) {
+#pragma GCC unroll 8
+    for (int v = 0; v < S; ++v) {
+      *reinterpret_cast<Vector<L>*>(target + (o * g.r * S + v) * c) += sum[v][o];
+    }
+  }
+}
+
+/* Output channels [o_begin, o_end) of one group of images. */
+template <int L, int S, int D, int O>
+HAST_INLINE void ColumnsGroup(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                              int64_t image_end, int64_t o_begin, int64_t o_end) {
+  const int64_t o_floats = g.r * S * g.c;
+  std::memset(partial + o_begin * o_floats, 0, (o_end - o_begin) * o_floats * sizeof(float));
+  /* Images whose data stay in the near cache through the passes over kernel rows and channel blocks, but enough
+   * pixels to hide the sums' way to memory. */
+  constexpr int64_t kStepPixels = 256;
+  const int64_t step = std::max<int64_t>(1, kStepPixels / (g.p * g.q));
+  for (int64_t first = image_begin; first < image_end; first += step) {
+    const int64_t last = std::min(first + step, image_end);
+    for (int64_t c = 0; c < g.c; c += L) {
+      for (int64_t u = 0; u < g.r; ++u) {
+        int64_t o = o_begin;
+        for (; o + O <= o_end; o += O) ColumnsTile<L, S, D, O>(g, partial, dy, x, first, last, u, o, c);
+        if (o_end - o >= 4 && O > 4) {
+          ColumnsTile<L, S, D, 4>(g, partial, dy, x, first, last, u, o, c);
+          o += 4;
+        }
+        if (o_end - o == 3) {
+          ColumnsTile<L, S, D, 3>(g, partial, dy, x, first, last, u, o, c);
+          o += 3;
+        }
+        for (; o < o_end; ++o) ColumnsTile<L, S, D, 1>(g, partial, dy, x, first, last, u, o, c);
+      }
+    }
+  }
+}
+
+/* U kernel rows from u of three input channels: 9 U sums of L output channels. Partial sums are [k / L][r][9][L]. */
+template <int L, int U>
+HAST_INLINE void StemGroup(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                           int64_t image_end, int64_t o_begin, int64_t o_end) {
+  constexpr int kTaps = 9;
+  /* Input rows with a zero pixel on either side, kept for the kernel rows that meet them. */
+  float padded[3][(kMaxStemWidth + 2) * 3];
+  std::memset(padded, 0, sizeof(padded));
+  const int64_t o_floats = g.r * kTaps;
+  std::memset(partial + o_begin * o_floats, 0, (o_end - o_begin) * o_floats * sizeof(float));
+  const int64_t row_bytes = g.w * 3 * sizeof(float);
+  for (int64_t image = image_begin; image < image_end; ++image) {
+    for (int64_t o = o_begin; o < o_end; o += L) {
+      for (int64_t u = 0; u < 3; u += U) {
+        Vector<L> sum[U][kTaps];
+#pragma GCC unroll 8
+        for (int d = 0; d < U; ++d) {
+#pragma GCC unroll 16
+          for (int e = 0; e < kTaps; ++e) sum[d][e] = Vector<L>{};
+        }
+        for (int64_t i = 0; i < g.p; ++i) {
+          const float* rows[U];
+          for (int64_t d = 0; d < U; ++d) {
+            const int64_t row = i + u + d - 1;
+            float* copy = padded[(row + 3) % 3];
+            rows[d] = copy;
+            if (d < U - 1 && i > 0) continue;
+            if (row >= 0 && row < g.h) {
+              std::memcpy(copy + 3, x + (image * g.h + row) * g.w * 3, row_bytes);
+            } else {
+              std::memset(copy + 3, 0, row_bytes);
+            }
+          }
+          const float* gradient = dy + (image * g.p + i) * g.q * g.k + o;
+          for (int64_t j = 0; j < g.q; ++j, gradient += g.k) {
+            const Vector<L> value = HAST_VECTOR(L, gradient);
+#pragma GCC unroll 8
+            for (int d = 0; d < U; ++d) {
+#pragma GCC unroll 16
+              for (int e = 0; e < kTaps; ++e) sum[d][e] += value * rows[d][3 * j + e];
+            }
+          }
+        }
+        float* target = partial + o * o_floats + u * kTaps * L;
+#pragma GCC unroll 8
+        for (int d = 0; d < U; ++d) {
+#pragma GCC unroll 16
+          for (int e = 0; e < kTaps; ++e) *reinterpret_cast<Vector<L>*>(target + (d * kTaps + e) * L) += sum[d][e];
+        }
+      }
+    }
+  }
+}
+
+/* Any shape: kernel row u of one group of images. row holds one input row with its padding. */
+template <int L, int O>
+HAST_INLINE void PaddedTile(const Geometry& g, float* target, int64_t target_step, const float* row, int64_t row_step,
+                            const float* dy) {
+  Vector<L> sum[O];
+#pragma GCC unroll 16
+  for (int o = 0; o < O; ++o) sum[o] = Vector<L>{};
+  for (int64_t j = 0; j < g.q; ++j, row += row_step, dy += g.k) {
+    const Vector<L> value = HAST_VECTOR(L, row);
+#pragma GCC unroll 16
+    for (int o = 0; o < O; ++o) sum[o] += value * dy[o];
+  }
+#pragma GCC unroll 16
+  for (int o = 0; o < O; ++o) *reinterpret_cast<Vector<L>*>(target + o * target_step) += sum[o];
+}
+
+template <int L>
+HAST_INLINE void PaddedGroup(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                             int64_t image_end, int64_t u, int64_t padded_c, float* row) {
+  const int64_t o_floats = g.r * g.s * padded_c;
+  for (int64_t o = 0; o < g.k; ++o) {
+    std::memset(partial + o * o_floats + u * g.s * padded_c, 0, g.s * padded_c * sizeof(float));
+  }
+  std::memset(row, 0, (g.w + 2 * g.pad) * padded_c * sizeof(float));
+  for (int64_t image = image_begin; image < image_end; ++image) {
+    for (int64_t i = 0; i < g.p; ++i) {
+      const int64_t in_row = i * g.stride + u - g.pad;
+      if (in_row < 0 || in_row >= g.h) continue;
+      const float* from = x + (image * g.h + in_row) * g.w * g.c;
+      for (int64_t j = 0; j < g.w; ++j) {
+        std::memcpy(row + (j + g.pad) * padded_c, from + j * g.c, g.c * sizeof(float));
+      }
+      const float* gradient = dy + (image * g.p + i) * g.q * g.k;
+      for (int64_t v = 0; v < g.s; ++v) {
+        for (int64_t c = 0; c < g.c; c += L) {
+          const float* column = row + v * padded_c + c;
+          float* target = partial + (u * g.s + v) * padded_c + c;
+          const int64_t step = g.stride * padded_c;
+          int64_t o = 0;
+          for (; o + 8 <= g.k; o += 8) {
+            PaddedTile<L, 8>(g, target + o * o_floats, o_floats, column, step, gradient + o);
+          }
+          if (o + 4 <= g.k) {
+            PaddedTile<L, 4>(g, target + o * o_floats, o_floats, column, step, gradient + o);
+            o += 4;
+          }
+          for (; o < g.k; ++o) PaddedTile<L, 1>(g, target + o * o_floats, o_floats, column, step, gradient + o);
+        }
+      }
+    }
+  }
+}
+
+/* kColumns, kStem: output channels [begin, end). */
+using GroupFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                               int64_t image_end, int64_t begin, int64_t end);
+using PaddedFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                                int64_t image_end, int64_t u, int64_t padded_c, float* row);
+
+template <int S, int D>
+HAST_TARGET_V4 void ColumnsV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                              int64_t image_end, int64_t begin, int64_t end) {
+  ColumnsGroup<16, S, D, 8>(g, partial, dy, x, image_begin, image_end, begin, end);
+}
+template <int S, int D>
+HAST_TARGET_V3 void ColumnsV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                              int64_t image_end, int64_t begin, int64_t end) {
+  ColumnsGroup<8, S, D, 4>(g, partial, dy, x, image_begin, image_end, begin, end);
+}
+template <int S, int D>
+void ColumnsBaseline(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                     int64_t image_end, int64_t begin, int64_t end) {
+  ColumnsGroup<4, S, D, 4>(g, partial, dy, x, image_begin, image_end, begin, end);
+}
+
+HAST_TARGET_V4 void StemV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                           int64_t image_end, int64_t begin, int64_t end) {
+  StemGroup<16, 3>(g, partial, dy, x, image_begin, image_end, begin, end);
+}
+HAST_TARGET_V3 void StemV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                           int64_t image_end, int64_t begin, int64_t end) {
+  StemGroup<8, 1>(g, partial, dy, x, image_begin, image_end, begin, end);
+}
+void StemBaseline(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                  int64_t image_end, int64_t begin, int64_t end) {
+  StemGroup<4, 1>(g, partial, dy, x, image_begin, image_end, begin, end);
+}
+
+HAST_TARGET_V4 void PaddedV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                             int64_t image_end, int64_t u, int64_t padded_c, float* row) {
+  PaddedGroup<16>(g, partial, dy, x, image_begin, image_end, u, padded_c, row);
+}
+HAST_TARGET_V3 void PaddedV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                             int64_t image_end, int64_t u, int64_t padded_c, float* row) {
+  PaddedGroup<8>(g, partial, dy, x, image_begin, image_end, u, padded_c, row);
+}
+void PaddedBaseline(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                    int64_t image_end, int64_t u, int64_t padded_c, float* row) {
+  PaddedGroup<4>(g, partial, dy, x, image_begin, image_end, u, padded_c, row);
+}
+
+template <int S, int D>
+GroupFunction ColumnsFunction() {
+  return kIsa == Isa::kV4 ? ColumnsV4<S, D> : kIsa == Isa::kV3 ? ColumnsV3<S, D> : ColumnsBaseline<S, D>;
+}
+
+/* dweight[o] from the partial sums of all groups, in order. */
+void Reduce(const Geometry& g, const WeightPlan& plan, int64_t lanes, float* dweight, const float* partial, int64_t o) {
+  if (plan.method == Method::kStem) {
+    const int64_t taps = g.r * 9;
+    for (int64_t e = 0; e < taps; ++e) {
+      float sum = 0.0f;
+      for (int64_t group = 0; group < plan.groups; ++group) {
+        sum += partial[group * plan.partial_floats + o / lanes * lanes * taps + e * lanes + o % lanes];
+      }
+      dweight[o * taps + e] = sum;
+    }
+    return;
+  }
+  for (int64_t tap = 0; tap < g.r * g.s; ++tap) {
+    const float* from = partial + (o * g.r * g.s + tap) * plan.padded_c;
+    float* to = dweight + (o * g.r * g.s + tap) * g.c;
+    std::memcpy(to, from, g.c * sizeof(float));
+    for (int64_t group = 1; group < plan.groups; ++group) {
+      const float* more = from + group * plan.partial_floats;
+      for (int64_t c = 0; c < g.c; ++c) to[c] += more[c];
+    }
+  }
+}
+
+}  // namespace
+
+int64_t BackwardWeightWorkspaceBytes(const Geometry& g) {
+  const WeightPlan plan = PlanOf(g);
+  return kAlignment + 4 * plan.groups * (plan.partial_floats + g.r * plan.row_floats);
+}
+
+}  // namespace hast::conv
+
+using namespace hast::conv;
+
+int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
+                                   int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
+                                   int64_t r, int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
+  const Geometry g(n, h, w, c, k, r, s, stride, pad);
+  if (dweight == nullptr || dy == nullptr || x == nullptr || stream == nullptr || !g.Valid()) return HAST_EARGUMENT;
+  if (workspace == nullptr || workspace_bytes < BackwardWeightWorkspaceBytes(g)) return HAST_EWORKSPACE;
+  const WeightPlan plan = PlanOf(g);
+  float* partial = Align(workspace);
+  float* rows = partial + plan.groups * plan.partial_floats;
+  const int64_t lanes = kIsa == Isa::kV4 ? 16 : kIsa == Isa::kV3 ? 8 : 4;
+  const auto first_image = [&](int64_t group) { return group * n / plan.groups; };
+
+  if (plan.method == Method::kPadded) {
+    const PaddedFunction function = kIsa == Isa::kV4 ? PaddedV4 : kIsa == Isa::kV3 ? PaddedV3 : PaddedBaseline;
+    hast::parallel_for(stream, plan.groups * r, [&](int64_t task, int32_t) {
+      const int64_t group = task / r;
+      function(g, partial + group * plan.partial_floats, dy, x, first_image(group), first_image(group + 1), task % r,
+               plan.padded_c, rows + task * plan.row_floats);
+    });
+  } else {
+    GroupFunction function;
+    if (plan.method == Method::kStem) {
+      function = kIsa == Isa::kV4 ? StemV4 : kIsa == Isa::kV3 ? StemV3 : StemBaseline;
+    } else if (s == 3) {
+      function = stride == 1 ? ColumnsFunction<3, 1>() : ColumnsFunction<3, 2>();
+    } else {
+      function = stride == 1 ? ColumnsFunction<1, 1>() : ColumnsFunction<1, 2>();
+    }
+    const int64_t pieces = CeilDiv(k, kLanes);
+    hast::parallel_for(stream, plan.groups * pieces, [&](int64_t task, int32_t) {
+      const int64_t group = task / pieces;
+      const int64_t o = task % pieces * kLanes;
+      function(g, partial + group * plan.partial_floats, dy, x, first_image(group), first_image(group + 1), o,
+               std::min(o + kLanes, k));
+    });
+  }
+  const auto reduce = [&](int64_t o, int32_t) { Reduce(g, plan, lanes, dweight, partial, o); };
+  constexpr int64_t kSerialFloats = 1 << 15;
+  if (plan.groups * plan.partial_floats <= kSerialFloats) {
+    for (int64_t o = 0; o < k; ++o) reduce(o, 0);
+  } else {
+    hast::parallel_for(stream, k, reduce);
+  }
+  return HAST_OK;
+}

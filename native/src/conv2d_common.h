@@ -1,0 +1,91 @@
+/* Pieces shared by the three directions of the CPU convolution: vector types, instruction-set choice, geometry. */
+#ifndef HAST_CONV2D_COMMON_H
+#define HAST_CONV2D_COMMON_H
+
+#include <hast/conv.h>
+
+#include <cstdint>
+#include <cstring>
+
+#define HAST_INLINE inline __attribute__((always_inline))
+
+/* A kernel body is an always_inline template over its vector length. One entry function per instruction set
+ * instantiates it, with the vector length and register tile of that set, and inherits nothing from the build's -m
+ * flags. target_clones would force one vector length (and its spills) on every instruction set. */
+#if defined(__x86_64__)
+#define HAST_TARGET_V4 __attribute__((target("arch=x86-64-v4")))
+#define HAST_TARGET_V3 __attribute__((target("arch=x86-64-v3")))
+#else
+#define HAST_TARGET_V4
+#define HAST_TARGET_V3
+#endif
+
+namespace hast::conv {
+
+/* Packed channels are padded to a multiple of this, the longest vector, so that sizes do not depend on the machine. */
+inline constexpr int64_t kLanes = 16;
+
+template <int L>
+struct VectorOf {
+  typedef float type __attribute__((vector_size(L * 4), aligned(4), may_alias));
+};
+template <int L>
+using Vector = typename VectorOf<L>::type;
+
+/* A macro, because a function that returns a 64-byte vector has a different ABI with and without AVX-512. */
+#define HAST_VECTOR(L, address) (*reinterpret_cast<const ::hast::conv::Vector<L>*>(address))
+
+enum class Isa { kBaseline, kV3, kV4 };
+
+inline Isa DetectIsa() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return Isa::kV4;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+    return Isa::kV3;
+  }
+#endif
+  return Isa::kBaseline;
+}
+
+inline const Isa kIsa = DetectIsa();
+
+constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t RoundUp(int64_t a, int64_t b) { return CeilDiv(a, b) * b; }
+
+/* The arguments of conv.h. */
+struct Geometry {
+  int64_t n, h, w, c, k, r, s;
+  int64_t stride, pad;
+  int64_t p, q;
+
+  Geometry(int64_t n_, int64_t h_, int64_t w_, int64_t c_, int64_t k_, int64_t r_, int64_t s_, int32_t stride_,
+           int32_t pad_)
+      : n(n_), h(h_), w(w_), c(c_), k(k_), r(r_), s(s_), stride(stride_), pad(pad_), p(0), q(0) {
+    if (n < 1 || h < 1 || w < 1 || c < 1 || k < 1 || r < 1 || s < 1 || stride < 1 || pad < 0) return;
+    if (h + 2 * pad < r || w + 2 * pad < s) return;
+    p = (h + 2 * pad - r) / stride + 1;
+    q = (w + 2 * pad - s) / stride + 1;
+  }
+
+  bool Valid() const { return p >= 1 && q >= 1; }
+};
+
+/* Start of the 64-byte aligned part of a workspace; every workspace size includes these 64 bytes. */
+inline constexpr int64_t kAlignment = 64;
+inline float* Align(void* workspace) {
+  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kAlignment - 1) &
+                                  ~static_cast<uintptr_t>(kAlignment - 1));
+}
+
+/* Bytes for each direction of a valid geometry; each is defined beside its kernel. */
+int64_t ForwardWorkspaceBytes(const Geometry& g);
+int64_t BackwardDataWorkspaceBytes(const Geometry& g);
+int64_t BackwardWeightWorkspaceBytes(const Geometry& g);
+
+}  // namespace hast::conv
+
+#endif
