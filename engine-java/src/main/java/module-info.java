@@ -4,10 +4,11 @@ module org.hast4j.engine {
   requires com.fasterxml.jackson.databind;
   requires info.picocli;
   requires java.desktop;
-  requires java.net.http;
   requires org.slf4j;
   requires me.tongfei.progressbar;
   requires typesafe.config;
 
+  exports org.hast4j.data;
+  exports org.hast4j.io;
   exports org.hast4j.tensor;
 }

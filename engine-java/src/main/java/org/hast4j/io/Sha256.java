@@ -1,0 +1,49 @@
+package org.hast4j.io;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** SHA-256 checksums as 64 lower-case hexadecimal digits. */
+public final class Sha256 {
+  private static final int BLOCK_BYTES = 1 << 18;
+
+  private Sha256() {}
+
+  /** The checksum of the bytes. */
+  public static String of(byte[] bytes) {
+    return HexFormat.of().formatHex(newDigest().digest(bytes));
+  }
+
+  /**
+   * The checksum of a file's content.
+   *
+   * @throws UncheckedIOException if the file cannot be read
+   */
+  public static String of(Path file) {
+    MessageDigest digest = newDigest();
+    try (FileChannel channel = FileChannel.open(file)) {
+      ByteBuffer block = ByteBuffer.allocateDirect(BLOCK_BYTES);
+      while (channel.read(block) >= 0) {
+        digest.update(block.flip());
+        block.clear();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + file + ": " + e, e);
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static MessageDigest newDigest() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Files: atomic replacement, checksums and safetensors. */
+package org.hast4j.io;
