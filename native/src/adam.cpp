@@ -1,0 +1,50 @@
+// Adam (Kingma & Ba 2015, PyTorch's form): m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g²
+//   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon),  t = *step + 1
+// Shapes [n]. The factors that depend on t are computed in double and rounded once. 28 bytes per element.
+#include <hast/optim.h>
+
+#include <cmath>
+
+#include "kernel.h"
+
+namespace hast {
+namespace {
+
+struct Factors {
+  float beta1, rest1, beta2, rest2, rate, inverse_root, epsilon;
+};
+
+HAST_CLONES void step_range(float* __restrict p, float* __restrict m, float* __restrict v, const float* __restrict g,
+                            int64_t n, const Factors& factors) {
+  const Factors f = factors;
+  HAST_INDEPENDENT
+  for (int64_t i = 0; i < n; i++) {
+    const float mean = f.beta1 * m[i] + f.rest1 * g[i];
+    const float square = f.beta2 * v[i] + f.rest2 * (g[i] * g[i]);
+    m[i] = mean;
+    v[i] = square;
+    p[i] -= f.rate * mean / (__builtin_sqrtf(square) * f.inverse_root + f.epsilon);
+  }
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int32_t hast_adam_step_f32(float* p, float* m, float* v, const float* g, const float* lr, const int64_t* step,
+                           int64_t n, float beta1, float beta2, float epsilon, void* stream) noexcept {
+  if (any_null(p, m, v, g, lr, stream) || step == nullptr || n < 1) return HAST_EARGUMENT;
+  if (!(beta1 >= 0.0f && beta1 < 1.0f && beta2 >= 0.0f && beta2 < 1.0f && epsilon >= 0.0f)) return HAST_EARGUMENT;
+  const double t = static_cast<double>(*step + 1);
+  const double b1 = beta1, b2 = beta2;
+  const Factors factors{beta1,
+                        static_cast<float>(1.0 - b1),
+                        beta2,
+                        static_cast<float>(1.0 - b2),
+                        static_cast<float>(static_cast<double>(*lr) / (1.0 - std::pow(b1, t))),
+                        static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(b2, t))),
+                        epsilon};
+  for_ranges(stream, n, [&](int64_t i, int64_t length) { step_range(p + i, m + i, v + i, g + i, length, factors); });
+  return HAST_OK;
+}

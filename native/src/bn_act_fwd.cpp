@@ -1,0 +1,176 @@
+// Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
+//
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = v > 0
+//   y = fake_quant(v > 0 ? v : slope * v),  attention[n, c] = mean_hw f²,  batch moments of u
+//
+// Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
+// and mask agree bit for bit with the other libraries. One pass over memory: a block stays in the L1 cache while its
+// moments are taken and its outputs are written. Attention is summed in float32 within a block, in double across
+// blocks; moments as in bn_stats.cpp. Deterministic; independent of the number of threads. Bytes per element: 8, +4
+// addend, +1 mask.
+#include <hast/norm.h>
+
+#include <utility>
+
+#include "panel.h"
+#include "quantiser.h"
+
+namespace hast {
+namespace {
+
+constexpr int kAddend = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantised = 16, kVariants = 32;
+
+struct Forward {
+  float* y;
+  uint8_t* mask;
+  float* attention;
+  const float *u, *addend, *gamma, *beta, *mean, *variance, *range;
+  double* partial;  // per piece: mean[c], squares[c] of u, sum of f² [c]
+  Split s;
+  int64_t c;
+  float epsilon, slope;
+  int32_t bits;
+};
+
+template <int kVariant>
+HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
+  constexpr bool addend = (kVariant & kAddend) != 0;
+  constexpr bool mask = (kVariant & kMask) != 0;
+  constexpr bool moments = (kVariant & kMoments) != 0;
+  constexpr bool attention = (kVariant & kAttention) != 0;
+  constexpr bool quantised = (kVariant & kQuantised) != 0;
+
+  alignas(64) float mean[kMaxPeriod];
+  alignas(64) float scale[kMaxPeriod];
+  alignas(64) float beta[kMaxPeriod];
+  alignas(64) float squares[kMaxPeriod];
+  alignas(64) double attention_sums[kMaxPeriod];
+  Moments all;
+  const float slope = job.slope;
+  Quantiser quantise{};
+  if constexpr (quantised) quantise = quantiser(job.range[0], job.range[1], job.bits);
+  const int64_t c = job.c;
+  const Part at = part(job.s, piece);
+
+  for (int64_t tile = 0; tile < panels(c); tile++) {
+    const Panel p = panel(c, tile);
+    for (int64_t i = 0; i < p.width; i++) {
+      const float gamma = job.gamma != nullptr ? job.gamma[p.first + i] : 1.0f;
+      mean[i] = job.mean[p.first + i];
+      scale[i] = gamma / __builtin_sqrtf(job.variance[p.first + i] + job.epsilon);
+      beta[i] = job.beta != nullptr ? job.beta[p.first + i] : 0.0f;
+    }
+    repeat(mean, p);
+    repeat(scale, p);
+    repeat(beta, p);
+    if constexpr (moments) {
+      all.count = 0.0;
+      for (int64_t i = 0; i < p.width; i++) all.mean[i] = all.squares[i] = 0.0;
+    }
+    for (int64_t image = at.first_image; image < at.last_image; image++) {
+      if constexpr (attention) {
+        for (int64_t i = 0; i < p.width; i++) attention_sums[i] = 0.0;
+      }
+      for (int64_t row = 0; row < at.rows; row += p.block_rows) {
+        const int64_t rows = smaller(p.block_rows, at.rows - row);
+        const int64_t start = (image * job.s.hw + at.first_row + row) * c + p.first;
+        if constexpr (moments) add_block(all, job.u + start, p, rows);
+        if constexpr (attention) clear(squares, p);
+        for (int64_t g = 0; g < groups(p, rows); g++) {
+          const Group in = group(p, rows, g);
+          const int64_t length = in.length;
+          const float* __restrict u = job.u + start + in.offset;
+          const float* __restrict a = addend ? job.addend + start + in.offset : nullptr;
+          float* __restrict y = job.y + start + in.offset;
+          uint8_t* __restrict m = mask ? job.mask + start + in.offset : nullptr;
+          HAST_INDEPENDENT
+          for (int64_t i = 0; i < length; i++) {
+            const float f = (u[i] - mean[i]) * scale[i] + beta[i];
+            if constexpr (attention) squares[i] += f * f;
+            float v = f;
+            if constexpr (addend) v += a[i];
+            if constexpr (mask) m[i] = v > 0.0f;
+            v = v > 0.0f ? v : slope * v;
+            if constexpr (quantised) v = fake_quant(quantise, v);
+            y[i] = v;
+          }
+        }
+        if constexpr (attention) fold(attention_sums, squares, p);
+      }
+      if constexpr (attention) {
+        if (job.s.segments == 1) {
+          float* out = job.attention + image * c + p.first;
+          const double hw = static_cast<double>(job.s.hw);
+          for (int64_t i = 0; i < p.width; i++) out[i] = static_cast<float>(attention_sums[i] / hw);
+        } else {
+          double* out = job.partial + (piece * 3 + 2) * c + p.first;
+          for (int64_t i = 0; i < p.width; i++) out[i] = attention_sums[i];
+        }
+      }
+    }
+    if constexpr (moments) {
+      double* out = job.partial + piece * 3 * c + p.first;
+      for (int64_t i = 0; i < p.width; i++) {
+        out[i] = all.mean[i];
+        out[c + i] = all.squares[i];
+      }
+    }
+  }
+}
+
+using PieceFunction = void (*)(const Forward&, int64_t);
+
+template <int... kVariant>
+PieceFunction choose(int variant, std::integer_sequence<int, kVariant...>) {
+  PieceFunction chosen = nullptr;
+  ((variant == kVariant ? (chosen = forward_piece<kVariant>, 0) : 0), ...);
+  return chosen;
+}
+
+// Attention is the only per-image quantity: without it the images are one long matrix.
+Split split_forward(int64_t n, int64_t hw, int64_t c, bool per_image) {
+  return per_image ? split(n, hw, c) : split_rows(n * hw, c);
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexcept {
+  if (any_below_one(n, hw, c)) return 0;
+  const int64_t pieces = larger(split_forward(n, hw, c, true).pieces, split_forward(n, hw, c, false).pieces);
+  return pieces * 3 * c * static_cast<int64_t>(sizeof(double));
+}
+
+int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* batch_variance, float* attention,
+                            const float* u, const float* addend, const float* gamma, const float* beta,
+                            const float* mean, const float* variance, const float* range, void* workspace,
+                            int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
+                            int32_t bits, void* stream) noexcept {
+  if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
+  if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
+  if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
+  const bool per_image = attention != nullptr;
+  const Split s = split_forward(n, hw, c, per_image);
+  double* partial = static_cast<double*>(workspace);
+  const Forward job{y,        mask,  attention, u, addend, gamma,   beta,  mean,
+                    variance, range, partial,   s, c,      epsilon, slope, bits};
+  const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
+                      (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
+                      (range != nullptr ? kQuantised : 0);
+  const PieceFunction run = choose(variant, std::make_integer_sequence<int, kVariants>());
+  parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { run(job, piece); });
+  if (batch_mean != nullptr) combine_moments(batch_mean, batch_variance, partial, 3 * c, s, c, stream);
+  if (per_image && s.segments > 1) {
+    for (int64_t image = 0; image < n; image++) {
+      for (int64_t i = 0; i < c; i++) {
+        double sum = 0.0;
+        for (int64_t k = 0; k < s.segments; k++) sum += partial[((image * s.segments + k) * 3 + 2) * c + i];
+        attention[image * c + i] = static_cast<float>(sum / static_cast<double>(hw));
+      }
+    }
+  }
+  return HAST_OK;
+}

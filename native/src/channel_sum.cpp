@@ -1,0 +1,55 @@
+// y_c = sum over the rows of [rows, c]: the gradient of a bias. Sums in float32 within a block, in double across blocks
+// and pieces, combined in order. 4 bytes read per element.
+#include <hast/norm.h>
+
+#include "panel.h"
+
+namespace hast {
+namespace {
+
+HAST_CLONES void sum_of_piece(double* partial, const float* x, const Split& s, int64_t c, int64_t piece) {
+  alignas(64) float sums[kMaxPeriod];
+  alignas(64) double all[kMaxPeriod];
+  const Part at = part(s, piece);
+  for (int64_t tile = 0; tile < panels(c); tile++) {
+    const Panel p = panel(c, tile);
+    for (int64_t i = 0; i < p.width; i++) all[i] = 0.0;
+    for (int64_t row = 0; row < at.rows; row += p.block_rows) {
+      const int64_t rows = smaller(p.block_rows, at.rows - row);
+      clear(sums, p);
+      for (int64_t g = 0; g < groups(p, rows); g++) {
+        const Group in = group(p, rows, g);
+        const float* from = x + (at.first_row + row) * c + p.first + in.offset;
+        HAST_INDEPENDENT
+        for (int64_t i = 0; i < in.length; i++) sums[i] += from[i];
+      }
+      fold(all, sums, p);
+    }
+    for (int64_t i = 0; i < p.width; i++) partial[piece * c + p.first + i] = all[i];
+  }
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int64_t hast_channel_sum_workspace_bytes(int64_t rows, int64_t c) noexcept {
+  if (any_below_one(rows, c)) return 0;
+  return split_rows(rows, c).pieces * c * static_cast<int64_t>(sizeof(double));
+}
+
+int32_t hast_channel_sum_fwd_f32(float* y, const float* x, void* workspace, int64_t workspace_bytes, int64_t rows,
+                                 int64_t c, void* stream) noexcept {
+  if (any_null(y, x, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
+  if (workspace == nullptr || workspace_bytes < hast_channel_sum_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  const Split s = split_rows(rows, c);
+  double* partial = static_cast<double*>(workspace);
+  parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { sum_of_piece(partial, x, s, c, piece); });
+  for (int64_t i = 0; i < c; i++) {
+    double sum = 0.0;
+    for (int64_t piece = 0; piece < s.pieces; piece++) sum += partial[piece * c + i];
+    y[i] = static_cast<float>(sum);
+  }
+  return HAST_OK;
+}

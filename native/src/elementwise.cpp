@@ -1,0 +1,92 @@
+// Element-wise kernels: one pass, one rounding per written operation, trivially deterministic.
+// Bytes per element: fill 4; scale, tanh 8; add, tanh_bwd, sign_perturb 12.
+#include <hast/elementwise.h>
+
+#include <cmath>
+
+#include "kernel.h"
+
+namespace hast {
+namespace {
+
+HAST_CLONES void fill(float* y, int64_t n, float value) {
+  for (int64_t i = 0; i < n; i++) y[i] = value;
+}
+
+HAST_CLONES void add(float* y, const float* a, const float* b, int64_t n) {
+  HAST_INDEPENDENT
+  for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+HAST_CLONES void scale(float* y, const float* x, int64_t n, float factor) {
+  HAST_INDEPENDENT
+  for (int64_t i = 0; i < n; i++) y[i] = factor * x[i];
+}
+
+HAST_CLONES void tanh_gradient(float* dx, const float* dy, const float* y, int64_t n) {
+  HAST_INDEPENDENT
+  for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * (1.0f - y[i] * y[i]);
+}
+
+// Neither comparison holds for 0 and NaN: both are then their own sign.
+HAST_CLONES void perturb(float* y, const float* x, const float* g, int64_t n, float epsilon) {
+  HAST_INDEPENDENT
+  for (int64_t i = 0; i < n; i++) {
+    float sign = g[i];
+    sign = g[i] > 0.0f ? 1.0f : sign;
+    sign = g[i] < 0.0f ? -1.0f : sign;
+    y[i] = x[i] + epsilon * sign;
+  }
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int32_t hast_fill_fwd_f32(float* y, int64_t n, float value, void* stream) noexcept {
+  if (any_null(y, stream) || n < 1) return HAST_EARGUMENT;
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) { fill(y + begin, length, value); });
+  return HAST_OK;
+}
+
+int32_t hast_add_fwd_f32(float* y, const float* a, const float* b, int64_t n, void* stream) noexcept {
+  if (any_null(y, a, b, stream) || n < 1) return HAST_EARGUMENT;
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) { add(y + begin, a + begin, b + begin, length); });
+  return HAST_OK;
+}
+
+int32_t hast_scale_fwd_f32(float* y, const float* x, int64_t n, float factor, void* stream) noexcept {
+  if (any_null(y, x, stream) || n < 1) return HAST_EARGUMENT;
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) { scale(y + begin, x + begin, length, factor); });
+  return HAST_OK;
+}
+
+int32_t hast_tanh_fwd_f32(float* y, const float* x, int64_t n, void* stream) noexcept {
+  if (any_null(y, x, stream) || n < 1) return HAST_EARGUMENT;
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) {
+    for (int64_t i = begin; i < begin + length; i++) y[i] = std::tanh(x[i]);
+  });
+  return HAST_OK;
+}
+
+int32_t hast_tanh_bwd_f32(float* dx, const float* dy, const float* y, int64_t n, void* stream) noexcept {
+  if (any_null(dx, dy, y, stream) || n < 1) return HAST_EARGUMENT;
+  for_ranges(stream, n,
+             [&](int64_t begin, int64_t length) { tanh_gradient(dx + begin, dy + begin, y + begin, length); });
+  return HAST_OK;
+}
+
+int32_t hast_sign_perturb_fwd_f32(float* y, const float* x, const float* g, int64_t n, float epsilon,
+                                  void* stream) noexcept {
+  if (any_null(y, x, g, stream) || n < 1) return HAST_EARGUMENT;
+  for_ranges(stream, n,
+             [&](int64_t begin, int64_t length) { perturb(y + begin, x + begin, g + begin, length, epsilon); });
+  return HAST_OK;
+}
+
+int32_t hast_counter_step_i64(int64_t* counter, void* stream) noexcept {
+  if (counter == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  *counter += 1;
+  return HAST_OK;
+}

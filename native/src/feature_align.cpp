@@ -1,0 +1,68 @@
+// Feature alignment of one tap, on the attentions v[n, c] of student and teacher.
+//
+//   norm = v / max(|v|, 1e-12);  loss (= or +=) lambda mean_{n,c} (normS - normT)²
+//   grad = (2 / hw) (g - norm (norm . g)) / max(|v|, 1e-12),  g = +-2 lambda (normS - normT) / (N C)
+//
+// In double, rounded once; rows summed in a fixed order.
+#include <hast/loss.h>
+
+#include <cmath>
+
+#include "loss_sum.h"
+
+using namespace hast;
+
+namespace {
+
+double length(const float* v, int64_t c) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < c; i++) sum += static_cast<double>(v[i]) * static_cast<double>(v[i]);
+  const double norm = std::sqrt(sum);
+  return norm < 1e-12 ? 1e-12 : norm;
+}
+
+// Gradient of one side: `own` is its attention, `difference` its norm minus the other's, times `g_scale` gives g.
+void write_gradient(float* grad, const float* own, double own_length, const float* other, double other_length,
+                    int64_t c, double g_scale, double outer) {
+  double along = 0.0;
+  for (int64_t i = 0; i < c; i++) {
+    const double norm = static_cast<double>(own[i]) / own_length;
+    along += norm * g_scale * (norm - static_cast<double>(other[i]) / other_length);
+  }
+  for (int64_t i = 0; i < c; i++) {
+    const double norm = static_cast<double>(own[i]) / own_length;
+    const double g = g_scale * (norm - static_cast<double>(other[i]) / other_length);
+    grad[i] = static_cast<float>(outer * (g - norm * along) / own_length);
+  }
+}
+
+}  // namespace
+
+int32_t hast_feature_align_fwd_f32(float* loss, float* student_grad, float* teacher_grad, const float* student,
+                                   const float* teacher, int64_t n, int64_t hw, int64_t c, float lambda,
+                                   int32_t accumulate, void* stream) noexcept {
+  if (any_null(loss, student, teacher, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  const double share = static_cast<double>(lambda) / (static_cast<double>(n) * static_cast<double>(c));
+  const double outer = 2.0 / static_cast<double>(hw);
+  const double sum = sum_rows(stream, n, c, [&](int64_t row) {
+    const float* s = student + row * c;
+    const float* t = teacher + row * c;
+    const double s_length = length(s, c);
+    const double t_length = length(t, c);
+    double squares = 0.0;
+    for (int64_t i = 0; i < c; i++) {
+      const double d = static_cast<double>(s[i]) / s_length - static_cast<double>(t[i]) / t_length;
+      squares += d * d;
+    }
+    if (student_grad != nullptr) {
+      write_gradient(student_grad + row * c, s, s_length, t, t_length, c, 2.0 * share, outer);
+    }
+    if (teacher_grad != nullptr) {
+      write_gradient(teacher_grad + row * c, t, t_length, s, s_length, c, 2.0 * share, outer);
+    }
+    return squares;
+  });
+  const double before = accumulate != 0 ? static_cast<double>(*loss) : 0.0;
+  *loss = static_cast<float>(before + share * sum);
+  return HAST_OK;
+}

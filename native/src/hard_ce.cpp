@@ -1,0 +1,63 @@
+// Hardness-weighted cross-entropy and its gradient.
+//
+//   p = softmax(z)[label], d = 1 - p, c = -log p;  loss = beta mean_n d^gamma c
+//   dlogits_j = (beta / N) (-d^gamma - gamma d^(gamma-1) p c) ([j = label] - softmax_j)
+//
+// d is the sum of the other softmax terms and c is log1p of their ratio to p where p is the largest, so both keep their
+// digits near p = 1; d^(gamma-1) c is evaluated as d^gamma (c / d), whose limit is finite. Where d is 0, so is the
+// gradient. Shapes [n, k]. In double, rounded once; rows summed in a fixed order.
+#include <hast/loss.h>
+
+#include <cmath>
+
+#include "loss_sum.h"
+
+using namespace hast;
+
+namespace {
+
+double row_loss(float* gradient, float* difficulty, const float* z, int32_t label, int64_t k, double share,
+                double gamma) {
+  if (label < 0 || label >= k) {
+    for (int64_t j = 0; j < k; j++) gradient[j] = NAN;
+    if (difficulty != nullptr) *difficulty = NAN;
+    return NAN;
+  }
+  float largest = z[0];
+  for (int64_t j = 1; j < k; j++) largest = z[j] > largest ? z[j] : largest;
+  const double shift = static_cast<double>(largest);
+  const double gap = shift - static_cast<double>(z[label]);
+  const double own = std::exp(-gap);
+  double others = 0.0;
+  for (int64_t j = 0; j < k; j++) {
+    if (j != label) others += std::exp(static_cast<double>(z[j]) - shift);
+  }
+  const double sum = own + others;
+  const double p = own / sum;
+  const double d = others / sum;
+  const double c = gap == 0.0 ? std::log1p(others) : gap + std::log(sum);
+  const double weight = std::pow(d, gamma);
+  if (difficulty != nullptr) *difficulty = static_cast<float>(d);
+  double outer = 0.0;
+  if (d != 0.0) outer = -share * (weight + (gamma != 0.0 ? gamma * weight * p * (c / d) : 0.0));
+  for (int64_t j = 0; j < k; j++) {
+    const double inner = j == label ? d : -std::exp(static_cast<double>(z[j]) - shift) / sum;
+    gradient[j] = static_cast<float>(outer * inner);
+  }
+  return weight * c;
+}
+
+}  // namespace
+
+int32_t hast_hard_ce_fwd_f32(float* loss, float* dlogits, float* difficulty, const float* logits, const int32_t* labels,
+                             int64_t n, int64_t k, float beta, float gamma, void* stream) noexcept {
+  if (any_null(loss, dlogits, logits, stream) || labels == nullptr || any_below_one(n, k)) return HAST_EARGUMENT;
+  if (!(gamma >= 0.0f)) return HAST_EARGUMENT;
+  const double share = static_cast<double>(beta) / static_cast<double>(n);
+  const double sum = sum_rows(stream, n, k, [&](int64_t i) {
+    return row_loss(dlogits + i * k, difficulty != nullptr ? difficulty + i : nullptr, logits + i * k, labels[i], k,
+                    share, static_cast<double>(gamma));
+  });
+  *loss = static_cast<float>(share * sum);
+  return HAST_OK;
+}

@@ -1,0 +1,196 @@
+// y = x weight^T + bias and its two gradients.
+//
+// [n, inputs] x [outputs, inputs]. The forward pass takes dot products of rows, 4 samples by 2 outputs at a time; the
+// gradients are one kernel, product[a, i] = sum_k left(k, a) right[k, i] with contiguous i, 4 rows by 32 columns in
+// registers. Sums in float32 over at most 256 terms, those then added in order. Deterministic.
+#include <hast/layer.h>
+
+#include <cstring>
+
+#include "kernel.h"
+
+namespace hast {
+namespace {
+
+using Vector = float __attribute__((vector_size(64)));
+constexpr int64_t kLanes = 16;
+
+HAST_INLINE void load(Vector& v, const float* from) { std::memcpy(&v, from, sizeof(Vector)); }
+
+HAST_INLINE float sum_lanes(const Vector& v) {
+  float half[kLanes];
+  std::memcpy(half, &v, sizeof(Vector));
+  for (int step = kLanes / 2; step > 0; step /= 2) {
+    for (int i = 0; i < step; i++) half[i] += half[i + step];
+  }
+  return half[0];
+}
+
+// y[kRows, kOutputs] of one tile
+template <int kRows, int kOutputs>
+HAST_INLINE void dot_tile(float* y, const float* x, const float* weight, const float* bias, int64_t inputs,
+                          int64_t outputs) {
+  Vector sums[kRows][kOutputs] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= inputs; k += kLanes) {
+    Vector w[kOutputs];
+    for (int o = 0; o < kOutputs; o++) load(w[o], weight + o * inputs + k);
+    for (int r = 0; r < kRows; r++) {
+      Vector v;
+      load(v, x + r * inputs + k);
+      for (int o = 0; o < kOutputs; o++) sums[r][o] += v * w[o];
+    }
+  }
+  for (int r = 0; r < kRows; r++) {
+    for (int o = 0; o < kOutputs; o++) {
+      float sum = sum_lanes(sums[r][o]);
+      for (int64_t i = k; i < inputs; i++) sum += x[r * inputs + i] * weight[o * inputs + i];
+      y[r * outputs + o] = bias != nullptr ? sum + bias[o] : sum;
+    }
+  }
+}
+
+HAST_CLONES void forward_tile(float* y, const float* x, const float* weight, const float* bias, int64_t n,
+                              int64_t inputs, int64_t outputs, int64_t first, int64_t last) {
+  for (int64_t o = first; o < last;) {
+    const bool pair = o + 2 <= last;
+    const float* w = weight + o * inputs;
+    const float* b = bias != nullptr ? bias + o : nullptr;
+    int64_t r = 0;
+    for (; r + 4 <= n; r += 4) {
+      if (pair) {
+        dot_tile<4, 2>(y + r * outputs + o, x + r * inputs, w, b, inputs, outputs);
+      } else {
+        dot_tile<4, 1>(y + r * outputs + o, x + r * inputs, w, b, inputs, outputs);
+      }
+    }
+    for (; r < n; r++) {
+      if (pair) {
+        dot_tile<1, 2>(y + r * outputs + o, x + r * inputs, w, b, inputs, outputs);
+      } else {
+        dot_tile<1, 1>(y + r * outputs + o, x + r * inputs, w, b, inputs, outputs);
+      }
+    }
+    o += pair ? 2 : 1;
+  }
+}
+
+constexpr int64_t kTerms = 256;
+constexpr int64_t kColumns = 32;
+
+// product[a, i] = sum_k left[a * left_row + k * left_term] right[k * columns + i]
+struct Product {
+  float* product;
+  const float *left, *right;
+  int64_t rows, columns, terms, left_row, left_term;
+};
+
+template <int kRows, class Lanes>
+HAST_INLINE void product_block(const Product& job, int64_t row, int64_t column) {
+  constexpr int64_t lanes = sizeof(Lanes) / sizeof(float);
+  Lanes totals[kRows] = {};
+  for (int64_t begin = 0; begin < job.terms; begin += kTerms) {
+    Lanes sums[kRows] = {};
+    const int64_t end = begin + kTerms < job.terms ? begin + kTerms : job.terms;
+    const float* left = job.left + row * job.left_row + begin * job.left_term;
+    const float* right = job.right + begin * job.columns + column;
+    for (int64_t k = begin; k < end; k++) {
+      Lanes v;
+      std::memcpy(&v, right, sizeof(Lanes));
+      for (int r = 0; r < kRows; r++) sums[r] += left[r * job.left_row] * v;
+      left += job.left_term;
+      right += job.columns;
+    }
+    for (int r = 0; r < kRows; r++) totals[r] += sums[r];
+  }
+  for (int r = 0; r < kRows; r++) {
+    std::memcpy(job.product + (row + r) * job.columns + column, &totals[r], lanes * sizeof(float));
+  }
+}
+
+template <int kRows>
+HAST_INLINE void product_rows(const Product& job, int64_t row, int64_t column, int64_t width) {
+  using Wide = float __attribute__((vector_size(128)));
+  using Half = float __attribute__((vector_size(32)));
+  using Quarter = float __attribute__((vector_size(16)));
+  if (width >= 32) {
+    product_block<kRows, Wide>(job, row, column);
+    return;
+  }
+  if (width >= 16) {
+    product_block<kRows, Vector>(job, row, column);
+    column += 16;
+    width -= 16;
+  }
+  if (width >= 8) {
+    product_block<kRows, Half>(job, row, column);
+    column += 8;
+    width -= 8;
+  }
+  if (width >= 4) {
+    product_block<kRows, Quarter>(job, row, column);
+    column += 4;
+    width -= 4;
+  }
+  for (; width > 0; width--) product_block<kRows, float>(job, row, column++);
+}
+
+HAST_CLONES void product_piece(const Product& job, int64_t first, int64_t last, int64_t column, int64_t width) {
+  int64_t row = first;
+  for (; row + 4 <= last; row += 4) product_rows<4>(job, row, column, width);
+  for (; row < last; row++) product_rows<1>(job, row, column, width);
+}
+
+void multiply(const Product& job, void* stream) {
+  const int64_t rows = 4 * larger(1, smaller(64, 1024 / job.terms));
+  const int64_t row_pieces = ceil_div(job.rows, rows);
+  const int64_t column_pieces = ceil_div(job.columns, kColumns);
+  parallel_for(stream, row_pieces * column_pieces, [&](int64_t piece, int32_t) {
+    const int64_t row = piece / column_pieces * rows;
+    const int64_t column = piece % column_pieces * kColumns;
+    product_piece(job, row, smaller(job.rows, row + rows), column, smaller(kColumns, job.columns - column));
+  });
+}
+
+HAST_CLONES void sum_columns(float* sums, const float* dy, int64_t n, int64_t outputs, int64_t first, int64_t width) {
+  for (int64_t i = 0; i < width; i++) sums[first + i] = 0.0f;
+  for (int64_t row = 0; row < n; row++) {
+    HAST_INDEPENDENT
+    for (int64_t i = 0; i < width; i++) sums[first + i] += dy[row * outputs + first + i];
+  }
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const float* bias, int64_t n, int64_t inputs,
+                            int64_t outputs, void* stream) noexcept {
+  if (any_null(y, x, weight, stream) || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  // A piece is a few outputs for all samples: its weights stay in the cache.
+  const int64_t group = larger(2, smaller(64, 65536 / (inputs * n)) / 2 * 2);
+  parallel_for(stream, ceil_div(outputs, group), [&](int64_t piece, int32_t) {
+    forward_tile(y, x, weight, bias, n, inputs, outputs, piece * group, smaller(outputs, (piece + 1) * group));
+  });
+  return HAST_OK;
+}
+
+int32_t hast_linear_bwd_data_f32(float* dx, const float* dy, const float* weight, int64_t n, int64_t inputs,
+                                 int64_t outputs, void* stream) noexcept {
+  if (any_null(dx, dy, weight, stream) || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  multiply({dx, dy, weight, n, inputs, outputs, outputs, 1}, stream);
+  return HAST_OK;
+}
+
+int32_t hast_linear_bwd_weight_f32(float* dweight, float* dbias, const float* dy, const float* x, int64_t n,
+                                   int64_t inputs, int64_t outputs, void* stream) noexcept {
+  if (any_null(dweight, dy, x, stream) || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  multiply({dweight, dy, x, outputs, inputs, n, 1, outputs}, stream);
+  if (dbias != nullptr) {
+    parallel_for(stream, ceil_div(outputs, 512), [&](int64_t piece, int32_t) {
+      sum_columns(dbias, dy, n, outputs, piece * 512, smaller(512, outputs - piece * 512));
+    });
+  }
+  return HAST_OK;
+}

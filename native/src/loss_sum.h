@@ -1,0 +1,28 @@
+// Rows of a loss, shared among threads: fixed groups of rows, their sums in double added in order.
+#ifndef HAST_LOSS_SUM_H
+#define HAST_LOSS_SUM_H
+
+#include "kernel.h"
+
+namespace hast {
+
+// Sum over the n rows of row_loss(row).
+template <class Row>
+double sum_rows(void* stream, int64_t n, int64_t row_elements, const Row& row_loss) {
+  constexpr int64_t kGroups = 256;
+  double partial[kGroups];
+  const int64_t group = larger(ceil_div(n, kGroups), larger(1, 1024 / row_elements));
+  const int64_t count = ceil_div(n, group);
+  parallel_for(stream, count, [&](int64_t index, int32_t) {
+    double sum = 0.0;
+    for (int64_t row = index * group; row < smaller(n, (index + 1) * group); row++) sum += row_loss(row);
+    partial[index] = sum;
+  });
+  double sum = 0.0;
+  for (int64_t index = 0; index < count; index++) sum += partial[index];
+  return sum;
+}
+
+}  // namespace hast
+
+#endif

@@ -1,0 +1,192 @@
+// How the kernels of the norm family walk a matrix [rows, c] with c innermost, any c.
+//
+// Per-channel values are repeated up to a `period` that is a multiple of c and, where that is short enough, of the
+// unrolled vector: one flat loop over a period needs neither c nor a remainder. Beyond kMaxPeriod channels the matrix
+// is cut into column tiles instead, and a period is one row of a tile. Sums are kept per element of the period in
+// float32 over one block of about kBlockElements (it stays in the L1 cache), then folded to channels in double.
+//
+// Rows are cut into pieces by sizes alone; every piece keeps its sums in the workspace, and they are combined in order.
+#ifndef HAST_PANEL_H
+#define HAST_PANEL_H
+
+#include "kernel.h"
+
+namespace hast {
+
+constexpr int64_t kMaxPeriod = 1024;
+constexpr int64_t kMinPeriod = 512;
+constexpr int64_t kUnrolled = 64;
+constexpr int64_t kBlockElements = 4096;
+
+struct Panel {
+  int64_t first;       // first channel of the tile
+  int64_t width;       // channels of the tile
+  int64_t period;      // elements of one group
+  int64_t stride;      // elements between groups
+  int64_t group_rows;  // rows of one group
+  int64_t block_rows;  // rows of one block
+};
+
+inline int64_t panels(int64_t c) { return ceil_div(c, kMaxPeriod); }
+
+inline Panel panel(int64_t c, int64_t index) {
+  Panel p;
+  p.first = index * kMaxPeriod;
+  p.width = smaller(kMaxPeriod, c - p.first);
+  if (c > kMaxPeriod) {
+    p.period = p.width;
+    p.stride = c;
+  } else {
+    int64_t common = c;  // least common multiple of c and kUnrolled, a power of two
+    while (common % kUnrolled != 0 && common <= kMaxPeriod) common *= 2;
+    if (common > kMaxPeriod) common = c;
+    p.period = common * larger(1, kMinPeriod / common);
+    p.stride = p.period;
+  }
+  p.group_rows = p.period / p.width;
+  p.block_rows = p.group_rows * larger(1, kBlockElements / p.period);
+  return p;
+}
+
+struct Group {
+  int64_t offset;  // from the first row of the block and the first channel of the tile
+  int64_t length;
+};
+
+HAST_INLINE int64_t groups(const Panel& p, int64_t rows) { return (rows + p.group_rows - 1) / p.group_rows; }
+
+HAST_INLINE Group group(const Panel& p, int64_t rows, int64_t index) {
+  const int64_t left = (rows - index * p.group_rows) * p.width;
+  return {index * p.stride, left < p.period ? left : p.period};
+}
+
+// Repeats the first `width` elements up to the period.
+HAST_INLINE void repeat(float* values, const Panel& p) {
+  for (int64_t i = p.width; i < p.period; i++) values[i] = values[i - p.width];
+}
+
+HAST_INLINE void clear(float* values, const Panel& p) {
+  for (int64_t i = 0; i < p.period; i++) values[i] = 0.0f;
+}
+
+// sums[channel] += the elements of `values` that stand for it
+HAST_INLINE void fold(double* __restrict sums, const float* __restrict values, const Panel& p) {
+  for (int64_t k = 0; k < p.period; k += p.width) {
+    for (int64_t i = 0; i < p.width; i++) sums[i] += static_cast<double>(values[k + i]);
+  }
+}
+
+// Mean and centred sum of squares of `count` rows, per channel.
+struct Moments {
+  double count;
+  double mean[kMaxPeriod];
+  double squares[kMaxPeriod];
+};
+
+// Chan, Golub & LeVeque: adds the moments of another `count` rows.
+HAST_INLINE void combine(double& count, double* __restrict mean, double* __restrict squares, double other_count,
+                         const double* __restrict other_mean, const double* __restrict other_squares, int64_t width) {
+  const double total = count + other_count;
+  const double share = other_count / total;
+  const double cross = count * share;
+  for (int64_t i = 0; i < width; i++) {
+    const double delta = other_mean[i] - mean[i];
+    mean[i] += delta * share;
+    squares[i] += other_squares[i] + delta * delta * cross;
+  }
+  count = total;
+}
+
+// Adds one block, read twice: its mean, then its squares about that mean.
+HAST_INLINE void add_block(Moments& moments, const float* x, const Panel& p, int64_t rows) {
+  alignas(64) float sums[kMaxPeriod];
+  alignas(64) float centre[kMaxPeriod];
+  alignas(64) double mean[kMaxPeriod];
+  alignas(64) double squares[kMaxPeriod];
+  const int64_t count = groups(p, rows);
+  clear(sums, p);
+  for (int64_t g = 0; g < count; g++) {
+    const Group at = group(p, rows, g);
+    const float* from = x + at.offset;
+    HAST_INDEPENDENT
+    for (int64_t i = 0; i < at.length; i++) sums[i] += from[i];
+  }
+  for (int64_t i = 0; i < p.width; i++) mean[i] = squares[i] = 0.0;
+  fold(mean, sums, p);
+  const double share = 1.0 / static_cast<double>(rows);
+  for (int64_t i = 0; i < p.width; i++) {
+    mean[i] *= share;
+    centre[i] = static_cast<float>(mean[i]);
+  }
+  repeat(centre, p);
+  clear(sums, p);
+  for (int64_t g = 0; g < count; g++) {
+    const Group at = group(p, rows, g);
+    const float* from = x + at.offset;
+    HAST_INDEPENDENT
+    for (int64_t i = 0; i < at.length; i++) {
+      const float d = from[i] - centre[i];
+      sums[i] += d * d;
+    }
+  }
+  fold(squares, sums, p);
+  combine(moments.count, moments.mean, moments.squares, static_cast<double>(rows), mean, squares, p.width);
+}
+
+// Pieces of a tensor [n, hw, c]: each holds some whole images, or a segment of the rows of one.
+struct Split {
+  int64_t n, hw;
+  int64_t images;        // per piece; 1 when images are cut
+  int64_t segments;      // per image
+  int64_t segment_rows;  // rows of a segment
+  int64_t pieces;
+};
+
+struct Part {
+  int64_t first_image, last_image;  // [first, last)
+  int64_t first_row, rows;          // of every image of the part
+  int64_t segment;
+};
+
+// A piece has at least 64 KiB of elements, and 64 rows so that its sums stay small beside them; there are about 256
+// pieces at most, which is enough for any CPU and cheap to combine.
+inline Split split(int64_t n, int64_t hw, int64_t c) {
+  const int64_t image = hw * c;
+  const int64_t target = larger(larger(kPieceElements, ceil_div(n * image, 256)), 64 * c);
+  Split s{n, hw, 1, 1, hw, n};
+  if (image >= 2 * target) {
+    s.segment_rows = ceil_div(hw, ceil_div(image, target));
+    s.segments = ceil_div(hw, s.segment_rows);
+    s.pieces = n * s.segments;
+  } else {
+    s.images = larger(1, target / image);
+    s.pieces = ceil_div(n, s.images);
+  }
+  return s;
+}
+
+HAST_INLINE Part part(const Split& s, int64_t piece) {
+  Part p;
+  p.segment = piece % s.segments;
+  p.first_image = piece / s.segments * s.images;
+  p.last_image = p.first_image + s.images < s.n ? p.first_image + s.images : s.n;
+  p.first_row = p.segment * s.segment_rows;
+  p.rows = p.first_row + s.segment_rows < s.hw ? s.segment_rows : s.hw - p.first_row;
+  return p;
+}
+
+inline double part_count(const Split& s, int64_t piece) {
+  const Part p = part(s, piece);
+  return static_cast<double>((p.last_image - p.first_image) * p.rows);
+}
+
+// Pieces of a plain matrix.
+inline Split split_rows(int64_t rows, int64_t c) { return split(1, rows, c); }
+
+// partial holds {mean[c], squares[c]} of every piece at `step` doubles; writes the moments of the whole.
+void combine_moments(float* mean, float* variance, const double* partial, int64_t step, const Split& s, int64_t c,
+                     void* stream);
+
+}  // namespace hast
+
+#endif

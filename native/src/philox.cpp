@@ -1,0 +1,55 @@
+// Normal numbers and labels by Philox4x32-10.
+//
+// Normals: Box-Muller in double, rounded once, so that libraries whose sin, cos and log differ in the last bit of a
+// double still agree in nearly every float. A value depends on (seed, step, draw, index) alone.
+#include "philox.h"
+
+#include <hast/random.h>
+
+#include <cmath>
+
+#include "kernel.h"
+
+using namespace hast;
+
+namespace {
+
+// Blocks are cut at multiples of four elements.
+static_assert(kPieceElements % 4 == 0);
+
+void box_muller(float* y, uint32_t w0, uint32_t w1) {
+  const double radius = std::sqrt(-2.0 * std::log(uniform(w0)));
+  const double angle = 6.283185307179586476925286766559 * uniform(w1);
+  y[0] = static_cast<float>(radius * std::cos(angle));
+  y[1] = static_cast<float>(radius * std::sin(angle));
+}
+
+}  // namespace
+
+int32_t hast_philox_normal_fwd_f32(float* y, const int64_t* key, int64_t n, int32_t draw, void* stream) noexcept {
+  if (any_null(y, stream) || key == nullptr || n < 1) return HAST_EARGUMENT;
+  const Draw random(key, draw);
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) {
+    for (int64_t i = begin; i < begin + length; i += 4) {
+      const Words words = random.block(i / 4);
+      float four[4];
+      box_muller(four, words.word[0], words.word[1]);
+      box_muller(four + 2, words.word[2], words.word[3]);
+      for (int64_t k = 0; k < smaller(4, n - i); k++) y[i + k] = four[k];
+    }
+  });
+  return HAST_OK;
+}
+
+int32_t hast_philox_labels_fwd_i32(int32_t* y, const int64_t* key, int64_t n, int32_t classes, int32_t draw,
+                                   void* stream) noexcept {
+  if (any_null(y, key) || stream == nullptr || n < 1 || classes < 1) return HAST_EARGUMENT;
+  const Draw random(key, draw);
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) {
+    for (int64_t i = begin; i < begin + length; i += 4) {
+      const Words words = random.block(i / 4);
+      for (int64_t k = 0; k < smaller(4, n - i); k++) y[i + k] = static_cast<int32_t>(below(words.word[k], classes));
+    }
+  });
+  return HAST_OK;
+}

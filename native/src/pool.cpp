@@ -1,0 +1,67 @@
+// Global average pooling: y[n, c] = mean over hw of x[n, hw, c]; dx = dy / hw repeated.
+// Sums in float32 over 64 rows, in double across. 4 bytes per element either way.
+#include <hast/layer.h>
+
+#include "kernel.h"
+
+namespace hast {
+namespace {
+
+constexpr int64_t kTile = 256;
+constexpr int64_t kRows = 64;
+
+HAST_CLONES void pool_images(float* y, const float* x, int64_t n, int64_t hw, int64_t c) {
+  alignas(64) float sums[kTile];
+  alignas(64) double all[kTile];
+  for (int64_t image = 0; image < n; image++) {
+    for (int64_t first = 0; first < c; first += kTile) {
+      const int64_t width = smaller(kTile, c - first);
+      for (int64_t i = 0; i < width; i++) all[i] = 0.0;
+      for (int64_t row = 0; row < hw; row += kRows) {
+        for (int64_t i = 0; i < width; i++) sums[i] = 0.0f;
+        for (int64_t r = row; r < smaller(hw, row + kRows); r++) {
+          const float* from = x + (image * hw + r) * c + first;
+          HAST_INDEPENDENT
+          for (int64_t i = 0; i < width; i++) sums[i] += from[i];
+        }
+        for (int64_t i = 0; i < width; i++) all[i] += static_cast<double>(sums[i]);
+      }
+      float* out = y + image * c + first;
+      for (int64_t i = 0; i < width; i++) out[i] = static_cast<float>(all[i] / static_cast<double>(hw));
+    }
+  }
+}
+
+HAST_CLONES void spread_images(float* dx, const float* dy, int64_t n, int64_t hw, int64_t c) {
+  const float count = static_cast<float>(hw);
+  for (int64_t image = 0; image < n; image++) {
+    const float* from = dy + image * c;
+    for (int64_t row = 0; row < hw; row++) {
+      float* to = dx + (image * hw + row) * c;
+      HAST_INDEPENDENT
+      for (int64_t i = 0; i < c; i++) to[i] = from[i] / count;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int32_t hast_global_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t hw, int64_t c,
+                                     void* stream) noexcept {
+  if (any_null(y, x, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  for_items(stream, n, hw * c,
+            [&](int64_t begin, int64_t end) { pool_images(y + begin * c, x + begin * hw * c, end - begin, hw, c); });
+  return HAST_OK;
+}
+
+int32_t hast_global_avg_pool_bwd_f32(float* dx, const float* dy, int64_t n, int64_t hw, int64_t c,
+                                     void* stream) noexcept {
+  if (any_null(dx, dy, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  for_items(stream, n, hw * c, [&](int64_t begin, int64_t end) {
+    spread_images(dx + begin * hw * c, dy + begin * c, end - begin, hw, c);
+  });
+  return HAST_OK;
+}

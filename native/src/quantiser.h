@@ -1,0 +1,32 @@
+// The fake quantiser of one range, in exactly the operations that quantize.h writes. Include it only in files that are
+// compiled without contraction (EXACT_SOURCES), or the libraries stop agreeing bit for bit.
+#ifndef HAST_QUANTISER_H
+#define HAST_QUANTISER_H
+
+#include "kernel.h"
+
+namespace hast {
+
+struct Quantiser {
+  float s, z, lowest, highest;
+};
+
+// The comparison keeps a NaN range NaN.
+HAST_INLINE Quantiser quantiser(float a, float b, int32_t bits) {
+  const float levels = static_cast<float>((1 << bits) - 1);
+  const float half = static_cast<float>(1 << (bits - 1));
+  const float width = b - a;
+  const float s = levels / (width < 1e-8f ? 1e-8f : width);
+  return {s, __builtin_rintf(s * a) + half, -half, half - 1.0f};
+}
+
+HAST_INLINE float fake_quant(const Quantiser& quantiser, float x) {
+  float q = __builtin_rintf(quantiser.s * x - quantiser.z);
+  q = q < quantiser.lowest ? quantiser.lowest : q;
+  q = q > quantiser.highest ? quantiser.highest : q;
+  return (q + quantiser.z) / quantiser.s;
+}
+
+}  // namespace hast
+
+#endif
