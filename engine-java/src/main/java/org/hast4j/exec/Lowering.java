@@ -326,6 +326,14 @@ final class Lowering {
         long n = shape(1).size(0);
         yield (k, s) -> k.cropFlipFwd(y, images, boxes, n, count, h, w, c, op.height(), op.width(), s);
       }
+      case Op.GatherLabels _ -> {
+        long labels = out(0);
+        long all = in(0);
+        long boxes = in(1);
+        long n = shape(1).size(0);
+        long images = elements(0);
+        yield (k, s) -> k.gatherLabelsFwd(labels, all, boxes, n, images, s);
+      }
       case Op.CropFlipGrad op -> {
         long dimages = out(0);
         long dy = in(0);

@@ -60,6 +60,7 @@ final class Workspaces {
           Op.PhiloxNormal _,
           Op.PhiloxLabels _,
           Op.Boxes _,
+          Op.GatherLabels _,
           Op.CropFlip _,
           Op.CropFlipGrad _,
           Op.AdamStep _,

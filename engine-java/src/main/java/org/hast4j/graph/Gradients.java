@@ -140,6 +140,7 @@ public final class Gradients {
           Op.PhiloxNormal _,
           Op.PhiloxLabels _,
           Op.Boxes _,
+          Op.GatherLabels _,
           Op.MinMax _,
           Op.SignPerturb _,
           Op.BnRunningStep _,

@@ -640,6 +640,16 @@ public sealed interface Op {
     }
   }
 
+  /** (labels of all images, boxes [n, 6]) to the labels [n] of the images the boxes chose. */
+  record GatherLabels() implements Op {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("label gather", inputs, 2);
+      Shapes.rank("label gather labels", inputs.get(0), 1);
+      return List.of(TensorType.i32(inputs.get(1).shape().size(0)));
+    }
+  }
+
   /** (dy, boxes) to dimages, for boxes whose image is the sample itself. */
   record CropFlipGrad(TensorType images) implements Op {
     @Override

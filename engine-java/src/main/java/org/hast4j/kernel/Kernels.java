@@ -61,6 +61,7 @@ public final class Kernels {
   private static final MethodHandle CROP_BOXES_FWD = call("pppjjjjjffffip");
   private static final MethodHandle SHIFT_BOXES_FWD = call("pppjjjjjiiip");
   private static final MethodHandle CROP_FLIP_FWD = call("pppjjjjjjjp");
+  private static final MethodHandle GATHER_LABELS_FWD = call("pppjjp");
   private static final MethodHandle CROP_FLIP_BWD = call("pppjjjjjjp");
   private static final MethodHandle FAKE_QUANT_FWD = call("pppjip");
   private static final MethodHandle FAKE_QUANT_CHANNEL_FWD = call("ppjjip");
@@ -123,6 +124,7 @@ public final class Kernels {
   private final MemorySegment cropBoxesFwd;
   private final MemorySegment shiftBoxesFwd;
   private final MemorySegment cropFlipFwd;
+  private final MemorySegment gatherLabelsFwd;
   private final MemorySegment cropFlipBwd;
   private final MemorySegment fakeQuantFwd;
   private final MemorySegment fakeQuantChannelFwd;
@@ -198,6 +200,7 @@ public final class Kernels {
     cropBoxesFwd = symbols.find("hast_crop_boxes_fwd_i32");
     shiftBoxesFwd = symbols.find("hast_shift_boxes_fwd_i32");
     cropFlipFwd = symbols.find("hast_crop_flip_fwd_f32");
+    gatherLabelsFwd = symbols.find("hast_gather_labels_fwd_i32");
     cropFlipBwd = symbols.find("hast_crop_flip_bwd_f32");
     fakeQuantFwd = symbols.find("hast_fake_quant_fwd_f32");
     fakeQuantChannelFwd = symbols.find("hast_fake_quant_channel_fwd_f32");
@@ -513,6 +516,17 @@ public final class Kernels {
   public void cropFlipFwd(long y, long images, long boxes, long n, long imagesCount, long height, long width, long channels, long outHeight, long outWidth, long stream) {
     try {
       check("hast_crop_flip_fwd_f32", (int) CROP_FLIP_FWD.invokeExact(cropFlipFwd, y, images, boxes, n, imagesCount, height, width, channels, outHeight, outWidth, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void gatherLabelsFwd(
+      long labels, long allLabels, long boxes, long n, long images, long stream) {
+    try {
+      check(
+          "hast_gather_labels_fwd_i32",
+          (int) GATHER_LABELS_FWD.invokeExact(gatherLabelsFwd, labels, allLabels, boxes, n, images, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }

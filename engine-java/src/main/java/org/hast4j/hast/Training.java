@@ -1,0 +1,223 @@
+package org.hast4j.hast;
+
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+import org.hast4j.data.ImageSet;
+import org.hast4j.device.Buffer;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Gradients;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.nn.Forward;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Topology;
+import org.hast4j.data.Normalization;
+
+/**
+ * Full-precision training on labelled images: cross-entropy, SGD with Nesterov momentum, one-cycle learning rate, shifts
+ * and flips. Each epoch visits every image once, in an order that depends on the seed and the epoch alone.
+ */
+public final class Training implements AutoCloseable {
+  private static final float MOMENTUM = .9f;
+  private static final float STATISTICS_MOMENTUM = .1f;
+
+  /**
+   * How to train.
+   *
+   * @param epochs passes over the images
+   * @param batch images per step
+   * @param peakLearningRate reached after {@code warmup} of all steps, then lowered to 0 along a cosine
+   * @param warmup share of the steps that raise the learning rate from 0
+   * @param weightDecay on every parameter
+   * @param pad largest shift, pixels
+   */
+  public record Schedule(
+      int epochs, int batch, float peakLearningRate, float warmup, float weightDecay, int pad) {
+    /** Learning rate of a step. */
+    public float learningRate(long step, long steps) {
+      double raise = warmup * steps;
+      double share =
+          step < raise ? step / raise : .5 * (1 + Math.cos(Math.PI * (step - raise) / (steps - raise)));
+      return (float) (peakLearningRate * share);
+    }
+  }
+
+  private final Memory memory;
+  private final Topology topology;
+  private final Normalization normalization;
+  private final Schedule schedule;
+  private final long seed;
+  private final int images;
+  private final Parameters parameters;
+  private final Storage momentum;
+  private final Storage key = Storage.of("training key", TensorType.i64(2));
+  private final Storage learningRate = Storage.of("training learning rate", TensorType.f32(1));
+  private final Storage loss = Storage.of("training loss", TensorType.f32(1));
+  private final Storage gradients;
+  private final Storage pool;
+  private final Storage labels;
+  private final Storage order;
+  private final Program program;
+  private long step;
+
+  /** Prepares training from random weights. */
+  public Training(
+      Memory memory, Topology topology, ImageSet set, Normalization normalization, Schedule schedule, long seed) {
+    if (set.classes() != topology.classes()) {
+      throw new IllegalArgumentException(
+          "%s tells %d classes apart, the images have %d".formatted(topology.name(), topology.classes(), set.classes()));
+    }
+    this.memory = memory;
+    this.topology = topology;
+    this.normalization = normalization;
+    this.schedule = schedule;
+    this.seed = seed;
+    images = set.count();
+    parameters = new Parameters(topology, "trained");
+    TensorType vector = Parameters.vector(parameters.trained());
+    momentum = Storage.of("training momentum", vector);
+    gradients = Storage.of("training gradients", vector);
+    TensorType poolType = TensorType.f32(images, set.height(), set.width(), set.channels());
+    pool = Storage.of("training images", poolType);
+    labels = Storage.of("training labels", TensorType.i32(images));
+    order = Storage.of("training order", TensorType.i32(images));
+    program = Program.compile("training workspace", graph(poolType, vector), memory);
+    parameters.upload(memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
+    memory.buffer(key).upload(0, new long[] {seed, 0});
+    memory.buffer(labels).upload(0, set.labels());
+    uploadImages(set);
+  }
+
+  private void uploadImages(ImageSet set) {
+    Buffer buffer = memory.buffer(pool);
+    int chunk = 1000;
+    for (int start = 0; start < images; start += chunk) {
+      int end = Math.min(images, start + chunk);
+      buffer.upload((long) start * set.imageSize() * Float.BYTES, set.normalized(start, end, normalization));
+    }
+  }
+
+  private Graph graph(TensorType poolType, TensorType vector) {
+    Graph graph = new Graph();
+    Value keyValue = graph.variable(key, TensorType.i64(2));
+    Value imagesValue = graph.variable(pool, poolType);
+    Value orderValue = graph.variable(order, TensorType.i32(images));
+    Value boxes =
+        graph.value(
+            new Op.Boxes(
+                Draw.TRAINING_SHIFTS.id(), schedule.batch(), new Op.Augmentation.Shift(schedule.pad(), true)),
+            keyValue,
+            imagesValue,
+            orderValue);
+    Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), imagesValue, boxes);
+    Value y = graph.value(new Op.GatherLabels(), graph.variable(labels, TensorType.i32(images)), boxes);
+    Map<String, Value> values = parameters.values(graph);
+    Forward forward =
+        Forward.of(graph, "network", topology, values, x, new Mode.Training(STATISTICS_MOMENTUM));
+    Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), y);
+    graph.keep(crossEntropy.output(0), loss);
+    List<String> names = List.copyOf(parameters.trained().names());
+    List<Value> grads =
+        Gradients.of(graph, crossEntropy.output(0), names.stream().map(values::get).toList());
+    for (int i = 0; i < names.size(); i++) {
+      graph.keep(grads.get(i), gradients, parameters.trained().get(names.get(i)).offset());
+    }
+    graph.part("");
+    graph.apply(
+        new Op.SgdStep(MOMENTUM, schedule.weightDecay(), true),
+        graph.variable(parameters.trainedStorage(), vector),
+        graph.variable(momentum, vector),
+        graph.variable(gradients, vector),
+        graph.variable(learningRate, TensorType.f32(1)));
+    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    return graph;
+  }
+
+  /** Steps of one epoch; the last images of an order that do not fill a batch wait for another epoch. */
+  public int stepsPerEpoch() {
+    return images / schedule.batch();
+  }
+
+  /** Hears each step and its loss. */
+  @FunctionalInterface
+  public interface Listener {
+    void step(long step, long steps, float loss);
+  }
+
+  /**
+   * Trains one epoch.
+   *
+   * @return the mean loss
+   * @throws IllegalStateException if the loss is no longer a number
+   */
+  public double epoch(Listener listener) {
+    long steps = (long) schedule.epochs() * stepsPerEpoch();
+    // The kernel takes order[(step * batch + i) % images]: start every epoch at index 0.
+    memory.buffer(order).upload(0, permutation(step / stepsPerEpoch()));
+    memory.buffer(key).upload(Long.BYTES, new long[] {0});
+    memory.buffer(key).upload(0, new long[] {seed + step});
+    float[] rate = new float[1];
+    float[] value = new float[1];
+    double sum = 0;
+    for (int i = 0; i < stepsPerEpoch(); i++) {
+      rate[0] = schedule.learningRate(step, steps);
+      memory.buffer(learningRate).upload(0, rate);
+      program.run();
+      memory.buffer(loss).download(0, value);
+      if (!Float.isFinite(value[0])) {
+        throw new IllegalStateException(
+            "the loss became %s at step %d: lower the learning rate".formatted(value[0], step));
+      }
+      sum += value[0];
+      step++;
+      listener.step(step, steps, value[0]);
+    }
+    return sum / stepsPerEpoch();
+  }
+
+  private int[] permutation(long epoch) {
+    RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + epoch);
+    int[] permutation = new int[images];
+    for (int i = 0; i < images; i++) {
+      int j = random.nextInt(i + 1);
+      permutation[i] = permutation[j];
+      permutation[j] = i;
+    }
+    return permutation;
+  }
+
+  /** The network as trained so far. */
+  public Network network() {
+    return new Network(topology, normalization, parameters.download(memory));
+  }
+
+  /** Device parameters, for evaluating between epochs. */
+  public Parameters parameters() {
+    return parameters;
+  }
+
+  /** One run's seconds per operation. */
+  public Map<String, Double> profile() {
+    return program.profile();
+  }
+
+  @Override
+  public void close() {
+    program.close();
+    for (Storage storage :
+        List.of(
+            parameters.trainedStorage(), parameters.statisticsStorage(), momentum, key, learningRate, loss,
+            gradients, pool, labels, order)) {
+      memory.free(storage);
+    }
+  }
+}

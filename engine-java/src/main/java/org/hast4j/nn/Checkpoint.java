@@ -1,0 +1,211 @@
+package org.hast4j.nn;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.hast4j.data.Normalization;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Safetensors;
+import org.hast4j.tensor.Shape;
+
+/**
+ * Trained networks in safetensors files with PyTorch's names and OIHW weights. Read: names as in torchvision's style
+ * (layer1.0.conv1) with the classifier called fc, linear or output, or as in pytorchcv (features.stage1.unit1.body), with
+ * or without "module." in front. The topology is found from names and shapes; mean and std come from the metadata.
+ */
+public final class Checkpoint {
+  private static final Pattern UNIT_CONVOLUTION = Pattern.compile("layer(\\d+)\\.(\\d+)\\.conv1\\.weight");
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private Checkpoint() {}
+
+  /**
+   * Reads a network whose file says how its input is normalised.
+   *
+   * @throws CorruptFileException if the file is damaged or is not a network of a known topology
+   */
+  public static Network read(Path file) {
+    return read(file, Optional.empty());
+  }
+
+  /** Reads a network, with a normalisation that the file lacks or that overrides the file's. */
+  public static Network read(Path file, Optional<Normalization> normalization) {
+    Safetensors tensors = Safetensors.read(file);
+    Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
+    for (String name : tensors.names()) {
+      if (!name.endsWith("num_batches_tracked")) {
+        byName.put(canonical(name), tensors.tensor(name));
+      }
+    }
+    Topology topology = topology(file, byName);
+    Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    byName.forEach((name, tensor) -> weights.put(name, inside(file, name, tensor, topology)));
+    try {
+      return new Network(topology, known, weights);
+    } catch (IllegalArgumentException e) {
+      throw new CorruptFileException(file, e.getMessage(), e);
+    }
+  }
+
+  /** Writes a network as PyTorch would name and order it. */
+  public static void write(Path file, Network network) {
+    Safetensors.Writer writer = writer(network);
+    network.weights().forEach((name, values) -> put(writer, name, network.topology(), values, false));
+    writer.write(file);
+  }
+
+  /** Writes a network with float16 weights: half the size, for files that are shipped. */
+  public static void writeHalf(Path file, Network network) {
+    Safetensors.Writer writer = writer(network);
+    network.weights().forEach((name, values) -> put(writer, name, network.topology(), values, true));
+    writer.write(file);
+  }
+
+  private static Safetensors.Writer writer(Network network) {
+    return new Safetensors.Writer()
+        .metadata("topology", network.topology().name())
+        .metadata("mean", Arrays.toString(network.normalization().mean()))
+        .metadata("std", Arrays.toString(network.normalization().std()));
+  }
+
+  private static void put(
+      Safetensors.Writer writer, String name, Topology topology, float[] values, boolean half) {
+    Shape inside = shape(topology, name);
+    Shape outside = inside;
+    float[] ordered = values;
+    if (inside.rank() == 4) {
+      outside = Shape.of(inside.size(0), inside.size(3), inside.size(1), inside.size(2));
+      ordered = toOihw(values, inside);
+    }
+    // Statistics span more orders of magnitude than float16 holds.
+    if (half && inside.rank() > 1) {
+      writer.putHalf(name, outside, ordered);
+    } else {
+      writer.put(name, outside, ordered);
+    }
+  }
+
+  private static Shape shape(Topology topology, String name) {
+    Slots parameters = Slots.parameters(topology);
+    return (parameters.has(name) ? parameters : Slots.statistics(topology)).get(name).type().shape();
+  }
+
+  /** Normalisation from metadata "mean" and "std", JSON arrays in units of v/255. */
+  public static Normalization normalization(Path file, Map<String, String> metadata) {
+    if (!metadata.containsKey("mean") || !metadata.containsKey("std")) {
+      throw new CorruptFileException(
+          file, "its metadata give no mean and std: say how the network's input is normalised with --mean and --std");
+    }
+    try {
+      return new Normalization(
+          JSON.readValue(metadata.get("mean"), float[].class),
+          JSON.readValue(metadata.get("std"), float[].class));
+    } catch (JsonProcessingException | IllegalArgumentException e) {
+      throw new CorruptFileException(file, "its metadata mean or std is not a list of numbers", e);
+    }
+  }
+
+  static String canonical(String name) {
+    String n = name.startsWith("module.") ? name.substring("module.".length()) : name;
+    n = n.replaceFirst("^(linear|output)\\.", "fc.");
+    n = n.replaceFirst("^features\\.init_block\\.conv\\.", "conv1.").replaceFirst("^features\\.init_block\\.bn\\.", "bn1.");
+    Matcher matcher = Pattern.compile("^features\\.stage(\\d+)\\.unit(\\d+)\\.(.*)$").matcher(n);
+    if (!matcher.matches()) {
+      return n;
+    }
+    String rest =
+        matcher
+            .group(3)
+            .replaceFirst("^body\\.conv(\\d+)\\.conv\\.", "conv$1.")
+            .replaceFirst("^body\\.conv(\\d+)\\.bn\\.", "bn$1.")
+            .replaceFirst("^identity_conv\\.conv\\.", "downsample.0.")
+            .replaceFirst("^identity_conv\\.bn\\.", "downsample.1.");
+    return "layer%s.%d.%s".formatted(matcher.group(1), Integer.parseInt(matcher.group(2)) - 1, rest);
+  }
+
+  private static Topology topology(Path file, Map<String, Safetensors.Tensor> tensors) {
+    Safetensors.Tensor stem = tensors.get("conv1.weight");
+    Safetensors.Tensor classifier = tensors.get("fc.weight");
+    if (stem == null || classifier == null || !CifarResNet.isStem(stem.shape())) {
+      throw new CorruptFileException(
+          file,
+          "it is not a CIFAR ResNet: conv1.weight [width, 3, 3, 3] and fc.weight are needed, found "
+              + tensors.keySet().stream().limit(6).toList());
+    }
+    int[] units = new int[4];
+    for (String name : tensors.keySet()) {
+      Matcher matcher = UNIT_CONVOLUTION.matcher(name);
+      if (matcher.matches()) {
+        int stage = Integer.parseInt(matcher.group(1));
+        if (stage < 1 || stage > 3) {
+          throw new CorruptFileException(file, "it has a stage " + stage + "; CIFAR ResNets have three");
+        }
+        units[stage]++;
+      }
+    }
+    if (units[1] == 0 || units[1] != units[2] || units[1] != units[3]) {
+      throw new CorruptFileException(
+          file, "its stages have %d, %d and %d units, not the same number".formatted(units[1], units[2], units[3]));
+    }
+    boolean convolution = tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
+    return CifarResNet.of(
+        6 * units[1] + 2,
+        Math.toIntExact(stem.shape().size(0)),
+        Math.toIntExact(classifier.shape().size(0)),
+        convolution ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
+  }
+
+  private static float[] inside(Path file, String name, Safetensors.Tensor tensor, Topology topology) {
+    Slots parameters = Slots.parameters(topology);
+    Slots slots = parameters.has(name) ? parameters : Slots.statistics(topology);
+    if (!slots.has(name)) {
+      throw new CorruptFileException(
+          file, "tensor %s does not belong to %s".formatted(tensor.name(), topology.name()));
+    }
+    Shape expected = slots.get(name).type().shape();
+    Shape outside =
+        expected.rank() == 4
+            ? Shape.of(expected.size(0), expected.size(3), expected.size(1), expected.size(2))
+            : expected;
+    if (!tensor.shape().equals(outside)) {
+      throw new CorruptFileException(
+          file,
+          "tensor %s has shape %s, %s needs %s".formatted(tensor.name(), tensor.shape(), topology.name(), outside));
+    }
+    return expected.rank() == 4 ? toOhwi(tensor.floats(), outside) : tensor.floats();
+  }
+
+  /** Reorders weights from PyTorch's [o, i, h, w] to [o, h, w, i]; {@code shape} is the former. */
+  public static float[] toOhwi(float[] values, Shape shape) {
+    int inputs = Math.toIntExact(shape.size(1));
+    int area = Math.toIntExact(shape.size(2) * shape.size(3));
+    return transposed(values, inputs, area);
+  }
+
+  /** Reorders weights from [o, h, w, i] to PyTorch's [o, i, h, w]; {@code shape} is the former. */
+  public static float[] toOihw(float[] values, Shape shape) {
+    int inputs = Math.toIntExact(shape.size(3));
+    int area = Math.toIntExact(shape.size(1) * shape.size(2));
+    return transposed(values, area, inputs);
+  }
+
+  /** Transposes every consecutive [rows, columns] matrix. */
+  private static float[] transposed(float[] values, int rows, int columns) {
+    float[] result = new float[values.length];
+    for (int start = 0; start < values.length; start += rows * columns) {
+      for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) {
+          result[start + column * rows + row] = values[start + row * columns + column];
+        }
+      }
+    }
+    return result;
+  }
+}

@@ -1,0 +1,196 @@
+package org.hast4j.nn;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+
+/**
+ * Translates a topology into graph nodes, one fused node for each BatchNorm with the residual add, ReLU and activation
+ * quantiser that follow it.
+ *
+ * @param logits [n, classes]
+ * @param taps feature-alignment taps, in order
+ * @param statistics batch statistics at every BatchNorm's input, in order; none in training mode
+ */
+public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics) {
+
+  /** Attention [n, c] of one tap's features and their area, height times width. */
+  public record Tap(Value attention, long area) {}
+
+  /** Mean and variance of one BatchNorm's input beside its running ones, and the values behind each. */
+  public record Statistics(
+      Value mean, Value variance, Value runningMean, Value runningVariance, long rows) {}
+
+  /**
+   * Appends a forward pass to a graph.
+   *
+   * @param owner names the pass in messages and profiles: teacher, student, ..
+   * @param parameters values by name, as {@link Parameters#values} gives them
+   * @param image [n, h, w, c], normalised
+   */
+  public static Forward of(
+      Graph graph, String owner, Topology topology, Map<String, Value> parameters, Value image, Mode mode) {
+    return new Builder(graph, owner, topology, parameters, mode).build(image);
+  }
+
+  private static final class Builder {
+    private final Graph graph;
+    private final String owner;
+    private final Topology topology;
+    private final Map<String, Value> parameters;
+    private final Mode mode;
+    private final Map<Integer, Value> values = new HashMap<>();
+    private final Map<Integer, Node> norms = new HashMap<>();
+    private final List<Statistics> statistics = new ArrayList<>();
+    private int quantiser;
+
+    Builder(Graph graph, String owner, Topology topology, Map<String, Value> parameters, Mode mode) {
+      this.graph = graph;
+      this.owner = owner;
+      this.topology = topology;
+      this.parameters = parameters;
+      this.mode = mode;
+    }
+
+    Forward build(Value image) {
+      TensorType expected =
+          TensorType.f32(image.size(0), topology.height(), topology.width(), topology.channels());
+      if (!image.type().equals(expected)) {
+        throw new IllegalArgumentException(
+            "%s takes images of %s, got %s".formatted(topology.name(), expected, image.type()));
+      }
+      values.put(Topology.IMAGE, image);
+      for (int i = 0; i < topology.units().size(); i++) {
+        if (!values.containsKey(i)) {
+          build(i);
+        }
+      }
+      List<Tap> taps = topology.taps().stream().map(this::tap).toList();
+      graph.part("");
+      return new Forward(values.get(topology.units().size() - 1), taps, List.copyOf(statistics));
+    }
+
+    private Tap tap(int unit) {
+      Value y = norms.get(unit).output(Op.BnAct.Y);
+      return new Tap(norms.get(unit).output(Op.BnAct.ATTENTION), y.size(1) * y.size(2));
+    }
+
+    private void build(int index) {
+      Topology.Unit unit = topology.units().get(index);
+      graph.part(owner + " " + unit.name());
+      Value x = values.get(unit.inputs().getFirst());
+      Value y =
+          switch (unit.layer()) {
+            case Layer.Convolution conv ->
+                graph.value(new Op.Conv2d(conv.stride(), conv.pad()), x, parameter(unit, "weight"));
+            case Layer.BatchNorm norm -> batchNorm(index, unit, norm, x);
+            case Layer.Relu _ ->
+                throw new IllegalArgumentException(
+                    "%s: %s does not follow a BatchNorm or a residual add of one, which is not supported"
+                        .formatted(topology.name(), unit.name()));
+            case Layer.Add _ -> graph.value(new Op.Add(), x, values.get(unit.inputs().get(1)));
+            case Layer.PadShortcut pad -> graph.value(new Op.Shortcut(pad.stride(), pad.channels()), x);
+            case Layer.GlobalAveragePool _ -> graph.value(new Op.GlobalAvgPool(), x);
+            case Layer.Linear _ ->
+                graph.value(new Op.Linear(), x, parameter(unit, "weight"), parameter(unit, "bias"));
+          };
+      values.putIfAbsent(index, y);
+    }
+
+    private Value parameter(Topology.Unit unit, String name) {
+      return parameters.get(unit.name() + "." + name);
+    }
+
+    /** A BatchNorm, fused with its residual add if it is the last operand computed, and with the ReLU behind. */
+    private Value batchNorm(int index, Topology.Unit unit, Layer.BatchNorm norm, Value u) {
+      int end = index;
+      Value addend = null;
+      Integer next = onlyConsumer(end);
+      if (next != null && topology.units().get(next).layer() instanceof Layer.Add) {
+        List<Integer> operands = topology.units().get(next).inputs();
+        int other = operands.get(0) == index ? operands.get(1) : operands.get(0);
+        if (values.containsKey(other)) {
+          addend = values.get(other);
+          end = next;
+          next = onlyConsumer(end);
+        }
+      }
+      boolean relu = next != null && topology.units().get(next).layer() instanceof Layer.Relu;
+      Value y = normalise(index, unit, norm, u, addend, relu);
+      values.put(index, y);
+      values.put(end, y);
+      if (relu) {
+        values.put(next, y);
+      }
+      return y;
+    }
+
+    private Integer onlyConsumer(int unit) {
+      List<Integer> consumers = topology.consumers(unit);
+      return consumers.size() == 1 ? consumers.getFirst() : null;
+    }
+
+    private Value normalise(
+        int index, Topology.Unit unit, Layer.BatchNorm norm, Value u, Value addend, boolean relu) {
+      Value runningMean = parameter(unit, "running_mean");
+      Value runningVariance = parameter(unit, "running_var");
+      long rows = u.type().shape().elements() / norm.channels();
+      Value mean = runningMean;
+      Value variance = runningVariance;
+      boolean training = false;
+      if (mode instanceof Mode.Training train) {
+        Node batch = graph.apply(new Op.BnStats(), u);
+        mean = batch.output(0);
+        variance = batch.output(1);
+        training = true;
+        graph.apply(new Op.BnRunningStep(train.momentum(), rows), runningMean, runningVariance, mean, variance);
+      }
+      List<Value> inputs =
+          new ArrayList<>(List.of(u, mean, variance, parameter(unit, "weight"), parameter(unit, "bias")));
+      if (addend != null) {
+        inputs.add(addend);
+      }
+      int bits = 0;
+      if (relu && mode instanceof Mode.Quantised quantised) {
+        bits = quantised.bits();
+        inputs.add(range(quantised.ranges()));
+        quantiser++;
+      }
+      Op.BnAct op = new Op.BnAct(true, addend != null, bits, relu ? 0 : 1, norm.epsilon(), training);
+      Node node = graph.apply(op, inputs.toArray(Value[]::new));
+      norms.put(index, node);
+      if (!training) {
+        statistics.add(
+            new Statistics(
+                node.output(Op.BnAct.BATCH_MEAN),
+                node.output(Op.BnAct.BATCH_VARIANCE),
+                runningMean,
+                runningVariance,
+                rows));
+      }
+      Value y = node.output(Op.BnAct.Y);
+      return relu && mode instanceof Mode.Calibrating calibrating ? track(y, calibrating) : y;
+    }
+
+    private Value range(Storage ranges) {
+      return graph.variable(ranges, quantiser * 2L * Float.BYTES, TensorType.f32(2));
+    }
+
+    private Value track(Value y, Mode.Calibrating calibrating) {
+      Value range = range(calibrating.ranges());
+      Value state =
+          graph.variable(calibrating.states(), quantiser * 3L * Float.BYTES, TensorType.f32(3));
+      quantiser++;
+      Value batch = graph.value(new Op.MinMax(), y);
+      graph.apply(new Op.RangeTrackStep(calibrating.momentum(), calibrating.rule()), range, state, batch);
+      return graph.value(new Op.FakeQuant(calibrating.bits()), y, range);
+    }
+  }
+}

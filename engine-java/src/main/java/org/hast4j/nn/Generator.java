@@ -1,0 +1,130 @@
+package org.hast4j.nn;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+
+/**
+ * The small conditional generator whose images calibrate activation ranges (algorithm section 3): label embedding times
+ * noise, linear to an 8x8 map, then twice BatchNorm, nearest upsampling and a 3x3 convolution, LeakyReLU .2, a last
+ * convolution to the image, tanh and a BatchNorm without affine. Always in training mode; thrown away after calibration.
+ * Parameter names are those of the released code.
+ */
+public final class Generator {
+  private static final int START = 8;
+  private static final int WIDE = 128;
+  private static final int NARROW = 64;
+  private static final float SLOPE = .2f;
+  private static final float EPSILON = 1e-5f;
+  // The released code passes .8 where PyTorch's second argument is epsilon.
+  private static final float LARGE_EPSILON = .8f;
+  private static final float NO_ACTIVATION = 1;
+
+  private final int latent;
+  private final int classes;
+  private final int channels;
+  private final Slots slots = new Slots();
+  private final Storage storage;
+
+  /** A generator of 32 by 32 images. */
+  public Generator(int latent, int classes, int channels) {
+    this.latent = latent;
+    this.classes = classes;
+    this.channels = channels;
+    slots.add("label_emb.weight", TensorType.f32(classes, latent));
+    slots.add("l1.0.weight", TensorType.f32((long) START * START * WIDE, latent));
+    slots.add("l1.0.bias", TensorType.f32((long) START * START * WIDE));
+    addNorm("conv_blocks0.0", WIDE);
+    addConvolution("conv_blocks1.0", WIDE, WIDE);
+    addNorm("conv_blocks1.1", WIDE);
+    addConvolution("conv_blocks2.0", WIDE, NARROW);
+    addNorm("conv_blocks2.1", NARROW);
+    addConvolution("conv_blocks2.3", NARROW, channels);
+    storage = new Storage("generator parameters", slots.bytes());
+  }
+
+  private void addNorm(String name, long width) {
+    slots.add(name + ".weight", TensorType.f32(width));
+    slots.add(name + ".bias", TensorType.f32(width));
+  }
+
+  private void addConvolution(String name, long inputs, long outputs) {
+    slots.add(name + ".weight", TensorType.f32(outputs, 3, 3, inputs));
+    slots.add(name + ".bias", TensorType.f32(outputs));
+  }
+
+  /** Places of the trained parameters. The rows of l1.0 are in [8, 8, 128] order, channels innermost. */
+  public Slots slots() {
+    return slots;
+  }
+
+  public Storage storage() {
+    return storage;
+  }
+
+  public int latent() {
+    return latent;
+  }
+
+  public int classes() {
+    return classes;
+  }
+
+  /** Variables for every parameter, by name. */
+  public Map<String, Value> values(Graph graph) {
+    Map<String, Value> values = new LinkedHashMap<>();
+    slots
+        .names()
+        .forEach(name -> values.put(name, graph.variable(storage, slots.get(name).offset(), slots.get(name).type())));
+    return values;
+  }
+
+  /**
+   * Appends the generator to a graph.
+   *
+   * @param noise [n, latent]
+   * @param labels [n]
+   * @return images [n, 32, 32, channels]
+   */
+  public Value forward(Graph graph, Map<String, Value> parameters, Value noise, Value labels) {
+    graph.part("generator");
+    long n = noise.size(0);
+    Value x = graph.value(new Op.Embedding(), parameters.get("label_emb.weight"), noise, labels);
+    x = graph.value(new Op.Linear(), x, parameters.get("l1.0.weight"), parameters.get("l1.0.bias"));
+    x = graph.value(new Op.Reshape(TensorType.f32(n, START, START, WIDE)), x);
+    x = norm(graph, parameters, "conv_blocks0.0", x, EPSILON, NO_ACTIVATION);
+    x = graph.value(new Op.Upsample(), x);
+    x = convolution(graph, parameters, "conv_blocks1.0", x);
+    x = norm(graph, parameters, "conv_blocks1.1", x, LARGE_EPSILON, SLOPE);
+    x = graph.value(new Op.Upsample(), x);
+    x = convolution(graph, parameters, "conv_blocks2.0", x);
+    x = norm(graph, parameters, "conv_blocks2.1", x, LARGE_EPSILON, SLOPE);
+    x = convolution(graph, parameters, "conv_blocks2.3", x);
+    x = graph.value(new Op.Tanh(), x);
+    Node batch = graph.apply(new Op.BnStats(), x);
+    Op.BnAct plain = new Op.BnAct(false, false, 0, NO_ACTIVATION, EPSILON, true);
+    return graph.value(plain, x, batch.output(0), batch.output(1));
+  }
+
+  private static Value norm(
+      Graph graph, Map<String, Value> parameters, String name, Value x, float epsilon, float slope) {
+    Node batch = graph.apply(new Op.BnStats(), x);
+    return graph.value(
+        new Op.BnAct(true, false, 0, slope, epsilon, true),
+        x,
+        batch.output(0),
+        batch.output(1),
+        parameters.get(name + ".weight"),
+        parameters.get(name + ".bias"));
+  }
+
+  private static Value convolution(Graph graph, Map<String, Value> parameters, String name, Value x) {
+    return graph.value(
+        new Op.Conv2d(1, 1), x, parameters.get(name + ".weight"), parameters.get(name + ".bias"));
+  }
+}

@@ -1,0 +1,25 @@
+package org.hast4j.nn;
+
+/** One layer of a network; its parameters carry PyTorch's names. */
+public sealed interface Layer {
+  /** Convolution with a square kernel; weight [outputs, kernel, kernel, inputs]. */
+  record Convolution(long inputs, long outputs, int kernel, int stride, int pad) implements Layer {}
+
+  /** Batch normalisation over the channels. */
+  record BatchNorm(long channels, float epsilon) implements Layer {}
+
+  /** max(x, 0): a quantisation point. */
+  record Relu() implements Layer {}
+
+  /** The sum of two inputs that closes a residual unit. */
+  record Add() implements Layer {}
+
+  /** ResNet shortcut A: subsampling and zero channels instead of a convolution. */
+  record PadShortcut(int stride, long channels) implements Layer {}
+
+  /** Mean over height and width. */
+  record GlobalAveragePool() implements Layer {}
+
+  /** Fully connected classifier; weight [outputs, inputs] and bias [outputs]. */
+  record Linear(long inputs, long outputs) implements Layer {}
+}

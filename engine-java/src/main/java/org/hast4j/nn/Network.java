@@ -1,0 +1,72 @@
+package org.hast4j.nn;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import org.hast4j.data.Normalization;
+
+/**
+ * A classifier as a value: its structure, the normalisation its input expects, and its weights on the host by PyTorch
+ * name, convolutions in OHWI order. Arrays are shared, not copied; whoever makes a network must not change them later.
+ */
+public record Network(
+    Topology topology, Normalization normalization, Map<String, float[]> weights) {
+
+  /**
+   * Checks that every parameter and statistic is there, has its size, and is a number.
+   *
+   * @throws IllegalArgumentException naming the first that is not
+   */
+  public Network {
+    Set<String> known = new LinkedHashSet<>();
+    for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
+      for (String name : slots.names()) {
+        check(topology, name, weights.get(name), slots.get(name));
+        known.add(name);
+      }
+    }
+    for (String name : weights.keySet()) {
+      if (!known.contains(name)) {
+        throw new IllegalArgumentException("%s has no tensor %s".formatted(topology.name(), name));
+      }
+    }
+    weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
+  }
+
+  private static void check(Topology topology, String name, float[] values, Slots.Slot slot) {
+    if (values == null) {
+      throw new IllegalArgumentException(
+          "%s needs tensor %s of shape %s; BatchNorm must not be folded into the convolutions"
+              .formatted(topology.name(), name, slot.type().shape()));
+    }
+    if (values.length != slot.type().shape().elements()) {
+      throw new IllegalArgumentException(
+          "tensor %s must have shape %s (%d elements), got %d elements"
+              .formatted(name, slot.type().shape(), slot.type().shape().elements(), values.length));
+    }
+    boolean variance = name.endsWith(".running_var");
+    for (int i = 0; i < values.length; i++) {
+      if (!Float.isFinite(values[i])) {
+        throw new IllegalArgumentException(
+            "tensor %s holds %s at index %d: the checkpoint is damaged".formatted(name, values[i], i));
+      }
+      if (variance && values[i] < 0) {
+        throw new IllegalArgumentException(
+            "variance %s is negative (%s) at index %d: the checkpoint is damaged".formatted(name, values[i], i));
+      }
+    }
+  }
+
+  /** The same network with other weights. */
+  public Network withWeights(Map<String, float[]> others) {
+    return new Network(topology, normalization, others);
+  }
+
+  /** Number of trained parameters. */
+  public long parameterCount() {
+    Slots slots = Slots.parameters(topology);
+    return slots.names().stream().mapToLong(name -> slots.get(name).type().shape().elements()).sum();
+  }
+}
