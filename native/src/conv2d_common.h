@@ -8,6 +8,8 @@
 #include <cstring>
 
 #define HAST_INLINE inline __attribute__((always_inline))
+/* A lambda has the instruction set of the build, not of the function around it, so it must not become a function. */
+#define HAST_LAMBDA __attribute__((always_inline))
 
 /* A kernel body is an always_inline template over its vector length. One entry function per instruction set
  * instantiates it, with the vector length and register tile of that set, and inherits nothing from the build's -m

@@ -19,6 +19,7 @@
 #define HAST_CONV2D_SWEEP_H
 
 #include <algorithm>
+#include <type_traits>
 
 #include "conv2d_common.h"
 #include "parallel.h"
@@ -67,32 +68,45 @@ struct Columns {
   static constexpr int kLast = kRight && kReach >= kInside ? kInside - 1 : kReach;
 };
 
-template <int L>
-HAST_INLINE void StoreLanes(float* out, const Vector<L>& value, int64_t lanes, bool accumulate) {
-  if (lanes >= L) {
-    Vector<L>* target = reinterpret_cast<Vector<L>*>(out);
-    if (accumulate) {
-      *target += value;
-    } else {
-      *target = value;
+/* Writes the sums of P pixels, `lanes` channels each. What does not fill whole vectors or adds to the output goes
+ * through the stack: unrolled, its branches would be most of the code. */
+template <int L, int P, int B, class Address>
+HAST_INLINE void StoreTile(const Vector<L> (&sum)[B][P], int64_t pixels, int64_t lanes, bool accumulate,
+                           const Address& address) {
+  using V = Vector<L>;
+  if (pixels == P && lanes >= B * L && !accumulate) {
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) *reinterpret_cast<V*>(address(p) + b * L) = sum[b][p];
     }
     return;
   }
-  float buffer[L];
-  *reinterpret_cast<Vector<L>*>(buffer) = value;
-  for (int64_t l = 0; l < lanes; ++l) out[l] = accumulate ? out[l] + buffer[l] : buffer[l];
+  alignas(64) float buffer[P][B * L];
+#pragma GCC unroll 32
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+    for (int b = 0; b < B; ++b) *reinterpret_cast<V*>(buffer[p] + b * L) = sum[b][p];
+  }
+  for (int64_t p = 0; p < pixels; ++p) {
+    float* out = address(p);
+    int64_t l = 0;
+    for (; l + L <= std::min<int64_t>(lanes, B * L); l += L) {
+      V* target = reinterpret_cast<V*>(out + l);
+      *target = accumulate ? *target + HAST_VECTOR(L, buffer[p] + l) : HAST_VECTOR(L, buffer[p] + l);
+    }
+    for (; l < std::min<int64_t>(lanes, B * L); ++l) out[l] = accumulate ? out[l] + buffer[p][l] : buffer[p][l];
+  }
 }
 
 /* One tile: P pixels x B blocks. rows[t] is the aligned input column of the tile in input row t, weights[t] the packed
- * kernel row that meets it. XS, where not 0, is the number of input channels: every operand address is then a register
- * plus a constant. */
-template <int L, Direction kDir, int S, int D, int XS, int P, int B, bool kLeft, bool kRight>
+ * kernel row that meets it.  */
+template <int L, Direction kDir, int S, int D, int P, int B, bool kLeft, bool kRight>
 HAST_INLINE void RowTile(float* out, int64_t out_step, int64_t lanes, bool accumulate, const float* const* rows,
                          const float* const* weights, int64_t row_count, int64_t in_c, int64_t block_step,
                          const float* bias) {
   using V = Vector<L>;
   using Cols = Columns<kDir, S, D, P, kLeft, kRight>;
-  const int64_t x_step = XS != 0 ? XS : in_c;
   V sum[B][P];
 #pragma GCC unroll 8
   for (int b = 0; b < B; ++b) {
@@ -112,7 +126,7 @@ HAST_INLINE void RowTile(float* out, int64_t out_step, int64_t lanes, bool accum
       }
 #pragma GCC unroll 64
       for (int q = Cols::kFirst; q <= Cols::kLast; ++q) {
-        const float value = x[q * x_step];
+        const float value = x[q * in_c];
 #pragma GCC unroll 8
         for (int v = 0; v < S; ++v) {
           const int p = Target<kDir, S, D, P>(q, v);
@@ -124,11 +138,7 @@ HAST_INLINE void RowTile(float* out, int64_t out_step, int64_t lanes, bool accum
       }
     }
   }
-#pragma GCC unroll 32
-  for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 8
-    for (int b = 0; b < B; ++b) StoreLanes<L>(out + p * out_step + b * L, sum[b][p], lanes - b * L, accumulate);
-  }
+  StoreTile<L, P, B>(sum, P, lanes, accumulate, [&](int64_t p) HAST_LAMBDA { return out + p * out_step; });
 }
 
 /* The kernel rows that reach output row i, as pairs of input row and packed weights. */
@@ -154,9 +164,9 @@ HAST_INLINE int64_t KernelRows(const Sweep& sweep, const float* image, const flo
   return count;
 }
 
-template <int L, Direction kDir, int S, int D, int XS, int P, int B>
+template <int L, Direction kDir, int S, int D, int P, int B>
 HAST_INLINE void RowBand(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  const int64_t in_c = XS != 0 ? XS : sweep.in_c;
+  const int64_t in_c = sweep.in_c;
   const float* in = sweep.in + image * sweep.in_h * sweep.in_w * in_c;
   const int64_t block_step = sweep.r * in_c * S * L;
   const int64_t step = Columns<kDir, S, D, P, false, false>::kInside * in_c;
@@ -170,20 +180,22 @@ HAST_INLINE void RowBand(const Sweep& sweep, int64_t image, int64_t row_begin, i
       float* out = sweep.out + (image * sweep.out_h + i) * sweep.out_w * sweep.out_c + o;
       const int64_t tiles = sweep.out_w / P;
       for (int64_t tile = 0; tile < tiles; ++tile, out += P * sweep.out_c) {
+        const auto run = [&](auto left, auto right) HAST_LAMBDA {
+          RowTile<L, kDir, S, D, P, B, left.value, right.value>(out, sweep.out_c, sweep.out_c - o, sweep.accumulate,
+                                                                rows, weights, count, in_c, block_step, bias);
+        };
         const bool left = tile == 0;
         const bool right = tile == tiles - 1;
-        if (left && right) {
-          RowTile<L, kDir, S, D, XS, P, B, true, true>(out, sweep.out_c, sweep.out_c - o, sweep.accumulate, rows,
-                                                       weights, count, in_c, block_step, bias);
+        if (S == 1) {
+          run(std::false_type{}, std::false_type{});
+        } else if (left && right) {
+          run(std::true_type{}, std::true_type{});
         } else if (left) {
-          RowTile<L, kDir, S, D, XS, P, B, true, false>(out, sweep.out_c, sweep.out_c - o, sweep.accumulate, rows,
-                                                        weights, count, in_c, block_step, bias);
+          run(std::true_type{}, std::false_type{});
         } else if (right) {
-          RowTile<L, kDir, S, D, XS, P, B, false, true>(out, sweep.out_c, sweep.out_c - o, sweep.accumulate, rows,
-                                                        weights, count, in_c, block_step, bias);
+          run(std::false_type{}, std::true_type{});
         } else {
-          RowTile<L, kDir, S, D, XS, P, B, false, false>(out, sweep.out_c, sweep.out_c - o, sweep.accumulate, rows,
-                                                         weights, count, in_c, block_step, bias);
+          run(std::false_type{}, std::false_type{});
         }
         for (int64_t t = 0; t < count; ++t) rows[t] += step;
       }
@@ -191,13 +203,14 @@ HAST_INLINE void RowBand(const Sweep& sweep, int64_t image, int64_t row_begin, i
   }
 }
 
-/* Narrow: stride 1, three columns, padding 1, 3 * out_c <= 16, at most kMaxNarrowWidth columns. */
+/* Narrow: stride 1, three columns, padding 1, 3 * out_c <= 16, at most kMaxNarrowWidth columns.
+ * C, where not 0, is the number of input channels: sixteen addresses do not fit the integer registers otherwise. */
 inline constexpr int64_t kMaxNarrowWidth = 256;
-template <int L, Direction kDir, int XS, int P>
+template <int L, Direction kDir, int P, int C>
 HAST_INLINE void NarrowBand(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
   using V8 = Vector<8>;
   constexpr int B = kLanes / L;
-  const int64_t in_c = XS != 0 ? XS : sweep.in_c;
+  const int64_t in_c = C != 0 ? C : sweep.in_c;
   const float* in = sweep.in + image * sweep.in_h * sweep.in_w * in_c;
   const int64_t block_step = sweep.r * in_c * L;
   const int64_t k = sweep.out_c;
@@ -213,8 +226,8 @@ HAST_INLINE void NarrowBand(const Sweep& sweep, int64_t image, int64_t row_begin
     const float* weights[kMaxKernelRows];
     const int64_t count = KernelRows<kDir>(sweep, in, sweep.packed, in_c * L, i, rows, weights);
     for (int64_t j = 0; j < sweep.out_w; j += P) {
-      RowTile<L, Direction::kForward, 1, 1, XS, P, B, false, false>(taps + (j + 1) * kLanes, kLanes, kLanes, false,
-                                                                    rows, weights, count, in_c, block_step, nullptr);
+      RowTile<L, Direction::kForward, 1, 1, P, B, false, false>(taps + (j + 1) * kLanes, kLanes, kLanes, false, rows,
+                                                                weights, count, in_c, block_step, nullptr);
       for (int64_t t = 0; t < count; ++t) rows[t] += P * in_c;
     }
     const V8 first = HAST_VECTOR(8, start);
@@ -284,15 +297,8 @@ HAST_INLINE void PointTile(const Sweep& sweep, const float* image, const Points&
       }
     }
   }
-#pragma GCC unroll 8
-  for (int p = 0; p < kPoints; ++p) {
-    if (p < points.count) {
-#pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) {
-        StoreLanes<L>(points.out[p] + o + b * L, sum[b][p], sweep.out_c - o - b * L, sweep.accumulate);
-      }
-    }
-  }
+  StoreTile<L, kPoints, B>(sum, points.count, sweep.out_c - o, sweep.accumulate,
+                           [&](int64_t p) HAST_LAMBDA { return points.out[p] + o; });
 }
 
 template <int L, int B>
@@ -344,30 +350,30 @@ HAST_INLINE void PointBand(const Sweep& sweep, int64_t image, int64_t row_begin,
   }
 }
 
-template <Direction kDir, int S, int D, int XS, int P, int B>
+template <Direction kDir, int S, int D, int P, int B>
 HAST_TARGET_V4 void RowBandV4(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  RowBand<16, kDir, S, D, XS, P, B>(sweep, image, row_begin, row_end);
+  RowBand<16, kDir, S, D, P, B>(sweep, image, row_begin, row_end);
 }
 template <Direction kDir, int S, int D>
 HAST_TARGET_V3 void RowBandV3(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  RowBand<8, kDir, S, D, 0, 8, 1>(sweep, image, row_begin, row_end);
+  RowBand<8, kDir, S, D, 8, 1>(sweep, image, row_begin, row_end);
 }
 template <Direction kDir, int S, int D>
 void RowBandBaseline(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  RowBand<4, kDir, S, D, 0, 8, 1>(sweep, image, row_begin, row_end);
+  RowBand<4, kDir, S, D, 8, 1>(sweep, image, row_begin, row_end);
 }
 
-template <Direction kDir, int XS>
+template <Direction kDir, int C>
 HAST_TARGET_V4 void NarrowBandV4(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  NarrowBand<16, kDir, XS, 16>(sweep, image, row_begin, row_end);
+  NarrowBand<16, kDir, 16, C>(sweep, image, row_begin, row_end);
 }
 template <Direction kDir>
 HAST_TARGET_V3 void NarrowBandV3(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  NarrowBand<8, kDir, 0, 4>(sweep, image, row_begin, row_end);
+  NarrowBand<8, kDir, 4, 0>(sweep, image, row_begin, row_end);
 }
 template <Direction kDir>
 void NarrowBandBaseline(const Sweep& sweep, int64_t image, int64_t row_begin, int64_t row_end) {
-  NarrowBand<4, kDir, 0, 2>(sweep, image, row_begin, row_end);
+  NarrowBand<4, kDir, 2, 0>(sweep, image, row_begin, row_end);
 }
 
 template <Direction kDir>
@@ -390,37 +396,22 @@ struct Plan {
   bool narrow;
 };
 
-template <Direction kDir, int S, int D, int XS>
+template <Direction kDir, int S, int D>
 BandFunction RowFunction(const Sweep& sweep) {
   if (kIsa == Isa::kV3) return RowBandV3<kDir, S, D>;
   if (kIsa == Isa::kBaseline) return RowBandBaseline<kDir, S, D>;
-  if (CeilDiv(sweep.out_c, 16) % 2 == 0) return RowBandV4<kDir, S, D, XS, 8, 2>;
-  if (sweep.out_w % 16 == 0) return RowBandV4<kDir, S, D, XS, 16, 1>;
-  return RowBandV4<kDir, S, D, XS, 8, 1>;
+  if (CeilDiv(sweep.out_c, 16) % 2 == 0) return RowBandV4<kDir, S, D, 8, 2>;
+  if (sweep.out_w % 16 == 0) return RowBandV4<kDir, S, D, 16, 1>;
+  return RowBandV4<kDir, S, D, 8, 1>;
 }
 
-template <Direction kDir, int S, int D>
-BandFunction RowFunctionOfChannels(const Sweep& sweep) {
-  switch (sweep.in_c) {
-    case 3:
-      if constexpr (S == 3 && D == 1) return RowFunction<kDir, S, D, 3>(sweep);
-      return nullptr;
-    case 16:
-      return RowFunction<kDir, S, D, 16>(sweep);
-    case 32:
-      return RowFunction<kDir, S, D, 32>(sweep);
-    case 64:
-      return RowFunction<kDir, S, D, 64>(sweep);
-    case 128:
-      return RowFunction<kDir, S, D, 128>(sweep);
-    default:
-      return nullptr;
+template <Direction kDir>
+BandFunction NarrowFunction(const Sweep& sweep) {
+  if (kIsa == Isa::kV4) {
+    return sweep.in_c == 16   ? NarrowBandV4<kDir, 16>
+           : sweep.in_c == 64 ? NarrowBandV4<kDir, 64>
+                              : NarrowBandV4<kDir, 0>;
   }
-}
-
-template <Direction kDir, int XS>
-BandFunction NarrowFunction() {
-  if (kIsa == Isa::kV4) return NarrowBandV4<kDir, XS>;
   if (kIsa == Isa::kV3) return NarrowBandV3<kDir>;
   return NarrowBandBaseline<kDir>;
 }
@@ -434,17 +425,14 @@ Plan PlanOf(const Sweep& sweep) {
   const bool rows = sweep.r <= kMaxKernelRows && sweep.out_w % 8 == 0 && wide == small * sweep.stride;
   const bool three = rows && sweep.s == 3 && sweep.pad == 1;
   if (three && sweep.stride == 1 && sweep.out_c <= 5 && sweep.out_w % 16 == 0 && sweep.out_w <= kMaxNarrowWidth) {
-    plan.band = sweep.in_c == 16   ? NarrowFunction<kDir, 16>()
-                : sweep.in_c == 32 ? NarrowFunction<kDir, 32>()
-                : sweep.in_c == 64 ? NarrowFunction<kDir, 64>()
-                                   : nullptr;
-    plan.narrow = plan.band != nullptr;
+    plan.band = NarrowFunction<kDir>(sweep);
+    plan.narrow = true;
   }
-  if (plan.band == nullptr && three && sweep.stride == 1) plan.band = RowFunctionOfChannels<kDir, 3, 1>(sweep);
-  if (plan.band == nullptr && three && sweep.stride == 2) plan.band = RowFunctionOfChannels<kDir, 3, 2>(sweep);
+  if (plan.band == nullptr && three && sweep.stride == 1) plan.band = RowFunction<kDir, 3, 1>(sweep);
+  if (plan.band == nullptr && three && sweep.stride == 2) plan.band = RowFunction<kDir, 3, 2>(sweep);
   if (plan.band == nullptr && rows && sweep.s == 1 && sweep.pad == 0) {
-    if (sweep.stride == 1) plan.band = RowFunctionOfChannels<kDir, 1, 1>(sweep);
-    if (sweep.stride == 2) plan.band = RowFunctionOfChannels<kDir, 1, 2>(sweep);
+    if (sweep.stride == 1) plan.band = RowFunction<kDir, 1, 1>(sweep);
+    if (sweep.stride == 2) plan.band = RowFunction<kDir, 1, 2>(sweep);
   }
   if (plan.band == nullptr) {
     plan.band = kIsa == Isa::kV4 ? PointBandV4<kDir> : kIsa == Isa::kV3 ? PointBandV3<kDir> : PointBandBaseline<kDir>;
