@@ -14,4 +14,5 @@ cache=$build_dir/CMakeCache.txt
 if [[ ! -f $build_dir/build.ninja ]] || ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_dir" "$cache"; then
   cmake --fresh -S "$source_dir" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
 fi
-cmake --build "$build_dir" -- --quiet
+# Ninja says "no work to do" even when told to be quiet.
+cmake --build "$build_dir" -- --quiet | { grep -v "no work to do" || true; }
