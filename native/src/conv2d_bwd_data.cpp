@@ -5,7 +5,10 @@
 
 namespace hast::conv {
 
-int64_t BackwardDataWorkspaceBytes(const Geometry& g) { return SweepBytes(g.k, g.c, g.r, g.s); }
+int64_t BackwardDataWorkspaceBytes(const Geometry& g) {
+  if (WinogradFits(g.n, g.h, g.w, g.k, g.c, g.r, g.s, g.stride, g.pad)) return WinogradBytes(g.k, g.c);
+  return SweepBytes(g.k, g.c, g.r, g.s);
+}
 
 }  // namespace hast::conv
 

@@ -336,7 +336,7 @@ int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float*
   const WeightPlan plan = PlanOf(g);
   float* partial = Align(workspace);
   float* rows = partial + plan.groups * plan.partial_floats;
-  const int64_t lanes = kIsa == Isa::kV4 ? 16 : kIsa == Isa::kV3 ? 8 : 4;
+  const int64_t lanes = LanesOf(kIsa);
   const auto first_image = [&](int64_t group) { return group * n / plan.groups; };
 
   if (plan.method == Method::kPadded) {

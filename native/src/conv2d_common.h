@@ -54,6 +54,14 @@ inline Isa DetectIsa() {
 }
 
 inline const Isa kIsa = DetectIsa();
+inline int64_t LanesOf(Isa isa) { return isa == Isa::kV4 ? 16 : isa == Isa::kV3 ? 8 : 4; }
+
+/* Scratch of the calling thread, there from the thread's first call to its end. */
+inline constexpr int64_t kScratchFloats = 1 << 16;
+inline float* Scratch() {
+  alignas(64) static thread_local float scratch[kScratchFloats];
+  return scratch;
+}
 
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t RoundUp(int64_t a, int64_t b) { return CeilDiv(a, b) * b; }

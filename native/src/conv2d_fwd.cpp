@@ -5,7 +5,10 @@
 
 namespace hast::conv {
 
-int64_t ForwardWorkspaceBytes(const Geometry& g) { return SweepBytes(g.c, g.k, g.r, g.s); }
+int64_t ForwardWorkspaceBytes(const Geometry& g) {
+  if (WinogradFits(g.n, g.h, g.w, g.c, g.k, g.r, g.s, g.stride, g.pad)) return WinogradBytes(g.c, g.k);
+  return SweepBytes(g.c, g.k, g.r, g.s);
+}
 
 }  // namespace hast::conv
 

@@ -22,6 +22,7 @@
 #include <type_traits>
 
 #include "conv2d_common.h"
+#include "conv2d_winograd.h"
 #include "parallel.h"
 
 namespace hast::conv {
@@ -419,7 +420,7 @@ BandFunction NarrowFunction(const Sweep& sweep) {
 template <Direction kDir>
 Plan PlanOf(const Sweep& sweep) {
   Plan plan{nullptr, 4, false};
-  plan.lanes = kIsa == Isa::kV4 ? 16 : kIsa == Isa::kV3 ? 8 : 4;
+  plan.lanes = LanesOf(kIsa);
   const int64_t wide = kDir == Direction::kForward ? sweep.in_w : sweep.out_w;
   const int64_t small = kDir == Direction::kForward ? sweep.out_w : sweep.in_w;
   const bool rows = sweep.r <= kMaxKernelRows && sweep.out_w % 8 == 0 && wide == small * sweep.stride;
@@ -490,6 +491,21 @@ inline void PackKernelRow(const Plan& plan, const Sweep& sweep, const float* wei
 /* Runs a sweep whose tensors and sizes are filled in; the workspace holds SweepBytes. */
 template <Direction kDir>
 inline void RunSweep(Sweep& sweep, const float* weight, const float* bias, void* workspace, void* stream) {
+  if (WinogradFits(sweep.n, sweep.in_h, sweep.in_w, sweep.in_c, sweep.out_c, sweep.r, sweep.s, sweep.stride,
+                   sweep.pad)) {
+    Winograd winograd{};
+    winograd.in = sweep.in;
+    winograd.out = sweep.out;
+    winograd.bias = bias;
+    winograd.n = sweep.n;
+    winograd.h = sweep.in_h;
+    winograd.w = sweep.in_w;
+    winograd.in_c = sweep.in_c;
+    winograd.out_c = sweep.out_c;
+    winograd.accumulate = sweep.accumulate;
+    RunWinograd<kDir == Direction::kTransposed>(winograd, weight, workspace, stream);
+    return;
+  }
   const Plan plan = PlanOf<kDir>(sweep);
   float* packed = Align(workspace);
   float* padded_bias = packed + PackedFloats(sweep.in_c, sweep.out_c, sweep.r, sweep.s);

@@ -1,0 +1,306 @@
+/* Winograd's minimal filtering F(2x2, 3x3): 3x3 kernels, stride 1, padding 1, even images, whole blocks of channels.
+ *
+ *   Y = A^T [ (G g G^T) . (B^T d B) ] A        (Lavin and Gray 2016, arXiv 1509.09308)
+ *
+ * A tile of 2x2 outputs costs 16 products per pair of channels rather than 36. The transforms hold 0, 1, -1 and 1/2
+ * only, so the error stays within a small factor of that of the direct sum.
+ *
+ * A task takes a few rows of tiles: transforms their input into V [16][tiles][in_c], multiplies each of the 16
+ * frequencies with its matrix of transformed weights U [16][block][in_c][lanes], register tile P tiles x B blocks, and
+ * transforms the products back. V and the products are scratch of the thread; U is the only thing shared. */
+#ifndef HAST_CONV2D_WINOGRAD_H
+#define HAST_CONV2D_WINOGRAD_H
+
+#include <algorithm>
+
+#include "conv2d_common.h"
+#include "parallel.h"
+
+namespace hast::conv {
+
+struct Winograd {
+  const float* in;      /* [n, h, w, in_c] */
+  float* out;           /* [n, h, w, out_c] */
+  const float* weights; /* U */
+  const float* bias;    /* [out_c] or NULL */
+  const float* zeros;   /* in_c of them */
+  int64_t n, h, w, in_c, out_c;
+  bool accumulate;
+};
+
+/* A frequency is followed by one line of padding: at a power of two, all sixteen would share one set of the cache. */
+inline constexpr int64_t kFrequencyPadding = 16;
+
+/* Rows of tiles that one thread's scratch holds; 0 if not even one. */
+inline int64_t WinogradRows(int64_t w, int64_t in_c, int64_t out_c) {
+  const int64_t block = out_c % 32 == 0 ? 32 : 16;
+  const int64_t tiles = (kScratchFloats - 32 * kFrequencyPadding) / (16 * (in_c + block));
+  return tiles / 16 * 16 / (w / 2);
+}
+
+/* Few tiles do not repay the transform of the weights. */
+inline bool WinogradFits(int64_t n, int64_t h, int64_t w, int64_t in_c, int64_t out_c, int64_t r, int64_t s,
+                         int64_t stride, int64_t pad) {
+  return r == 3 && s == 3 && stride == 1 && pad == 1 && h % 2 == 0 && w % 2 == 0 && in_c % kLanes == 0 &&
+         out_c % kLanes == 0 && n * h * w >= 256 && WinogradRows(w, in_c, out_c) > 0;
+}
+
+inline int64_t WinogradBytes(int64_t in_c, int64_t out_c) { return kAlignment + 4 * (16 * in_c * out_c + in_c); }
+
+/* Rows first: the four vertical sums of one column of four pixels. */
+template <int L>
+HAST_INLINE void InputColumn(Vector<L> (&column)[4], const float* const* rows, const int64_t* steps, int64_t j) {
+  const Vector<L> d0 = HAST_VECTOR(L, rows[0] + j * steps[0]);
+  const Vector<L> d1 = HAST_VECTOR(L, rows[1] + j * steps[1]);
+  const Vector<L> d2 = HAST_VECTOR(L, rows[2] + j * steps[2]);
+  const Vector<L> d3 = HAST_VECTOR(L, rows[3] + j * steps[3]);
+  column[0] = d0 - d2;
+  column[1] = d1 + d2;
+  column[2] = d2 - d1;
+  column[3] = d1 - d3;
+}
+
+/* V of one row of tiles and one block of channels; neighbouring tiles share two columns. */
+template <int L>
+HAST_INLINE void InputRow(float* v, int64_t tile_step, int64_t frequency_step, const float* const* rows,
+                          const int64_t* steps, int64_t tiles) {
+  using V = Vector<L>;
+  V a[4], b[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) a[i] = V{};
+  InputColumn<L>(b, rows, steps, 0);
+  for (int64_t tile = 0; tile < tiles; ++tile, v += tile_step) {
+    V c[4], d[4];
+    InputColumn<L>(c, rows, steps, 2 * tile + 1);
+    if (tile + 1 < tiles) {
+      InputColumn<L>(d, rows, steps, 2 * tile + 2);
+    } else {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) d[i] = V{};
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      float* target = v + 4 * i * frequency_step;
+      *reinterpret_cast<V*>(target) = a[i] - c[i];
+      *reinterpret_cast<V*>(target + frequency_step) = b[i] + c[i];
+      *reinterpret_cast<V*>(target + 2 * frequency_step) = c[i] - b[i];
+      *reinterpret_cast<V*>(target + 3 * frequency_step) = b[i] - d[i];
+      a[i] = c[i];
+      b[i] = d[i];
+    }
+  }
+}
+
+/* products[p][b] = sum over c of v[p][c] u[b][c] */
+template <int L, int P, int B>
+HAST_INLINE void FrequencyTile(float* products, const float* v, const float* u, int64_t in_c) {
+  using V = Vector<L>;
+  V sum[B][P];
+#pragma GCC unroll 8
+  for (int b = 0; b < B; ++b) {
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) sum[b][p] = V{};
+  }
+  for (int64_t c = 0; c < in_c; ++c) {
+    V weight[B];
+#pragma GCC unroll 8
+    for (int b = 0; b < B; ++b) weight[b] = HAST_VECTOR(L, u + (b * in_c + c) * L);
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) {
+      const float value = v[p * in_c + c];
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) sum[b][p] += weight[b] * value;
+    }
+  }
+#pragma GCC unroll 32
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+    for (int b = 0; b < B; ++b) *reinterpret_cast<V*>(products + (p * B + b) * L) = sum[b][p];
+  }
+}
+
+/* The 2x2 pixels of each tile of one row of tiles, one block of channels. */
+template <int L, bool kAccumulate>
+HAST_INLINE void OutputRow(float* out, int64_t row_step, int64_t out_c, const float* products, int64_t tile_step,
+                           int64_t frequency_step, const float* bias, int64_t tiles) {
+  using V = Vector<L>;
+  const V start = bias == nullptr ? V{} : HAST_VECTOR(L, bias);
+  for (int64_t tile = 0; tile < tiles; ++tile, out += 2 * out_c, products += tile_step) {
+    V left[4], right[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const float* m = products + 4 * i * frequency_step;
+      const V m0 = HAST_VECTOR(L, m);
+      const V m1 = HAST_VECTOR(L, m + frequency_step);
+      const V m2 = HAST_VECTOR(L, m + 2 * frequency_step);
+      const V m3 = HAST_VECTOR(L, m + 3 * frequency_step);
+      left[i] = m0 + m1 + m2;
+      right[i] = m1 - m2 - m3;
+    }
+    V y[4] = {start + left[0] + left[1] + left[2], start + right[0] + right[1] + right[2],
+              start + left[1] - left[2] - left[3], start + right[1] - right[2] - right[3]};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      V* target = reinterpret_cast<V*>(out + (i / 2) * row_step + (i % 2) * out_c);
+      *target = kAccumulate ? *target + y[i] : y[i];
+    }
+  }
+}
+
+/* Rows of tiles [begin, end), counted through all images. */
+template <int L, int P, int B>
+HAST_INLINE void WinogradBand(const Winograd& g, int64_t begin, int64_t end, float* scratch) {
+  const int64_t row_tiles = g.w / 2;
+  const int64_t image_rows = g.h / 2;
+  const int64_t capacity = RoundUp((end - begin) * row_tiles, P);
+  const int64_t v_step = capacity * g.in_c + kFrequencyPadding;
+  const int64_t product_step = capacity * B * L + kFrequencyPadding;
+  float* v = scratch;
+  float* products = v + 16 * v_step;
+  for (int64_t row = begin; row < end; ++row) {
+    const float* image = g.in + row / image_rows * g.h * g.w * g.in_c;
+    for (int64_t c = 0; c < g.in_c; c += L) {
+      const float* rows[4];
+      int64_t steps[4];
+      for (int64_t i = 0; i < 4; ++i) {
+        const int64_t in_row = row % image_rows * 2 + i - 1;
+        const bool inside = in_row >= 0 && in_row < g.h;
+        rows[i] = inside ? image + in_row * g.w * g.in_c + c : g.zeros;
+        steps[i] = inside ? g.in_c : 0;
+      }
+      InputRow<L>(v + (row - begin) * row_tiles * g.in_c + c, g.in_c, v_step, rows, steps, row_tiles);
+    }
+  }
+  for (int64_t o = 0; o < g.out_c; o += B * L) {
+    for (int64_t f = 0; f < 16; ++f) {
+      const float* u = g.weights + (f * g.out_c + o) * g.in_c;
+      for (int64_t t = 0; t < capacity; t += P) {
+        FrequencyTile<L, P, B>(products + f * product_step + t * B * L, v + f * v_step + t * g.in_c, u, g.in_c);
+      }
+    }
+    for (int64_t row = begin; row < end; ++row) {
+      float* out = g.out + ((row / image_rows * g.h + row % image_rows * 2) * g.w) * g.out_c + o;
+      const float* from = products + (row - begin) * row_tiles * B * L;
+      for (int64_t b = 0; b < B; ++b) {
+        const float* bias = g.bias == nullptr ? nullptr : g.bias + o + b * L;
+        if (g.accumulate) {
+          OutputRow<L, true>(out + b * L, g.w * g.out_c, g.out_c, from + b * L, B * L, product_step, bias, row_tiles);
+        } else {
+          OutputRow<L, false>(out + b * L, g.w * g.out_c, g.out_c, from + b * L, B * L, product_step, bias, row_tiles);
+        }
+      }
+    }
+  }
+}
+
+/* U of one block of L output channels from weight[o][u][v][i], or from weight[i][2 - u][2 - v][o] when transposed. */
+template <int L, bool kTransposed>
+HAST_INLINE void WinogradWeights(float* weights, const float* weight, int64_t in_c, int64_t out_c, int64_t o) {
+  using V = Vector<L>;
+  for (int64_t i = 0; i < in_c; ++i) {
+    V g[3][3];
+    if (kTransposed) {
+#pragma GCC unroll 3
+      for (int u = 0; u < 3; ++u) {
+#pragma GCC unroll 3
+        for (int v = 0; v < 3; ++v) g[u][v] = HAST_VECTOR(L, weight + ((i * 3 + 2 - u) * 3 + 2 - v) * out_c + o);
+      }
+    } else {
+      float lanes[9][L];
+      for (int l = 0; l < L; ++l) {
+        for (int tap = 0; tap < 9; ++tap) lanes[tap][l] = weight[((o + l) * 9 + tap) * in_c + i];
+      }
+#pragma GCC unroll 3
+      for (int u = 0; u < 3; ++u) {
+#pragma GCC unroll 3
+        for (int v = 0; v < 3; ++v) g[u][v] = HAST_VECTOR(L, lanes[u * 3 + v]);
+      }
+    }
+    V half[4][3];
+#pragma GCC unroll 3
+    for (int v = 0; v < 3; ++v) {
+      half[0][v] = g[0][v];
+      half[1][v] = 0.5f * (g[0][v] + g[1][v] + g[2][v]);
+      half[2][v] = 0.5f * (g[0][v] - g[1][v] + g[2][v]);
+      half[3][v] = g[2][v];
+    }
+    float* target = weights + o * in_c + i * L;
+    const int64_t step = out_c * in_c;
+#pragma GCC unroll 4
+    for (int u = 0; u < 4; ++u) {
+      *reinterpret_cast<V*>(target + (4 * u) * step) = half[u][0];
+      *reinterpret_cast<V*>(target + (4 * u + 1) * step) = 0.5f * (half[u][0] + half[u][1] + half[u][2]);
+      *reinterpret_cast<V*>(target + (4 * u + 2) * step) = 0.5f * (half[u][0] - half[u][1] + half[u][2]);
+      *reinterpret_cast<V*>(target + (4 * u + 3) * step) = half[u][2];
+    }
+  }
+}
+
+using WinogradFunction = void (*)(const Winograd& g, int64_t begin, int64_t end, float* scratch);
+using WinogradWeightFunction = void (*)(float* weights, const float* weight, int64_t in_c, int64_t out_c, int64_t o);
+
+template <int P, int B>
+HAST_TARGET_V4 void WinogradBandV4(const Winograd& g, int64_t begin, int64_t end, float* scratch) {
+  WinogradBand<16, P, B>(g, begin, end, scratch);
+}
+HAST_TARGET_V3 inline void WinogradBandV3(const Winograd& g, int64_t begin, int64_t end, float* scratch) {
+  WinogradBand<8, 4, 2>(g, begin, end, scratch);
+}
+inline void WinogradBandBaseline(const Winograd& g, int64_t begin, int64_t end, float* scratch) {
+  WinogradBand<4, 4, 2>(g, begin, end, scratch);
+}
+template <bool kTransposed>
+HAST_TARGET_V4 void WinogradWeightsV4(float* weights, const float* weight, int64_t in_c, int64_t out_c, int64_t o) {
+  WinogradWeights<16, kTransposed>(weights, weight, in_c, out_c, o);
+}
+template <bool kTransposed>
+HAST_TARGET_V3 void WinogradWeightsV3(float* weights, const float* weight, int64_t in_c, int64_t out_c, int64_t o) {
+  WinogradWeights<8, kTransposed>(weights, weight, in_c, out_c, o);
+}
+template <bool kTransposed>
+void WinogradWeightsBaseline(float* weights, const float* weight, int64_t in_c, int64_t out_c, int64_t o) {
+  WinogradWeights<4, kTransposed>(weights, weight, in_c, out_c, o);
+}
+
+/* The workspace holds WinogradBytes. */
+template <bool kTransposed>
+inline void RunWinograd(Winograd& g, const float* weight, void* workspace, void* stream) {
+  float* weights = Align(workspace);
+  float* zeros = weights + 16 * g.in_c * g.out_c;
+  std::memset(zeros, 0, g.in_c * sizeof(float));
+  g.weights = weights;
+  g.zeros = zeros;
+
+  const WinogradWeightFunction transform = kIsa == Isa::kV4   ? WinogradWeightsV4<kTransposed>
+                                           : kIsa == Isa::kV3 ? WinogradWeightsV3<kTransposed>
+                                                              : WinogradWeightsBaseline<kTransposed>;
+  const int64_t lanes = LanesOf(kIsa);
+  const int64_t blocks = g.out_c / lanes;
+  constexpr int64_t kSerialFloats = 1024;
+  if (g.in_c * g.out_c <= kSerialFloats) {
+    for (int64_t block = 0; block < blocks; ++block) transform(weights, weight, g.in_c, g.out_c, block * lanes);
+  } else {
+    parallel_for(stream, blocks,
+                 [&](int64_t block, int32_t) { transform(weights, weight, g.in_c, g.out_c, block * lanes); });
+  }
+
+  const WinogradFunction band = kIsa == Isa::kV3         ? WinogradBandV3
+                                : kIsa == Isa::kBaseline ? WinogradBandBaseline
+                                : g.out_c % 32 == 0      ? WinogradBandV4<8, 2>
+                                                         : WinogradBandV4<16, 1>;
+  const int64_t rows = g.n * g.h / 2;
+  const int64_t band_rows = std::min(WinogradRows(g.w, g.in_c, g.out_c), rows);
+  const int64_t bands = CeilDiv(rows, band_rows);
+  /* About a quarter of a million products a piece, so that claiming one costs nothing. */
+  const int64_t piece_bands = std::max<int64_t>(1, (1 << 18) / (band_rows * g.w / 2 * g.in_c * g.out_c));
+  parallel_for(stream, CeilDiv(bands, piece_bands), [&](int64_t piece, int32_t) {
+    float* scratch = Scratch();
+    for (int64_t b = piece * piece_bands; b < std::min(bands, (piece + 1) * piece_bands); ++b) {
+      band(g, b * band_rows, std::min(rows, (b + 1) * band_rows), scratch);
+    }
+  });
+}
+
+}  // namespace hast::conv
+
+#endif
