@@ -120,7 +120,7 @@ class SafetensorsCorruptionTest {
     int end = 8 + (int) ByteBuffer.wrap(whole).order(ByteOrder.LITTLE_ENDIAN).getLong();
     Random random = new Random(1);
     int refused = 0;
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 500; i++) {
       byte[] damaged = whole.clone();
       damaged[random.nextInt(end)] ^= (byte) (1 + random.nextInt(255));
       Path file = Files.write(folder.resolve("damaged"), damaged);
@@ -132,7 +132,7 @@ class SafetensorsCorruptionTest {
         refused++;
       }
     }
-    assertThat(refused).isGreaterThan(1000);
+    assertThat(refused).isGreaterThan(250);
   }
 
   private byte[] sample() throws IOException {
