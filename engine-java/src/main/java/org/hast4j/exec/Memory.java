@@ -44,6 +44,17 @@ public final class Memory implements AutoCloseable {
     return floats(storage, Math.toIntExact(storage.bytes() / Float.BYTES));
   }
 
+  /** Copies all of a storage to a byte offset of another. */
+  public void copy(Storage from, Storage to, long offset) {
+    device
+        .kernels()
+        .memoryCopy(
+            buffer(to).address(offset, from.bytes()),
+            buffer(from).address(0, from.bytes()),
+            from.bytes(),
+            device.stream());
+  }
+
   /** Gives back the buffer of a storage that is no longer needed. */
   public void free(Storage storage) {
     Buffer buffer = buffers.remove(storage);

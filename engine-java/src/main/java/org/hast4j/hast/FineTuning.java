@@ -1,0 +1,192 @@
+package org.hast4j.hast;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Gradients;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.nn.Forward;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Slots;
+import org.hast4j.nn.Topology;
+
+/**
+ * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3): distillation and feature
+ * alignment on random crops of the pool, then once more on the same crops made harder by a sign step up the loss, and an
+ * SGD step on the sum. Four forward passes, three data gradients and two weight gradients.
+ */
+public final class FineTuning implements AutoCloseable {
+  private static final float RATIO_MIN = 3f / 4;
+  private static final float RATIO_MAX = 4f / 3;
+
+  /** Losses of the last step on clean and on promoted samples (0 without promotion), and their distillation parts. */
+  public record Losses(float clean, float promoted, float cleanDistillation, float promotedDistillation) {}
+
+  private final Memory memory;
+  private final Recipe.FineTuning recipe;
+  private final Parameters student;
+  private final Storage key = Storage.of("fine-tuning key", TensorType.i64(2));
+  private final Storage momentum;
+  private final Storage cleanGradients;
+  private final Storage promotedGradients;
+  private final Storage learningRate = Storage.of("fine-tuning learning rate", TensorType.f32(1));
+  private final Storage losses = Storage.of("fine-tuning losses", TensorType.f32(4));
+  private final Program program;
+  private float currentRate = Float.NaN;
+
+  /** Prepares fine-tuning of a calibrated student; the teacher's parameters lie on the device too. */
+  public FineTuning(
+      Memory memory,
+      Parameters teacher,
+      Parameters student,
+      Quantisation quantisation,
+      Pool pool,
+      Recipe.FineTuning recipe,
+      long seed) {
+    this.memory = memory;
+    this.recipe = recipe;
+    this.student = student;
+    TensorType vector = Parameters.vector(student.trained());
+    momentum = Storage.of("fine-tuning momentum", vector);
+    cleanGradients = Storage.of("clean gradients", vector);
+    promotedGradients = Storage.of("promoted gradients", vector);
+    Topology topology = student.topology();
+    Graph graph = new Graph();
+    Value keyValue = graph.variable(key, TensorType.i64(2));
+    Value all = graph.variable(pool.images(), pool.imageType());
+    Value boxes =
+        graph.value(new Op.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)), keyValue, all);
+    Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), all, boxes);
+    append(graph, teacher, quantisation, x);
+    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    program = Program.compile("fine-tuning workspace", graph, memory);
+    memory.buffer(key).upload(0, new long[] {seed, 0});
+  }
+
+  /** How fine-tuning crops its samples. */
+  static Op.Augmentation crop(Recipe.FineTuning recipe) {
+    return new Op.Augmentation.ResizedCrop(recipe.cropScaleMin(), 1, RATIO_MIN, RATIO_MAX);
+  }
+
+  /** Appends everything one step does with a batch. */
+  private void append(Graph graph, Parameters teacher, Quantisation quantisation, Value x) {
+    Topology topology = student.topology();
+    Map<String, Value> teacherValues = teacher.values(graph);
+    Map<String, Value> studentValues = student.values(graph);
+    Map<String, Value> weights =
+        Parameters.quantised(graph, topology, studentValues, quantisation.weightBits());
+    Mode quantised = new Mode.Quantised(quantisation.activationBits(), quantisation.ranges());
+    List<Value> parameters = student.trained().names().stream().map(studentValues::get).toList();
+
+    Pass clean = pass(graph, "clean", teacherValues, weights, quantised, x);
+    keepLosses(graph, clean, 0);
+    List<Value> wrt = new ArrayList<>(parameters);
+    if (recipe.promotion()) {
+      wrt.add(x);
+    }
+    List<Value> gradients = Gradients.of(graph, clean.loss(), wrt);
+    keepGradients(graph, gradients, cleanGradients);
+    TensorType vector = Parameters.vector(student.trained());
+    Value gradient = graph.variable(cleanGradients, vector);
+    if (recipe.promotion()) {
+      graph.part("promotion");
+      Value harder = graph.value(new Op.SignPerturb(recipe.epsilon()), x, gradients.getLast());
+      Pass promoted = pass(graph, "promoted", teacherValues, weights, quantised, harder);
+      keepLosses(graph, promoted, 1);
+      keepGradients(graph, Gradients.of(graph, promoted.loss(), parameters), promotedGradients);
+      graph.part("");
+      gradient = graph.value(new Op.Add(), gradient, graph.variable(promotedGradients, vector));
+    }
+    graph.part("");
+    graph.apply(
+        new Op.SgdStep(recipe.momentum(), recipe.weightDecay(), true),
+        graph.variable(student.trainedStorage(), vector),
+        graph.variable(momentum, vector),
+        gradient,
+        graph.variable(learningRate, TensorType.f32(1)));
+  }
+
+  private record Pass(Value loss, Value distillation) {}
+
+  private Pass pass(
+      Graph graph,
+      String name,
+      Map<String, Value> teacherValues,
+      Map<String, Value> weights,
+      Mode quantised,
+      Value x) {
+    Topology topology = student.topology();
+    Forward taught = Forward.of(graph, name + " teacher", topology, teacherValues, x, new Mode.Evaluation());
+    Forward learnt = Forward.of(graph, name + " student", topology, weights, x, quantised);
+    graph.part(name);
+    Value distillation =
+        graph.value(
+            new Op.DistillKl(recipe.temperature(), recipe.alpha()), learnt.logits(), taught.logits());
+    Value loss = distillation;
+    if (recipe.alignment()) {
+      for (int tap = 0; tap < learnt.taps().size(); tap++) {
+        Forward.Tap own = learnt.taps().get(tap);
+        Op.FeatureAlign align = new Op.FeatureAlign(own.area(), recipe.lambda(), true);
+        loss = graph.value(align, own.attention(), taught.taps().get(tap).attention(), loss);
+      }
+    }
+    return new Pass(loss, distillation);
+  }
+
+  private void keepLosses(Graph graph, Pass pass, int index) {
+    graph.keep(pass.loss(), losses, (long) index * Float.BYTES);
+    if (!pass.loss().equals(pass.distillation())) {
+      graph.keep(pass.distillation(), losses, (2L + index) * Float.BYTES);
+    }
+  }
+
+  private void keepGradients(Graph graph, List<Value> gradients, Storage storage) {
+    int index = 0;
+    for (String name : student.trained().names()) {
+      Slots.Slot slot = student.trained().get(name);
+      graph.keep(gradients.get(index++), storage, slot.offset());
+    }
+  }
+
+  /** One step; {@code step} counts from 0 and decides the learning rate. */
+  public void iterate(long step) {
+    float rate = recipe.learningRate(step / recipe.epochSteps());
+    if (rate != currentRate) {
+      memory.buffer(learningRate).upload(0, new float[] {rate});
+      currentRate = rate;
+    }
+    program.run();
+  }
+
+  /** Losses of the last step, read back from the device. */
+  public Losses losses() {
+    float[] values = memory.floats(losses);
+    return new Losses(values[0], values[1], values[2], values[3]);
+  }
+
+  /** What an interrupted fine-tuning needs to go on. */
+  public List<Storage> state() {
+    return List.of(student.trainedStorage(), student.statisticsStorage(), momentum, key);
+  }
+
+  /** One run's seconds per operation. */
+  public Map<String, Double> profile() {
+    return program.profile();
+  }
+
+  @Override
+  public void close() {
+    program.close();
+    for (Storage storage :
+        List.of(key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
+      memory.free(storage);
+    }
+  }
+}
