@@ -528,6 +528,9 @@ public final class Safetensors {
       void put(ByteBuffer chunk, int index);
     }
 
+    /** An empty file. */
+    public Writer() {}
+
     /** Sets a text of the header; a later text of the same key replaces it. */
     public Writer metadata(String key, String text) {
       metadata.put(key, text);
