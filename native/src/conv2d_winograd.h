@@ -5,9 +5,10 @@
  * A tile of 2x2 outputs costs 16 products per pair of channels rather than 36. The transforms hold 0, 1, -1 and 1/2
  * only, so the error stays within a small factor of that of the direct sum.
  *
- * A task takes a few rows of tiles: transforms their input into V [16][tiles][in_c], multiplies each of the 16
- * frequencies with its matrix of transformed weights U [16][block][in_c][lanes], register tile P tiles x B blocks, and
- * transforms the products back. V and the products are scratch of the thread; U is the only thing shared. */
+ * A task takes a few rows of tiles: transforms their input into V, multiplies each of
+ * the 16 frequencies with its matrix of transformed weights U [16][block][in_c][lanes], register tile P tiles x B
+ * blocks, and transforms the products back. V and the products are scratch of the thread; U is the only thing shared.
+ */
 #ifndef HAST_CONV2D_WINOGRAD_H
 #define HAST_CONV2D_WINOGRAD_H
 
@@ -28,14 +29,13 @@ struct Winograd {
   bool accumulate;
 };
 
-/* A frequency is followed by one line of padding: at a power of two, all sixteen would share one set of the cache. */
-inline constexpr int64_t kFrequencyPadding = 16;
-
-/* Rows of tiles that one thread's scratch holds; 0 if not even one. */
+/* Rows of tiles in a band: sixteen tiles, so that V and the products of 16 channels fit the nearest cache together;
+ * one row if it is longer; 0 if that exceeds the scratch. */
 inline int64_t WinogradRows(int64_t w, int64_t in_c, int64_t out_c) {
+  const int64_t row_tiles = w / 2;
+  const int64_t rows = std::max<int64_t>(1, 16 / row_tiles);
   const int64_t block = out_c % 32 == 0 ? 32 : 16;
-  const int64_t tiles = (kScratchFloats - 32 * kFrequencyPadding) / (16 * (in_c + block));
-  return tiles / 16 * 16 / (w / 2);
+  return RoundUp(rows * row_tiles, 16) * 16 * (in_c + block) <= kScratchFloats ? rows : 0;
 }
 
 /* Few tiles do not repay the transform of the weights. */
@@ -47,53 +47,56 @@ inline bool WinogradFits(int64_t n, int64_t h, int64_t w, int64_t in_c, int64_t 
 
 inline int64_t WinogradBytes(int64_t in_c, int64_t out_c) { return kAlignment + 4 * (16 * in_c * out_c + in_c); }
 
-/* Rows first: the four vertical sums of one column of four pixels. */
+/* Rows first: the four vertical sums of one column of four pixels; advances to the next column. */
 template <int L>
-HAST_INLINE void InputColumn(Vector<L> (&column)[4], const float* const* rows, const int64_t* steps, int64_t j) {
-  const Vector<L> d0 = HAST_VECTOR(L, rows[0] + j * steps[0]);
-  const Vector<L> d1 = HAST_VECTOR(L, rows[1] + j * steps[1]);
-  const Vector<L> d2 = HAST_VECTOR(L, rows[2] + j * steps[2]);
-  const Vector<L> d3 = HAST_VECTOR(L, rows[3] + j * steps[3]);
-  column[0] = d0 - d2;
-  column[1] = d1 + d2;
-  column[2] = d2 - d1;
-  column[3] = d1 - d3;
+HAST_INLINE void InputColumn(Vector<L> (&column)[4], const float* (&rows)[4], const int64_t (&steps)[4]) {
+  Vector<L> d[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    d[i] = HAST_VECTOR(L, rows[i]);
+    rows[i] += steps[i];
+  }
+  column[0] = d[0] - d[2];
+  column[1] = d[1] + d[2];
+  column[2] = d[2] - d[1];
+  column[3] = d[1] - d[3];
 }
 
-/* V of one row of tiles and one block of channels; neighbouring tiles share two columns. */
-template <int L>
-HAST_INLINE void InputRow(float* v, int64_t tile_step, int64_t frequency_step, const float* const* rows,
-                          const int64_t* steps, int64_t tiles) {
+/* V of one row of tiles and one block of channels, as [group of P tiles][16][P][L]: all sixteen frequencies of a tile
+ * are one register plus a constant away. Neighbouring tiles share two columns. first counts tiles from v. */
+template <int L, int P>
+HAST_INLINE void InputRow(float* v, int64_t first, const float* (&rows)[4], const int64_t (&steps)[4], int64_t tiles) {
   using V = Vector<L>;
   V a[4], b[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) a[i] = V{};
-  InputColumn<L>(b, rows, steps, 0);
-  for (int64_t tile = 0; tile < tiles; ++tile, v += tile_step) {
+  InputColumn<L>(b, rows, steps);
+  for (int64_t tile = first; tile < first + tiles; ++tile) {
     V c[4], d[4];
-    InputColumn<L>(c, rows, steps, 2 * tile + 1);
-    if (tile + 1 < tiles) {
-      InputColumn<L>(d, rows, steps, 2 * tile + 2);
+    InputColumn<L>(c, rows, steps);
+    if (tile + 1 < first + tiles) {
+      InputColumn<L>(d, rows, steps);
     } else {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) d[i] = V{};
     }
+    float* target = v + (tile / P * 16 * P + tile % P) * L;
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      float* target = v + 4 * i * frequency_step;
+    for (int i = 0; i < 4; ++i, target += 4 * P * L) {
       *reinterpret_cast<V*>(target) = a[i] - c[i];
-      *reinterpret_cast<V*>(target + frequency_step) = b[i] + c[i];
-      *reinterpret_cast<V*>(target + 2 * frequency_step) = c[i] - b[i];
-      *reinterpret_cast<V*>(target + 3 * frequency_step) = b[i] - d[i];
+      *reinterpret_cast<V*>(target + P * L) = b[i] + c[i];
+      *reinterpret_cast<V*>(target + 2 * P * L) = c[i] - b[i];
+      *reinterpret_cast<V*>(target + 3 * P * L) = b[i] - d[i];
       a[i] = c[i];
       b[i] = d[i];
     }
   }
 }
 
-/* products[p][b] = sum over c of v[p][c] u[b][c] */
+/* products[p][b] = sum over c of v[c / L][p][c % L] u[b][c]. Tiles lie L floats apart whatever in_c, so that all P
+ * addresses are one register plus a constant. */
 template <int L, int P, int B>
-HAST_INLINE void FrequencyTile(float* products, const float* v, const float* u, int64_t in_c) {
+HAST_INLINE void FrequencyTile(float* products, const float* v, int64_t v_block_step, const float* u, int64_t in_c) {
   using V = Vector<L>;
   V sum[B][P];
 #pragma GCC unroll 8
@@ -101,15 +104,17 @@ HAST_INLINE void FrequencyTile(float* products, const float* v, const float* u, 
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) sum[b][p] = V{};
   }
-  for (int64_t c = 0; c < in_c; ++c) {
-    V weight[B];
+  for (int64_t block = 0; block < in_c; block += L, v += v_block_step) {
+    for (int64_t c = 0; c < L; ++c, u += L) {
+      V weight[B];
 #pragma GCC unroll 8
-    for (int b = 0; b < B; ++b) weight[b] = HAST_VECTOR(L, u + (b * in_c + c) * L);
+      for (int b = 0; b < B; ++b) weight[b] = HAST_VECTOR(L, u + b * in_c * L);
 #pragma GCC unroll 32
-    for (int p = 0; p < P; ++p) {
-      const float value = v[p * in_c + c];
+      for (int p = 0; p < P; ++p) {
+        const float value = v[p * L + c];
 #pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) sum[b][p] += weight[b] * value;
+        for (int b = 0; b < B; ++b) sum[b][p] += weight[b] * value;
+      }
     }
   }
 #pragma GCC unroll 32
@@ -119,26 +124,28 @@ HAST_INLINE void FrequencyTile(float* products, const float* v, const float* u, 
   }
 }
 
-/* The 2x2 pixels of each tile of one row of tiles, one block of channels. */
-template <int L, bool kAccumulate>
-HAST_INLINE void OutputRow(float* out, int64_t row_step, int64_t out_c, const float* products, int64_t tile_step,
-                           int64_t frequency_step, const float* bias, int64_t tiles) {
+/* The 2x2 pixels of each tile of one row of tiles, one block of channels. Products are [group][16][P][B][L]. */
+template <int L, int P, int B, bool kAccumulate>
+HAST_INLINE void OutputRow(float* out, int64_t row_step, int64_t out_c, const float* products, int64_t first,
+                           const float* bias, int64_t tiles) {
   using V = Vector<L>;
   const V start = bias == nullptr ? V{} : HAST_VECTOR(L, bias);
-  for (int64_t tile = 0; tile < tiles; ++tile, out += 2 * out_c, products += tile_step) {
+  for (int64_t tile = first; tile < first + tiles; ++tile, out += 2 * out_c) {
+    const float* m = products + (tile / P * 16 * P + tile % P) * B * L;
     V left[4], right[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const float* m = products + 4 * i * frequency_step;
+    for (int i = 0; i < 4; ++i, m += 4 * P * B * L) {
       const V m0 = HAST_VECTOR(L, m);
-      const V m1 = HAST_VECTOR(L, m + frequency_step);
-      const V m2 = HAST_VECTOR(L, m + 2 * frequency_step);
-      const V m3 = HAST_VECTOR(L, m + 3 * frequency_step);
+      V m1 = HAST_VECTOR(L, m + P * B * L);
+      const V m2 = HAST_VECTOR(L, m + 2 * P * B * L);
+      const V m3 = HAST_VECTOR(L, m + 3 * P * B * L);
+      /* This frequency enters all four pixels with weight 1. */
+      if (i == 1) m1 += start;
       left[i] = m0 + m1 + m2;
       right[i] = m1 - m2 - m3;
     }
-    V y[4] = {start + left[0] + left[1] + left[2], start + right[0] + right[1] + right[2],
-              start + left[1] - left[2] - left[3], start + right[1] - right[2] - right[3]};
+    const V y[4] = {left[0] + left[1] + left[2], right[0] + right[1] + right[2], left[1] - left[2] - left[3],
+                    right[1] - right[2] - right[3]};
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       V* target = reinterpret_cast<V*>(out + (i / 2) * row_step + (i % 2) * out_c);
@@ -147,16 +154,27 @@ HAST_INLINE void OutputRow(float* out, int64_t row_step, int64_t out_c, const fl
   }
 }
 
+/* The products leave the memory idle and the transforms wait for it, so a sixteenth of the next band's input and of
+ * this band's output is fetched beside each frequency: 10 % slower where all is in the cache, 30 % faster from memory.
+ */
+HAST_INLINE void Prefetch(const Winograd& g, int64_t begin, int64_t end, int64_t part) {
+  const int64_t pixels = (end - begin) * g.w / 8;
+  const float* in = g.in + (end * 2 * g.w + part * pixels) * g.in_c;
+  if (end < g.n * g.h / 2) {
+    for (int64_t e = 0; e < pixels * g.in_c; e += 16) __builtin_prefetch(in + e, 0, 2);
+  }
+  float* out = g.out + (begin * 2 * g.w + part * pixels) * g.out_c;
+  for (int64_t e = 0; e < pixels * g.out_c; e += 16) __builtin_prefetch(out + e, 1, 2);
+}
+
 /* Rows of tiles [begin, end), counted through all images. */
 template <int L, int P, int B>
 HAST_INLINE void WinogradBand(const Winograd& g, int64_t begin, int64_t end, float* scratch) {
   const int64_t row_tiles = g.w / 2;
   const int64_t image_rows = g.h / 2;
   const int64_t capacity = RoundUp((end - begin) * row_tiles, P);
-  const int64_t v_step = capacity * g.in_c + kFrequencyPadding;
-  const int64_t product_step = capacity * B * L + kFrequencyPadding;
-  float* v = scratch;
-  float* products = v + 16 * v_step;
+  float* v = scratch; /* [in_c / L][capacity / P][16][P][L] */
+  float* products = v + 16 * capacity * g.in_c;
   for (int64_t row = begin; row < end; ++row) {
     const float* image = g.in + row / image_rows * g.h * g.w * g.in_c;
     for (int64_t c = 0; c < g.in_c; c += L) {
@@ -168,25 +186,27 @@ HAST_INLINE void WinogradBand(const Winograd& g, int64_t begin, int64_t end, flo
         rows[i] = inside ? image + in_row * g.w * g.in_c + c : g.zeros;
         steps[i] = inside ? g.in_c : 0;
       }
-      InputRow<L>(v + (row - begin) * row_tiles * g.in_c + c, g.in_c, v_step, rows, steps, row_tiles);
+      InputRow<L, P>(v + 16 * capacity * c, (row - begin) * row_tiles, rows, steps, row_tiles);
     }
   }
   for (int64_t o = 0; o < g.out_c; o += B * L) {
     for (int64_t f = 0; f < 16; ++f) {
       const float* u = g.weights + (f * g.out_c + o) * g.in_c;
+      if (o == 0) Prefetch(g, begin, end, f);
       for (int64_t t = 0; t < capacity; t += P) {
-        FrequencyTile<L, P, B>(products + f * product_step + t * B * L, v + f * v_step + t * g.in_c, u, g.in_c);
+        FrequencyTile<L, P, B>(products + (t * 16 + f * P) * B * L, v + (t * 16 + f * P) * L, 16 * capacity * L, u,
+                               g.in_c);
       }
     }
     for (int64_t row = begin; row < end; ++row) {
       float* out = g.out + ((row / image_rows * g.h + row % image_rows * 2) * g.w) * g.out_c + o;
-      const float* from = products + (row - begin) * row_tiles * B * L;
       for (int64_t b = 0; b < B; ++b) {
         const float* bias = g.bias == nullptr ? nullptr : g.bias + o + b * L;
+        const int64_t first = (row - begin) * row_tiles;
         if (g.accumulate) {
-          OutputRow<L, true>(out + b * L, g.w * g.out_c, g.out_c, from + b * L, B * L, product_step, bias, row_tiles);
+          OutputRow<L, P, B, true>(out + b * L, g.w * g.out_c, g.out_c, products + b * L, first, bias, row_tiles);
         } else {
-          OutputRow<L, false>(out + b * L, g.w * g.out_c, g.out_c, from + b * L, B * L, product_step, bias, row_tiles);
+          OutputRow<L, P, B, false>(out + b * L, g.w * g.out_c, g.out_c, products + b * L, first, bias, row_tiles);
         }
       }
     }
