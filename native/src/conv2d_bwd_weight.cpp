@@ -10,9 +10,10 @@ namespace {
 
 /* How the weight gradient of a shape is computed. */
 enum class Method {
-  kColumns, /* vectors over whole blocks of c, 3x3 pad 1 or 1x1 pad 0 */
-  kStem,    /* vectors over whole blocks of k, three input channels, 3x3 pad 1 stride 1 */
-  kPadded   /* anything, from input rows copied with padding */
+  kWinograd, /* 3x3 pad 1 stride 1, even images, whole blocks of c and k */
+  kColumns,  /* vectors over whole blocks of c, 3x3 pad 1 or 1x1 pad 0 */
+  kStem,     /* vectors over whole blocks of k, three input channels, 3x3 pad 1 stride 1 */
+  kPadded    /* anything, from input rows copied with padding */
 };
 
 struct WeightPlan {
@@ -21,9 +22,18 @@ struct WeightPlan {
   int64_t partial_floats; /* of one group */
   int64_t padded_c;
   int64_t row_floats; /* of one padded input row; kPadded only */
+  int64_t zeros;      /* floats of zeros wanted; kWinograd only */
 };
 
 constexpr int64_t kMaxStemWidth = 256;
+
+/* Rows of tiles in a band of kWinograd: about 64 tiles, so that one frequency of both operands fits the nearest cache
+ * and loading the sums costs little; 0 if one row exceeds the scratch. */
+int64_t BandRows(const Geometry& g) {
+  const int64_t row_tiles = g.w / 2;
+  const int64_t most = kScratchFloats / (4 * (g.c + g.k)) / row_tiles;
+  return std::min(most, std::max<int64_t>(1, 64 / row_tiles));
+}
 
 WeightPlan PlanOf(const Geometry& g) {
   WeightPlan plan{};
@@ -36,6 +46,14 @@ WeightPlan PlanOf(const Geometry& g) {
   if (g.c == 3 && g.k % kLanes == 0 && three && g.stride == 1 && g.w <= kMaxStemWidth) {
     plan.method = Method::kStem;
     plan.padded_c = 3;
+  }
+  if (g.r == 3 && g.s == 3 && g.pad == 1 && g.stride == 1 && g.h % 2 == 0 && g.w % 2 == 0 && g.c % kLanes == 0 &&
+      g.k % kLanes == 0 && g.n * g.h * g.w >= 256 && BandRows(g) > 0) {
+    plan.method = Method::kWinograd;
+    plan.partial_floats = 16 * g.k * g.c;
+    plan.zeros = g.c;
+    plan.groups = std::min(g.n, std::clamp<int64_t>((1 << 18) / plan.partial_floats, 2, 16));
+    return plan;
   }
   plan.partial_floats = g.k * g.r * g.s * plan.padded_c;
   if (plan.method == Method::kPadded) plan.row_floats = (g.w + 2 * g.pad) * plan.padded_c;
@@ -239,11 +257,209 @@ HAST_INLINE void PaddedGroup(const Geometry& g, float* partial, const float* dy,
   }
 }
 
+/* Winograd's F(2x2, 3x3), differentiated: with D a 4x4 tile of x and E its 2x2 tile of dy,
+ *   dweight = G^T [ sum over tiles of (A E A^T) . (B^T D B) ] G.
+ * A task takes one group of images and one row of frequencies, of which only one vertical sum is needed. */
+
+/* V [4][c / L][tiles][L] of one row of tiles: columns of first + sign * second, then the four horizontal sums. */
+template <int L>
+HAST_INLINE void InputFrequencies(float* v, int64_t frequency_step, const float* first, int64_t first_step,
+                                  const float* second, int64_t second_step, float sign, int64_t tiles) {
+  using V = Vector<L>;
+  V a{};
+  V b = HAST_VECTOR(L, first) + sign * HAST_VECTOR(L, second);
+  for (int64_t tile = 0; tile < tiles; ++tile, v += L) {
+    first += first_step;
+    second += second_step;
+    const V c = HAST_VECTOR(L, first) + sign * HAST_VECTOR(L, second);
+    V d{};
+    if (tile + 1 < tiles) {
+      first += first_step;
+      second += second_step;
+      d = HAST_VECTOR(L, first) + sign * HAST_VECTOR(L, second);
+    }
+    *reinterpret_cast<V*>(v) = a - c;
+    *reinterpret_cast<V*>(v + frequency_step) = b + c;
+    *reinterpret_cast<V*>(v + 2 * frequency_step) = c - b;
+    *reinterpret_cast<V*>(v + 3 * frequency_step) = b - d;
+    a = c;
+    b = d;
+  }
+}
+
+/* The same of dy, [4][tiles][k]: columns of first + sign * second, or one row alone. */
+template <int L>
+HAST_INLINE void GradientFrequencies(float* e, int64_t frequency_step, const float* row, const float* next, int64_t k,
+                                     int64_t frequency, int64_t tiles) {
+  using V = Vector<L>;
+  for (int64_t tile = 0; tile < tiles; ++tile, e += k, row += 2 * k, next += 2 * k) {
+    V a, b;
+    if (frequency == 0) {
+      a = HAST_VECTOR(L, row);
+      b = HAST_VECTOR(L, row + k);
+    } else if (frequency == 1) {
+      a = HAST_VECTOR(L, row) + HAST_VECTOR(L, next);
+      b = HAST_VECTOR(L, row + k) + HAST_VECTOR(L, next + k);
+    } else if (frequency == 2) {
+      a = HAST_VECTOR(L, row) - HAST_VECTOR(L, next);
+      b = HAST_VECTOR(L, row + k) - HAST_VECTOR(L, next + k);
+    } else {
+      a = -HAST_VECTOR(L, next);
+      b = -HAST_VECTOR(L, next + k);
+    }
+    *reinterpret_cast<V*>(e) = a;
+    *reinterpret_cast<V*>(e + frequency_step) = a + b;
+    *reinterpret_cast<V*>(e + 2 * frequency_step) = a - b;
+    *reinterpret_cast<V*>(e + 3 * frequency_step) = -b;
+  }
+}
+
+/* partial[o][c] += sum over tiles of e[tile][o] v[tile][c] for O output channels and C blocks of input channels. */
+template <int L, int O, int C>
+HAST_INLINE void OuterTile(float* partial, int64_t c, const float* e, int64_t k, const float* v, int64_t v_block_step,
+                           int64_t tiles) {
+  using V = Vector<L>;
+  V sum[O][C];
+#pragma GCC unroll 16
+  for (int o = 0; o < O; ++o) {
+#pragma GCC unroll 8
+    for (int b = 0; b < C; ++b) sum[o][b] = V{};
+  }
+  for (int64_t tile = 0; tile < tiles; ++tile, e += k, v += L) {
+    V column[C];
+#pragma GCC unroll 8
+    for (int b = 0; b < C; ++b) column[b] = HAST_VECTOR(L, v + b * v_block_step);
+#pragma GCC unroll 16
+    for (int o = 0; o < O; ++o) {
+      const float value = e[o];
+#pragma GCC unroll 8
+      for (int b = 0; b < C; ++b) sum[o][b] += column[b] * value;
+    }
+  }
+#pragma GCC unroll 16
+  for (int o = 0; o < O; ++o) {
+#pragma GCC unroll 8
+    for (int b = 0; b < C; ++b) *reinterpret_cast<V*>(partial + o * c + b * L) += sum[o][b];
+  }
+}
+
+/* One group of images and frequencies [4 frequency, 4 frequency + 4); partial is [16][k][c]. */
+template <int L, int O, int C>
+HAST_INLINE void WinogradGroup(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                               int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
+  const int64_t c = g.c;
+  const int64_t k = g.k;
+  const int64_t row_tiles = g.w / 2;
+  const int64_t image_rows = g.h / 2;
+  const int64_t band_rows = BandRows(g);
+  const int64_t first_row = frequency == 0 ? -1 : frequency == 2 ? 1 : 0;
+  const int64_t second_row = frequency == 2 ? 0 : frequency == 3 ? 2 : 1;
+  const float sign = frequency == 1 ? 1.0f : -1.0f;
+  partial += 4 * frequency * k * c;
+  std::memset(partial, 0, 4 * k * c * sizeof(float));
+  for (int64_t begin = image_begin * image_rows; begin < image_end * image_rows; begin += band_rows) {
+    const int64_t end = std::min(begin + band_rows, image_end * image_rows);
+    const int64_t tiles = (end - begin) * row_tiles;
+    float* v = scratch;
+    float* e = v + 4 * tiles * c;
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t top = row % image_rows * 2;
+      const float* image = x + row / image_rows * g.h * g.w * c;
+      const bool first_inside = top + first_row >= 0;
+      const bool second_inside = top + second_row < g.h;
+      const int64_t tile = (row - begin) * row_tiles;
+      for (int64_t block = 0; block < c; block += L) {
+        InputFrequencies<L>(v + block * tiles + tile * L, tiles * c,
+                            first_inside ? image + (top + first_row) * g.w * c + block : zeros, first_inside ? c : 0,
+                            second_inside ? image + (top + second_row) * g.w * c + block : zeros, second_inside ? c : 0,
+                            sign, row_tiles);
+      }
+      const float* gradient = dy + row * 2 * g.w * k;
+      for (int64_t block = 0; block < k; block += L) {
+        GradientFrequencies<L>(e + tile * k + block, tiles * k, gradient + block, gradient + g.w * k + block, k,
+                               frequency, row_tiles);
+      }
+    }
+    for (int64_t f = 0; f < 4; ++f) {
+      for (int64_t block = 0; block < c; block += C * L) {
+        for (int64_t o = 0; o < k; o += O) {
+          OuterTile<L, O, C>(partial + (f * k + o) * c + block, c, e + f * tiles * k + o, k,
+                             v + f * tiles * c + block * tiles, tiles * L, tiles);
+        }
+      }
+    }
+  }
+}
+
+/* dweight[o] from the frequencies of all groups, added in order. */
+template <int L>
+HAST_INLINE void WinogradReduce(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
+                                int64_t o) {
+  using V = Vector<L>;
+  for (int64_t c = 0; c < g.c; c += L) {
+    V half[4][3];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      V s[4];
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) {
+        const float* from = partial + ((4 * i + j) * g.k + o) * g.c + c;
+        s[j] = HAST_VECTOR(L, from);
+        for (int64_t group = 1; group < plan.groups; ++group) {
+          s[j] += HAST_VECTOR(L, from + group * plan.partial_floats);
+        }
+      }
+      half[i][0] = s[0] + 0.5f * (s[1] + s[2]);
+      half[i][1] = 0.5f * (s[1] - s[2]);
+      half[i][2] = 0.5f * (s[1] + s[2]) + s[3];
+    }
+    float* to = dweight + o * 9 * g.c + c;
+#pragma GCC unroll 3
+    for (int v = 0; v < 3; ++v) {
+      *reinterpret_cast<V*>(to + v * g.c) = half[0][v] + 0.5f * (half[1][v] + half[2][v]);
+      *reinterpret_cast<V*>(to + (3 + v) * g.c) = 0.5f * (half[1][v] - half[2][v]);
+      *reinterpret_cast<V*>(to + (6 + v) * g.c) = 0.5f * (half[1][v] + half[2][v]) + half[3][v];
+    }
+  }
+}
+
 /* kColumns, kStem: output channels [begin, end). */
 using GroupFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
                                int64_t image_end, int64_t begin, int64_t end);
 using PaddedFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
                                 int64_t image_end, int64_t u, int64_t padded_c, float* row);
+
+using WinogradGroupFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x,
+                                       int64_t image_begin, int64_t image_end, int64_t frequency, const float* zeros,
+                                       float* scratch);
+using WinogradReduceFunction = void (*)(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
+                                        int64_t o);
+
+template <int O, int C>
+HAST_TARGET_V4 void WinogradV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                               int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
+  WinogradGroup<16, O, C>(g, partial, dy, x, image_begin, image_end, frequency, zeros, scratch);
+}
+HAST_TARGET_V3 void WinogradV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                               int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
+  WinogradGroup<8, 4, 2>(g, partial, dy, x, image_begin, image_end, frequency, zeros, scratch);
+}
+void WinogradBaseline(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
+                      int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
+  WinogradGroup<4, 4, 2>(g, partial, dy, x, image_begin, image_end, frequency, zeros, scratch);
+}
+HAST_TARGET_V4 void WinogradReduceV4(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
+                                     int64_t o) {
+  WinogradReduce<16>(g, plan, dweight, partial, o);
+}
+HAST_TARGET_V3 void WinogradReduceV3(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
+                                     int64_t o) {
+  WinogradReduce<8>(g, plan, dweight, partial, o);
+}
+void WinogradReduceBaseline(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
+                            int64_t o) {
+  WinogradReduce<4>(g, plan, dweight, partial, o);
+}
 
 template <int S, int D>
 HAST_TARGET_V4 void ColumnsV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
@@ -320,7 +536,7 @@ void Reduce(const Geometry& g, const WeightPlan& plan, int64_t lanes, float* dwe
 
 int64_t BackwardWeightWorkspaceBytes(const Geometry& g) {
   const WeightPlan plan = PlanOf(g);
-  return kAlignment + 4 * plan.groups * (plan.partial_floats + g.r * plan.row_floats);
+  return kAlignment + 4 * (plan.groups * (plan.partial_floats + g.r * plan.row_floats) + plan.zeros);
 }
 
 }  // namespace hast::conv
@@ -338,6 +554,32 @@ int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float*
   float* rows = partial + plan.groups * plan.partial_floats;
   const int64_t lanes = LanesOf(kIsa);
   const auto first_image = [&](int64_t group) { return group * n / plan.groups; };
+
+  constexpr int64_t kSerialFloats = 1 << 15;
+
+  if (plan.method == Method::kWinograd) {
+    float* zeros = partial + plan.groups * plan.partial_floats;
+    std::memset(zeros, 0, c * sizeof(float));
+    const WinogradGroupFunction group_function = kIsa == Isa::kV3         ? WinogradV3
+                                                 : kIsa == Isa::kBaseline ? WinogradBaseline
+                                                 : c % 32 == 0            ? WinogradV4<8, 2>
+                                                                          : WinogradV4<16, 1>;
+    hast::parallel_for(stream, plan.groups * 4, [&](int64_t task, int32_t) {
+      const int64_t group = task / 4;
+      group_function(g, partial + group * plan.partial_floats, dy, x, first_image(group), first_image(group + 1),
+                     task % 4, zeros, Scratch());
+    });
+    const WinogradReduceFunction reduce_function = kIsa == Isa::kV4   ? WinogradReduceV4
+                                                   : kIsa == Isa::kV3 ? WinogradReduceV3
+                                                                      : WinogradReduceBaseline;
+    const auto reduce = [&](int64_t o, int32_t) { reduce_function(g, plan, dweight, partial, o); };
+    if (plan.groups * plan.partial_floats <= kSerialFloats) {
+      for (int64_t o = 0; o < k; ++o) reduce(o, 0);
+    } else {
+      hast::parallel_for(stream, k, reduce);
+    }
+    return HAST_OK;
+  }
 
   if (plan.method == Method::kPadded) {
     const PaddedFunction function = kIsa == Isa::kV4 ? PaddedV4 : kIsa == Isa::kV3 ? PaddedV3 : PaddedBaseline;
@@ -364,7 +606,6 @@ int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float*
     });
   }
   const auto reduce = [&](int64_t o, int32_t) { Reduce(g, plan, lanes, dweight, partial, o); };
-  constexpr int64_t kSerialFloats = 1 << 15;
   if (plan.groups * plan.partial_floats <= kSerialFloats) {
     for (int64_t o = 0; o < k; ++o) reduce(o, 0);
   } else {
