@@ -1,0 +1,50 @@
+package org.hast4j.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import java.util.TreeMap;
+import org.hast4j.kernel.Backend;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * The devices of a test class, one for each number of threads, opened when first asked for. After
+ * every test each must hold no memory any more.
+ */
+public final class Devices implements AfterEachCallback, AfterAllCallback {
+  private final Backend backend;
+  private final Map<Integer, Device> byThreads = new TreeMap<>();
+
+  public Devices(Backend backend) {
+    this.backend = backend;
+  }
+
+  /** The device with a number of worker threads. */
+  public Device open(int threads) {
+    return byThreads.computeIfAbsent(threads, count -> Device.open(backend, count));
+  }
+
+  /** The device with two worker threads. */
+  public Device open() {
+    return open(2);
+  }
+
+  @Override
+  public void afterEach(ExtensionContext context) {
+    byThreads
+        .values()
+        .forEach(
+            device ->
+                assertThat(device.ledger().bytes())
+                    .as("bytes left behind: %s", device.ledger())
+                    .isZero());
+  }
+
+  @Override
+  public void afterAll(ExtensionContext context) {
+    byThreads.values().forEach(Device::close);
+    byThreads.clear();
+  }
+}

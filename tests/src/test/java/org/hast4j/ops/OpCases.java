@@ -1,0 +1,1033 @@
+package org.hast4j.ops;
+
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i32;
+import static org.hast4j.graph.TensorType.i64;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+import java.util.stream.IntStream;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.RangeRule;
+import org.hast4j.graph.TensorType;
+import org.hast4j.oracle.Oracle;
+import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.DType;
+import org.hast4j.tensor.Shape;
+
+/**
+ * The table of operation cases that parity, sentinel and thread tests share. Shapes are small, and
+ * odd where vectors, tiles and pieces of work have their edges.
+ */
+public final class OpCases {
+  /** Sums of products in single precision whose result is about 1. */
+  private static final double PRODUCTS = 1e-5;
+
+  /** A few roundings. */
+  private static final double ROUNDINGS = 2e-6;
+
+  private static final double EXACT = 0;
+
+  private final List<OpCase> cases = new ArrayList<>();
+  private RandomGenerator random;
+
+  private OpCases() {}
+
+  /** Every case, in the order of the operations in {@link Op}. */
+  public static List<OpCase> all() {
+    OpCases table = new OpCases();
+    for (Class<?> op : Op.class.getPermittedSubclasses()) {
+      int before = table.cases.size();
+      table.add(op.getSimpleName());
+      if (table.cases.size() == before && op != Op.Variable.class && op != Op.Reshape.class) {
+        throw new IllegalStateException("no case for " + op.getSimpleName());
+      }
+    }
+    return table.cases;
+  }
+
+  private void add(String op) {
+    switch (op) {
+      case "Variable", "Reshape" -> {
+        // Both only name memory; the planner tests cover them.
+      }
+      case "Conv2d" -> convolutions();
+      case "Conv2dDataGrad" -> dataGradients();
+      case "Conv2dWeightGrad" -> weightGradients();
+      case "ChannelSum" -> channelSums();
+      case "BnStats" -> statistics();
+      case "BnAct" -> batchNorms();
+      case "BnActGrad" -> batchNormGradients();
+      case "BnRunningStep" -> runningSteps();
+      case "BnStatsLoss" -> statisticLosses();
+      case "FakeQuant" -> fakeQuants();
+      case "FakeQuantChannel" -> channelFakeQuants();
+      case "MinMax" -> minMaxes();
+      case "RangeTrackStep" -> rangeTracks();
+      case "Linear" -> linears();
+      case "LinearDataGrad" -> linearDataGradients();
+      case "LinearWeightGrad" -> linearWeightGradients();
+      case "GlobalAvgPool" -> pools();
+      case "GlobalAvgPoolGrad" -> poolGradients();
+      case "Upsample" -> upsamples();
+      case "UpsampleGrad" -> upsampleGradients();
+      case "Embedding" -> embeddings();
+      case "EmbeddingGrad" -> embeddingGradients();
+      case "Shortcut" -> shortcuts();
+      case "ShortcutGrad" -> shortcutGradients();
+      case "Tanh" -> elementwise(new Op.Tanh(), 1, ROUNDINGS);
+      case "TanhGrad" -> elementwise(new Op.TanhGrad(), 2, ROUNDINGS);
+      case "Add" -> elementwise(new Op.Add(), 2, ROUNDINGS);
+      case "Scale" -> {
+        elementwise(new Op.Scale(-.25f), 1, EXACT);
+        elementwise(new Op.Scale(3.3f), 1, ROUNDINGS);
+      }
+      case "SignPerturb" -> elementwise(new Op.SignPerturb(.01f), 2, ROUNDINGS);
+      case "HardCrossEntropy" -> crossEntropies();
+      case "DistillKl" -> distillations();
+      case "FeatureAlign" -> featureAlignments();
+      case "PhiloxNormal" -> normals();
+      case "PhiloxLabels" -> labels();
+      case "Boxes" -> boxes();
+      case "CropFlip" -> crops();
+      case "GatherLabels" -> gathers();
+      case "CropFlipGrad" -> cropGradients();
+      case "AdamStep" -> adams();
+      case "SgdStep" -> sgds();
+      case "PlateauStep" -> plateaus();
+      case "CounterStep" -> counters();
+      default -> throw new IllegalStateException("no case for " + op);
+    }
+  }
+
+  // ---- building blocks ----
+
+  /** Begins a case: its random inputs depend on its name alone. */
+  private String begin(String name) {
+    random = RandomGeneratorFactory.of("L64X128MixRandom").create(name.hashCode());
+    return name;
+  }
+
+  private void end(String name, Op op, double tolerance, Tensor... inputs) {
+    int outputs = op.outputs(Arrays.stream(inputs).map(Tensor::type).toList()).size();
+    Set<Integer> all = new TreeSet<>(IntStream.range(0, outputs).boxed().toList());
+    end(name, op, tolerance, all, inputs);
+  }
+
+  private void end(String name, Op op, double tolerance, Set<Integer> wanted, Tensor... inputs) {
+    cases.add(new OpCase(name, op, List.of(inputs), wanted, tolerance));
+  }
+
+  private Tensor normal(TensorType type) {
+    return Tensor.fill(type, random::nextGaussian);
+  }
+
+  private Tensor normal(double deviation, long... sizes) {
+    return Tensor.fill(f32(sizes), () -> deviation * random.nextGaussian());
+  }
+
+  private Tensor uniform(double low, double high, long... sizes) {
+    return Tensor.fill(f32(sizes), () -> low + (high - low) * random.nextDouble());
+  }
+
+  private Tensor integers(int limit, long... sizes) {
+    return Tensor.fill(i32(sizes), () -> random.nextInt(limit));
+  }
+
+  private static Tensor scalar(double value) {
+    return Tensor.of(f32(1), (float) value);
+  }
+
+  private static Tensor key(long seed, long step) {
+    return Tensor.of(i64(2), seed, step);
+  }
+
+  // ---- convolution ----
+
+  private record Conv(int n, int h, int w, int c, int k, int r, int s, int stride, int pad) {
+    TensorType x() {
+      return f32(n, h, w, c);
+    }
+
+    TensorType weight() {
+      return f32(k, r, s, c);
+    }
+
+    TensorType y() {
+      return new Op.Conv2d(stride, pad).outputs(List.of(x(), weight())).getFirst();
+    }
+
+    @Override
+    public String toString() {
+      return "[%d,%d,%d,%d]->%d %dx%d s%d p%d".formatted(n, h, w, c, k, r, s, stride, pad);
+    }
+  }
+
+  private static List<Conv> shapes() {
+    List<Conv> shapes = new ArrayList<>();
+    // Channel counts around the vector widths; 3 and 10 are an image's and a classifier's.
+    int[][] channels = {
+      {1, 1}, {3, 4}, {3, 16}, {4, 5}, {5, 7}, {7, 8}, {8, 10}, {10, 17}, {16, 16}, {17, 3},
+      {16, 32}, {32, 32}, {32, 64}, {64, 64}, {64, 5}
+    };
+    for (int[] pair : channels) {
+      shapes.add(new Conv(2, 5, 5, pair[0], pair[1], 3, 3, 1, 1));
+      shapes.add(new Conv(1, 8, 8, pair[0], pair[1], 3, 3, 2, 1));
+      shapes.add(new Conv(3, 5, 5, pair[0], pair[1], 1, 1, 1, 0));
+      shapes.add(new Conv(1, 7, 6, pair[0], pair[1], 1, 1, 2, 0));
+    }
+    // The shapes of ResNet-20 on CIFAR-10, and those of its quarter-width copy.
+    shapes.add(new Conv(1, 32, 32, 3, 16, 3, 3, 1, 1));
+    shapes.add(new Conv(2, 32, 32, 16, 16, 3, 3, 1, 1));
+    shapes.add(new Conv(1, 32, 32, 16, 32, 3, 3, 2, 1));
+    shapes.add(new Conv(1, 32, 32, 16, 32, 1, 1, 2, 0));
+    shapes.add(new Conv(2, 16, 16, 32, 32, 3, 3, 1, 1));
+    shapes.add(new Conv(1, 16, 16, 32, 64, 3, 3, 2, 1));
+    shapes.add(new Conv(3, 8, 8, 64, 64, 3, 3, 1, 1));
+    shapes.add(new Conv(2, 32, 32, 4, 4, 3, 3, 1, 1));
+    shapes.add(new Conv(17, 8, 8, 16, 16, 3, 3, 1, 1));
+    // Other kernels, strides and paddings; an image smaller than the kernel; no padding at all.
+    shapes.add(new Conv(2, 9, 7, 5, 6, 5, 5, 1, 2));
+    shapes.add(new Conv(1, 9, 9, 16, 8, 5, 5, 2, 2));
+    shapes.add(new Conv(2, 5, 5, 8, 16, 5, 5, 1, 0));
+    shapes.add(new Conv(1, 6, 11, 4, 16, 3, 3, 3, 1));
+    shapes.add(new Conv(2, 7, 7, 16, 16, 3, 3, 1, 0));
+    shapes.add(new Conv(1, 1, 1, 16, 16, 3, 3, 1, 1));
+    shapes.add(new Conv(1, 2, 2, 8, 8, 5, 5, 1, 2));
+    shapes.add(new Conv(1, 4, 4, 16, 16, 3, 3, 1, 2));
+    shapes.add(new Conv(2, 6, 6, 8, 8, 1, 3, 1, 1));
+    shapes.add(new Conv(2, 6, 5, 8, 16, 3, 1, 2, 1));
+    shapes.add(new Conv(1, 6, 6, 8, 8, 1, 1, 1, 1));
+    shapes.add(new Conv(1, 5, 9, 16, 16, 2, 2, 2, 0));
+    return shapes;
+  }
+
+  private void convolutions() {
+    for (Conv conv : shapes()) {
+      for (boolean bias : new boolean[] {false, true}) {
+        String name = begin("Conv2d " + conv + (bias ? " bias" : ""));
+        double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.c);
+        Tensor x = normal(conv.x());
+        Tensor weight = normal(deviation, conv.weight().shape().sizes());
+        Op op = new Op.Conv2d(conv.stride, conv.pad);
+        if (bias) {
+          end(name, op, PRODUCTS, x, weight, normal(f32(conv.k)));
+        } else {
+          end(name, op, PRODUCTS, x, weight);
+        }
+      }
+    }
+  }
+
+  private void dataGradients() {
+    for (Conv conv : shapes()) {
+      for (boolean accumulates : new boolean[] {false, true}) {
+        String name = begin("Conv2dDataGrad " + conv + (accumulates ? " accumulate" : ""));
+        double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.k);
+        Tensor dy = normal(conv.y());
+        Tensor weight = normal(deviation, conv.weight().shape().sizes());
+        Op op = new Op.Conv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
+        if (accumulates) {
+          end(name, op, PRODUCTS, dy, weight, normal(conv.x()));
+        } else {
+          end(name, op, PRODUCTS, dy, weight);
+        }
+      }
+    }
+  }
+
+  private void weightGradients() {
+    for (Conv conv : shapes()) {
+      String name = begin("Conv2dWeightGrad " + conv);
+      Shape y = conv.y().shape();
+      double deviation = 1 / Math.sqrt(y.elements() / (double) conv.k);
+      end(
+          name,
+          new Op.Conv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
+          PRODUCTS,
+          normal(deviation, y.sizes()),
+          normal(conv.x()));
+    }
+  }
+
+  /**
+   * [n, h, w, c]: every odd channel count, one row, and more rows than one block of a reduction
+   * holds.
+   */
+  private static List<long[]> images() {
+    List<long[]> shapes = new ArrayList<>();
+    for (int c : new int[] {1, 3, 4, 5, 7, 8, 10, 16, 17, 32, 64}) {
+      shapes.add(new long[] {2, 5, 5, c});
+    }
+    shapes.add(new long[] {1, 1, 1, 16});
+    shapes.add(new long[] {1, 1, 2, 3});
+    shapes.add(new long[] {17, 32, 32, 16});
+    shapes.add(new long[] {5, 16, 16, 33});
+    shapes.add(new long[] {3, 8, 8, 64});
+    return shapes;
+  }
+
+  private static String text(long[] sizes) {
+    return Arrays.toString(sizes).replace(" ", "");
+  }
+
+  private static long product(long[] sizes) {
+    return Shape.of(sizes).elements();
+  }
+
+  private void channelSums() {
+    for (long[] shape : images()) {
+      String name = begin("ChannelSum " + text(shape));
+      double deviation = 1 / Math.sqrt(product(shape) / (double) shape[3]);
+      end(name, new Op.ChannelSum(), PRODUCTS, normal(deviation, shape));
+    }
+  }
+
+  // ---- batch normalisation ----
+
+  private void statistics() {
+    for (long[] shape : images()) {
+      for (double offset : new double[] {0, 30}) {
+        String name = begin("BnStats " + text(shape) + " around " + offset);
+        // A mean far from 0 drowns a variance that is not centred.
+        end(
+            name,
+            new Op.BnStats(),
+            PRODUCTS,
+            Tensor.fill(f32(shape), () -> offset + random.nextGaussian()));
+      }
+    }
+  }
+
+  private static List<Set<Integer>> subsets(List<Set<Integer>> optional, int always) {
+    List<Set<Integer>> subsets = new ArrayList<>();
+    for (int bits = 0; bits < 1 << optional.size(); bits++) {
+      Set<Integer> subset = new TreeSet<>(Set.of(always));
+      for (int i = 0; i < optional.size(); i++) {
+        if ((bits >> i & 1) == 1) {
+          subset.addAll(optional.get(i));
+        }
+      }
+      subsets.add(subset);
+    }
+    return subsets;
+  }
+
+  private void batchNorms() {
+    Set<Integer> statistics = Set.of(Op.BnAct.BATCH_MEAN, Op.BnAct.BATCH_VARIANCE);
+    List<Set<Integer>> subsets =
+        subsets(List.of(Set.of(Op.BnAct.MASK), statistics, Set.of(Op.BnAct.ATTENTION)), Op.BnAct.Y);
+    int turn = 0;
+    List<long[]> shapes = images();
+    for (boolean affine : new boolean[] {false, true}) {
+      for (boolean addend : new boolean[] {false, true}) {
+        for (int bits : new int[] {0, 2, 4, 8}) {
+          for (float slope : new float[] {0, .2f, 1}) {
+            for (Set<Integer> wanted : subsets) {
+              // Every combination of options once, on shapes in turn.
+              batchNorm(
+                  new Op.BnAct(affine, addend, bits, slope, 1e-5f, false),
+                  shapes.get(turn++ % 12),
+                  wanted);
+            }
+          }
+        }
+      }
+    }
+    Set<Integer> everything = subsets.getLast();
+    for (long[] shape : shapes) {
+      batchNorm(new Op.BnAct(true, true, 3, 0, 1e-5f, false), shape, everything);
+      batchNorm(new Op.BnAct(true, false, 0, .2f, .8f, true), shape, everything);
+      batchNorm(new Op.BnAct(true, true, 5, 0, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
+      batchNorm(new Op.BnAct(true, false, 0, 1, 1e-5f, false), shape, Set.of(Op.BnAct.Y));
+    }
+  }
+
+  private void batchNorm(Op.BnAct op, long[] shape, Set<Integer> wanted) {
+    String name =
+        begin(
+            "BnAct %s%s%s to %s"
+                .formatted(text(shape), options(op), op.training() ? " training" : "", wanted));
+    long c = shape[3];
+    List<Tensor> inputs = new ArrayList<>();
+    inputs.add(normal(f32(shape)));
+    inputs.add(normal(.3, c));
+    inputs.add(uniform(.5, 2, c));
+    if (op.affine()) {
+      inputs.add(uniform(-1, 1.5, c));
+      inputs.add(normal(.3, c));
+    }
+    if (op.addend()) {
+      inputs.add(normal(f32(shape)));
+    }
+    if (op.bits() > 0) {
+      // Narrower than the values: some are clamped.
+      inputs.add(Tensor.of(f32(2), op.slope() == 0 ? 0 : (float) -1.3, (float) 1.7));
+    }
+    end(name, op, PRODUCTS, wanted, inputs.toArray(Tensor[]::new));
+  }
+
+  private static String options(Op.BnAct op) {
+    return "%s%s bits %d slope %s"
+        .formatted(
+            op.affine() ? " affine" : "", op.addend() ? " addend" : "", op.bits(), op.slope());
+  }
+
+  private void batchNormGradients() {
+    List<Set<Integer>> subsets =
+        subsets(
+            List.of(Set.of(Op.BnActGrad.DADDEND), Set.of(Op.BnActGrad.DGAMMA, Op.BnActGrad.DBETA)),
+            Op.BnActGrad.DU);
+    int turn = 0;
+    List<long[]> shapes = images();
+    for (boolean affine : new boolean[] {false, true}) {
+      for (boolean training : new boolean[] {false, true}) {
+        for (float slope : new float[] {0, .2f, 1}) {
+          for (boolean attention : new boolean[] {false, true}) {
+            for (boolean statistics : new boolean[] {false, true}) {
+              for (Set<Integer> wanted : subsets) {
+                Op.BnAct forward =
+                    new Op.BnAct(
+                        affine, wanted.contains(Op.BnActGrad.DADDEND), 0, slope, 1e-5f, training);
+                for (boolean mask :
+                    slope == 1 ? new boolean[] {false, true} : new boolean[] {true}) {
+                  batchNormGradient(
+                      new Op.BnActGrad(forward, mask, attention, statistics),
+                      shapes.get(turn++ % 12),
+                      wanted);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    for (long[] shape : shapes) {
+      Op.BnAct evaluation = new Op.BnAct(true, true, 4, 0, 1e-5f, false);
+      batchNormGradient(new Op.BnActGrad(evaluation, true, true, true), shape, subsets.getLast());
+      Op.BnAct training = new Op.BnAct(true, false, 0, .2f, .8f, true);
+      batchNormGradient(new Op.BnActGrad(training, true, false, false), shape, subsets.get(2));
+    }
+  }
+
+  private void batchNormGradient(Op.BnActGrad op, long[] shape, Set<Integer> wanted) {
+    Op.BnAct forward = op.forward();
+    String name =
+        begin(
+            "BnActGrad %s%s%s%s%s%s to %s"
+                .formatted(
+                    text(shape),
+                    options(forward),
+                    forward.training() ? " training" : "",
+                    op.mask() ? " mask" : "",
+                    op.attention() ? " attention" : "",
+                    op.statistics() ? " statistics" : "",
+                    wanted));
+    long n = shape[0];
+    long c = shape[3];
+    double rows = product(shape) / (double) c;
+    List<Tensor> inputs = new ArrayList<>();
+    Tensor u = normal(f32(shape));
+    // So small that the sums over rows come out at about 1.
+    inputs.add(normal(1 / Math.sqrt(rows), shape));
+    inputs.add(u);
+    if (forward.training() && rows > 1) {
+      inputs.addAll(
+          Oracle.evaluate(new Op.BnStats(), List.of(u)).stream()
+              .map(exact -> Tensor.floats(exact.floats(), c))
+              .toList());
+    } else {
+      inputs.add(normal(.3, c));
+      inputs.add(uniform(.5, 2, c));
+    }
+    if (forward.affine()) {
+      inputs.add(uniform(-1, 1.5, c));
+      inputs.add(normal(.3, c));
+    }
+    if (op.mask()) {
+      inputs.add(Tensor.fill(new TensorType(DType.U8, Shape.of(shape)), () -> random.nextInt(2)));
+    }
+    if (op.attention()) {
+      inputs.add(normal(1 / Math.sqrt(rows), n, c));
+    }
+    if (op.statistics()) {
+      inputs.add(normal(1 / Math.sqrt(rows), 2, c));
+      inputs.add(normal(.3, c));
+    }
+    end(name, op, PRODUCTS, wanted, inputs.toArray(Tensor[]::new));
+  }
+
+  private void runningSteps() {
+    for (long c : new long[] {1, 3, 16, 17, 64}) {
+      String name = begin("BnRunningStep " + c);
+      end(
+          name,
+          new Op.BnRunningStep(.1f, 50),
+          ROUNDINGS,
+          normal(1, c),
+          uniform(.5, 2, c),
+          normal(1, c),
+          uniform(.5, 2, c));
+    }
+  }
+
+  private void statisticLosses() {
+    for (long c : new long[] {1, 3, 16, 17, 64}) {
+      for (boolean accumulates : new boolean[] {false, true}) {
+        String name = begin("BnStatsLoss " + c + (accumulates ? " accumulate" : ""));
+        List<Tensor> inputs =
+            new ArrayList<>(
+                List.of(normal(1, c), uniform(.5, 2, c), normal(1, c), uniform(.5, 2, c)));
+        if (accumulates) {
+          inputs.add(normal(1, 1));
+        }
+        end(
+            name,
+            new Op.BnStatsLoss(4, .5f, accumulates),
+            ROUNDINGS,
+            inputs.toArray(Tensor[]::new));
+      }
+    }
+  }
+
+  // ---- quantisers ----
+
+  private void fakeQuants() {
+    float[][] ranges = {
+      {0, 3.3f}, {-1.25f, 2.5f}, {.5f, 2}, {-3, -1}, {0, 0}, {.25f, .25f}, {-1e-9f, 1e-9f}
+    };
+    for (int bits = 2; bits <= 8; bits++) {
+      for (float[] range : ranges) {
+        String name = begin("FakeQuant bits %d range %s".formatted(bits, Arrays.toString(range)));
+        // Far beyond the range, and near the ties of its grid.
+        Tensor x =
+            Tensor.fill(
+                f32(3, 5, 7, 5),
+                () ->
+                    random.nextInt(8) == 0
+                        ? random.nextInt(-30, 30) * .125
+                        : 3 * random.nextGaussian());
+        end(name, new Op.FakeQuant(bits), EXACT, x, Tensor.of(f32(2), range[0], range[1]));
+      }
+    }
+    String name = begin("FakeQuant long");
+    end(
+        name,
+        new Op.FakeQuant(4),
+        EXACT,
+        normal(f32(40_001)),
+        Tensor.of(f32(2), (float) -1.7, (float) 2.9));
+  }
+
+  private void channelFakeQuants() {
+    long[][] shapes = {
+      {6, 3, 3, 3}, {1, 1, 1, 1}, {5, 7}, {10, 64}, {16, 3, 3, 16}, {64, 3, 3, 64}, {7, 1, 1, 5}
+    };
+    for (long[] shape : shapes) {
+      for (int bits : new int[] {2, 3, 4, 5, 8}) {
+        String name = begin("FakeQuantChannel %s bits %d".formatted(text(shape), bits));
+        Tensor weight = normal(f32(shape));
+        int columns = weight.count() / weight.size(0);
+        // Channels that are constant, all zero, and all positive.
+        for (int i = 0; i < columns && weight.size(0) > 4; i++) {
+          weight.values()[i] = .25;
+          weight.values()[columns + i] = 0;
+          weight.values()[2 * columns + i] = Math.abs(weight.values()[2 * columns + i]) + 1;
+        }
+        end(name, new Op.FakeQuantChannel(bits), EXACT, weight);
+      }
+    }
+  }
+
+  private void minMaxes() {
+    for (long n : new long[] {1, 2, 7, 16, 17, 1000, 40_001}) {
+      String name = begin("MinMax " + n);
+      end(name, new Op.MinMax(), EXACT, normal(f32(n)));
+    }
+    String name = begin("MinMax at the ends");
+    Tensor x = normal(f32(20_000));
+    x.values()[0] = -9;
+    x.values()[19_999] = 9;
+    end(name, new Op.MinMax(), EXACT, x);
+  }
+
+  private void rangeTracks() {
+    for (RangeRule rule : RangeRule.values()) {
+      for (double t : new double[] {1, .9, .5, 1e-5}) {
+        String name = begin("RangeTrackStep " + rule + " t " + t);
+        Tensor state =
+            Tensor.of(f32(3), t == 1 ? 0 : (float) -.7, t == 1 ? 0 : (float) 1.9, (float) t);
+        end(
+            name,
+            new Op.RangeTrackStep(.9f, rule),
+            ROUNDINGS * 4,
+            normal(1, 2),
+            state,
+            Tensor.of(f32(2), (float) -.3, (float) 2.2));
+      }
+    }
+  }
+
+  // ---- layers ----
+
+  /** {n, inputs, outputs}. */
+  private static final int[][] MATRICES = {
+    {1, 1, 1},
+    {1, 64, 10},
+    {64, 64, 10},
+    {5, 7, 3},
+    {3, 5, 17},
+    {16, 100, 130},
+    {17, 33, 16},
+    {2, 300, 1}
+  };
+
+  private static final long[] ROWS = {1, 3, 64};
+
+  private void linears() {
+    for (int[] m : MATRICES) {
+      for (boolean bias : new boolean[] {false, true}) {
+        String name = begin("Linear " + Arrays.toString(m) + (bias ? " bias" : ""));
+        Tensor x = normal(1, m[0], m[1]);
+        Tensor weight = normal(1 / Math.sqrt(m[1]), m[2], m[1]);
+        if (bias) {
+          end(name, new Op.Linear(), PRODUCTS, x, weight, normal(1, m[2]));
+        } else {
+          end(name, new Op.Linear(), PRODUCTS, x, weight);
+        }
+      }
+    }
+  }
+
+  private void linearDataGradients() {
+    for (int[] m : MATRICES) {
+      String name = begin("LinearDataGrad " + Arrays.toString(m));
+      end(
+          name,
+          new Op.LinearDataGrad(),
+          PRODUCTS,
+          normal(1, m[0], m[2]),
+          normal(1 / Math.sqrt(m[2]), m[2], m[1]));
+    }
+  }
+
+  private void linearWeightGradients() {
+    for (int[] m : MATRICES) {
+      for (Set<Integer> wanted : List.of(Set.of(0), Set.of(0, 1))) {
+        String name =
+            begin("LinearWeightGrad " + Arrays.toString(m) + " to " + new TreeSet<>(wanted));
+        end(
+            name,
+            new Op.LinearWeightGrad(),
+            PRODUCTS,
+            wanted,
+            normal(1 / Math.sqrt(m[0]), m[0], m[2]),
+            normal(1, m[0], m[1]));
+      }
+    }
+  }
+
+  private void pools() {
+    for (long[] shape : images()) {
+      String name = begin("GlobalAvgPool " + text(shape));
+      end(name, new Op.GlobalAvgPool(), ROUNDINGS, normal(f32(shape)));
+    }
+  }
+
+  private void poolGradients() {
+    for (long[] shape : images()) {
+      String name = begin("GlobalAvgPoolGrad " + text(shape));
+      end(name, new Op.GlobalAvgPoolGrad(f32(shape)), ROUNDINGS, normal(1, shape[0], shape[3]));
+    }
+  }
+
+  private void upsamples() {
+    for (long[] shape : images()) {
+      String name = begin("Upsample " + text(shape));
+      end(name, new Op.Upsample(), EXACT, normal(f32(shape)));
+    }
+  }
+
+  private void upsampleGradients() {
+    for (long[] shape : images()) {
+      String name = begin("UpsampleGrad " + text(shape));
+      end(
+          name,
+          new Op.UpsampleGrad(f32(shape)),
+          ROUNDINGS,
+          normal(1, shape[0], 2 * shape[1], 2 * shape[2], shape[3]));
+    }
+  }
+
+  private void embeddings() {
+    for (long d : new long[] {1, 4, 17, 100}) {
+      for (long n : ROWS) {
+        String name = begin("Embedding %d x %d".formatted(n, d));
+        end(
+            name,
+            new Op.Embedding(),
+            ROUNDINGS,
+            normal(1, 10, d),
+            normal(1, n, d),
+            integers(10, n));
+      }
+    }
+  }
+
+  private void embeddingGradients() {
+    for (long d : new long[] {1, 4, 17, 100}) {
+      for (long n : ROWS) {
+        // Rows that no label names must still be written, as zeros: more classes than samples.
+        String name = begin("EmbeddingGrad %d x %d".formatted(n, d));
+        end(
+            name,
+            new Op.EmbeddingGrad(f32(7, d)),
+            PRODUCTS,
+            normal(1, n, d),
+            normal(1, n, d),
+            integers(7, n));
+      }
+    }
+  }
+
+  /** {n, h, w, c, channels out, stride}. */
+  private static final int[][] SHORTCUTS = {
+    {2, 8, 8, 16, 32, 2},
+    {1, 32, 32, 16, 32, 2},
+    {1, 7, 5, 4, 8, 2},
+    {2, 5, 5, 3, 8, 2},
+    {1, 4, 4, 5, 5, 1},
+    {1, 6, 6, 2, 7, 1},
+    {1, 1, 1, 1, 2, 2},
+    {2, 9, 6, 5, 10, 3}
+  };
+
+  private void shortcuts() {
+    for (int[] s : SHORTCUTS) {
+      String name = begin("Shortcut " + Arrays.toString(s));
+      end(name, new Op.Shortcut(s[5], s[4]), EXACT, normal(1, s[0], s[1], s[2], s[3]));
+    }
+  }
+
+  private void shortcutGradients() {
+    for (int[] s : SHORTCUTS) {
+      String name = begin("ShortcutGrad " + Arrays.toString(s));
+      end(
+          name,
+          new Op.ShortcutGrad(s[5], f32(s[0], s[1], s[2], s[3])),
+          EXACT,
+          normal(1, s[0], Math.ceilDiv(s[1], s[5]), Math.ceilDiv(s[2], s[5]), s[4]));
+    }
+  }
+
+  // ---- element-wise ----
+
+  private void elementwise(Op op, int inputs, double tolerance) {
+    for (long n : new long[] {1, 3, 4, 5, 7, 8, 15, 16, 17, 33, 16_384, 40_001}) {
+      String name = begin(op + " " + n);
+      Tensor[] tensors = new Tensor[inputs];
+      for (int i = 0; i < inputs; i++) {
+        tensors[i] = normal(f32(n));
+      }
+      // The sign of 0 is 0.
+      tensors[inputs - 1].values()[0] = 0;
+      end(name, op, tolerance, tensors);
+    }
+  }
+
+  // ---- losses ----
+
+  private void crossEntropies() {
+    float[][] weights = {{10, 2}, {.1f, .5f}, {1, 0}, {1, 1}, {1, 1.5f}};
+    for (float[] w : weights) {
+      for (long k : new long[] {2, 10, 17, 100}) {
+        for (Set<Integer> wanted : List.of(Set.of(0, 1), Set.of(0, 1, 2))) {
+          String name =
+              begin(
+                  "HardCrossEntropy beta %s gamma %s k %d to %s"
+                      .formatted(w[0], w[1], k, new TreeSet<>(wanted)));
+          long n = 6;
+          Tensor logits = normal(3, n, k);
+          Tensor labels = integers((int) k, n);
+          // Certain and right: p rounds to 1, the difficulty is tiny but for a last bit not 0.
+          logits.values()[(int) labels.values()[0]] = 30;
+          // Certain and wrong.
+          logits.values()[(int) k + ((int) labels.values()[1] + 1) % (int) k] = 60;
+          // So certain that the others vanish even in double precision.
+          logits.values()[2 * (int) k + (int) labels.values()[2]] = 1000;
+          end(name, new Op.HardCrossEntropy(w[0], w[1]), PRODUCTS, wanted, logits, labels);
+        }
+      }
+    }
+    String name = begin("HardCrossEntropy one sample");
+    end(name, new Op.HardCrossEntropy(1, 0), PRODUCTS, normal(1, 1, 10), integers(10, 1));
+  }
+
+  private void distillations() {
+    for (long k : new long[] {2, 10, 17, 100}) {
+      for (float temperature : new float[] {1, 20}) {
+        for (Set<Integer> wanted : subsets(List.of(Set.of(1), Set.of(2)), 0)) {
+          String name = begin("DistillKl k %d T %s to %s".formatted(k, temperature, wanted));
+          end(
+              name,
+              new Op.DistillKl(temperature, 20),
+              // The divergence is a difference of nearly equal logarithms, taken in double.
+              PRODUCTS,
+              wanted,
+              normal(3, 5, k),
+              normal(3, 5, k));
+        }
+      }
+    }
+    String name = begin("DistillKl extreme logits");
+    end(name, new Op.DistillKl(1, 1), PRODUCTS, normal(100, 3, 10), normal(100, 3, 10));
+  }
+
+  private void featureAlignments() {
+    for (long c : new long[] {1, 3, 16, 17, 64}) {
+      for (boolean accumulates : new boolean[] {false, true}) {
+        for (Set<Integer> wanted : subsets(List.of(Set.of(1), Set.of(2)), 0)) {
+          String name =
+              begin(
+                  "FeatureAlign c %d%s to %s"
+                      .formatted(c, accumulates ? " accumulate" : "", wanted));
+          List<Tensor> inputs =
+              new ArrayList<>(List.of(uniform(.1, 3, 5, c), uniform(.1, 3, 5, c)));
+          if (accumulates) {
+            inputs.add(normal(1, 1));
+          }
+          end(
+              name,
+              new Op.FeatureAlign(4, 100, accumulates),
+              PRODUCTS,
+              wanted,
+              inputs.toArray(Tensor[]::new));
+        }
+      }
+    }
+  }
+
+  // ---- random numbers and samples ----
+
+  private void normals() {
+    for (long n : new long[] {1, 2, 3, 4, 5, 1000, 40_001}) {
+      String name = begin("PhiloxNormal " + n);
+      end(
+          name,
+          new Op.PhiloxNormal(3, f32(n)),
+          ROUNDINGS,
+          key(random.nextLong(1L << 53), random.nextLong(1L << 53)));
+    }
+  }
+
+  private void labels() {
+    for (int classes : new int[] {1, 2, 10, 1000}) {
+      String name = begin("PhiloxLabels " + classes);
+      end(
+          name,
+          new Op.PhiloxLabels(7, 1001, classes),
+          EXACT,
+          key(random.nextLong(1L << 53), random.nextLong(1L << 53)));
+    }
+  }
+
+  private void boxes() {
+    Op.Augmentation[] augmentations = {
+      new Op.Augmentation.ResizedCrop(.5f, 1, .75f, 4f / 3),
+      new Op.Augmentation.ResizedCrop(.08f, 1, .75f, 4f / 3),
+      // Nearly always too wide: the fallback.
+      new Op.Augmentation.ResizedCrop(1, 1, 2.5f, 3),
+      new Op.Augmentation.ResizedCrop(1, 1, .2f, .3f),
+      new Op.Augmentation.Shift(4, true),
+      new Op.Augmentation.Shift(4, false),
+      new Op.Augmentation.Shift(0, false)
+    };
+    for (Op.Augmentation augmentation : augmentations) {
+      for (boolean ordered : new boolean[] {false, true}) {
+        for (long[] images : new long[][] {{50, 32, 32, 3}, {3, 5, 9, 1}}) {
+          String name =
+              begin(
+                  "Boxes %s %s%s".formatted(augmentation, text(images), ordered ? " ordered" : ""));
+          Op op = new Op.Boxes(5, 300, augmentation);
+          Tensor key = key(random.nextLong(1L << 53), 123_456);
+          Tensor pool = normal(f32(images));
+          if (ordered) {
+            end(name, op, EXACT, key, pool, integers((int) images[0], 37));
+          } else {
+            end(name, op, EXACT, key, pool);
+          }
+        }
+      }
+    }
+  }
+
+  /**
+   * {image, top, left, height, width, flip}: identity, flips, shifts over each border, crops,
+   * single pixels.
+   */
+  private static double[] someBoxes(int images, int h, int w) {
+    int[][] boxes = {
+      {0, 0, 0, h, w, 0},
+      {1, 0, 0, h, w, 1},
+      {0, -2, 3, h, w, 0},
+      {1, 4, -4, h, w, 1},
+      {0, 1, 2, h - 3, w - 4, 0},
+      {1, 2, 0, h - 2, w - 1, 1},
+      {0, 3, 3, 1, 1, 0},
+      {1, 0, 1, 2, w - 1, 1},
+      {0, h, w, h, w, 0}
+    };
+    double[] values = new double[6 * boxes.length];
+    for (int i = 0; i < boxes.length; i++) {
+      for (int k = 0; k < 6; k++) {
+        values[6 * i + k] = k == 0 ? boxes[i][0] % images : boxes[i][k];
+      }
+    }
+    return values;
+  }
+
+  /** {h, w, c, out height, out width}. */
+  private static final int[][] CROPS = {
+    {32, 32, 3, 32, 32}, {9, 7, 5, 9, 7}, {8, 8, 1, 16, 12}, {12, 12, 16, 5, 5}, {7, 9, 3, 9, 9}
+  };
+
+  private void crops() {
+    for (int[] s : CROPS) {
+      String name = begin("CropFlip " + Arrays.toString(s));
+      double[] boxes = someBoxes(2, s[0], s[1]);
+      end(
+          name,
+          new Op.CropFlip(s[3], s[4]),
+          PRODUCTS,
+          normal(1, 2, s[0], s[1], s[2]),
+          Tensor.of(i32(boxes.length / 6, 6), boxes));
+    }
+  }
+
+  private void gathers() {
+    for (int n : new int[] {1, 9, 100}) {
+      String name = begin("GatherLabels " + n);
+      Tensor boxes = integers(50, n, 6);
+      end(name, new Op.GatherLabels(), EXACT, integers(10, 50), boxes);
+    }
+  }
+
+  private void cropGradients() {
+    for (int[] s : CROPS) {
+      String name = begin("CropFlipGrad " + Arrays.toString(s));
+      double[] boxes = someBoxes(2, s[0], s[1]);
+      long n = boxes.length / 6;
+      end(
+          name,
+          new Op.CropFlipGrad(f32(n, s[0], s[1], s[2])),
+          PRODUCTS,
+          normal(1, n, s[3], s[4], s[2]),
+          Tensor.of(i32(n, 6), boxes));
+    }
+  }
+
+  // ---- optimiser steps ----
+
+  private void adams() {
+    for (long n : new long[] {1, 7, 17, 40_001}) {
+      for (long step : new long[] {0, 1, 999, 100_000}) {
+        String name = begin("AdamStep %d at %d".formatted(n, step));
+        end(
+            name,
+            new Op.AdamStep(.9f, .999f, 1e-8f),
+            PRODUCTS,
+            normal(f32(n)),
+            normal(.1, n),
+            uniform(1e-4, 1e-2, n),
+            normal(.1, n),
+            scalar(.5),
+            Tensor.of(i64(1), step));
+      }
+    }
+    String name = begin("AdamStep of the generator");
+    end(
+        name,
+        new Op.AdamStep(.5f, .999f, 1e-8f),
+        PRODUCTS,
+        normal(f32(100)),
+        Tensor.zeros(f32(100)),
+        Tensor.zeros(f32(100)),
+        normal(.1, 100),
+        scalar(1e-3),
+        Tensor.of(i64(1), 0));
+  }
+
+  private void sgds() {
+    for (long n : new long[] {1, 7, 17, 40_001}) {
+      for (boolean nesterov : new boolean[] {false, true}) {
+        String name = begin("SgdStep %d%s".formatted(n, nesterov ? " nesterov" : ""));
+        end(
+            name,
+            new Op.SgdStep(.9f, 1e-4f, nesterov),
+            ROUNDINGS,
+            normal(f32(n)),
+            normal(f32(n)),
+            normal(f32(n)),
+            scalar(.1));
+      }
+    }
+  }
+
+  private void plateaus() {
+    double[][] states = {
+      {.5, Double.POSITIVE_INFINITY, 0},
+      {.5, 1, 3},
+      {.5, 1, 50},
+      {.5, 2.5, 49},
+      {.5, 2.5, 50},
+      {1.5e-4, 1, 50},
+      {1e-4, 1, 50}
+    };
+    for (double[] state : states) {
+      for (double loss : new double[] {2.5, 2.4999, Double.NaN, Double.POSITIVE_INFINITY}) {
+        String name = begin("PlateauStep %s loss %s".formatted(Arrays.toString(state), loss));
+        Tensor before = Tensor.of(f32(3), (float) state[0], (float) state[1], (float) state[2]);
+        end(
+            name,
+            new Op.PlateauStep(.1f, 1e-4f, 1e-4f, 1e-8f, 50),
+            ROUNDINGS,
+            before,
+            scalar(loss));
+      }
+    }
+  }
+
+  private void counters() {
+    for (long before : new long[] {0, 41, (1L << 40) - 1}) {
+      String name = begin("CounterStep " + before);
+      end(name, new Op.CounterStep(), EXACT, Tensor.of(i64(1), before));
+    }
+  }
+
+  /**
+   * The case with the most multiplications or elements of each operation, for tests that take only
+   * one.
+   */
+  public static List<OpCase> largest() {
+    List<OpCase> largest = new ArrayList<>();
+    for (OpCase candidate : all()) {
+      if (!largest.isEmpty() && largest.getLast().op().getClass() == candidate.op().getClass()) {
+        largest.set(
+            largest.size() - 1,
+            List.of(largest.getLast(), candidate).stream()
+                .max(
+                    Comparator.comparingInt(c -> c.inputs().stream().mapToInt(Tensor::count).sum()))
+                .orElseThrow());
+      } else {
+        largest.add(candidate);
+      }
+    }
+    return largest;
+  }
+}
