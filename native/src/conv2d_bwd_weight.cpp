@@ -27,12 +27,12 @@ struct WeightPlan {
 
 constexpr int64_t kMaxStemWidth = 256;
 
-/* Rows of tiles in a band of kWinograd: about 64 tiles, so that one frequency of both operands fits the nearest cache
- * and loading the sums costs little; 0 if one row exceeds the scratch. */
+/* Rows of tiles in a band of kWinograd: about 32 tiles, so that four frequencies of both operands fits the nearest
+ * cache and loading the sums costs little; 0 if one row exceeds the scratch. */
 int64_t BandRows(const Geometry& g) {
   const int64_t row_tiles = g.w / 2;
   const int64_t most = kScratchFloats / (4 * (g.c + g.k)) / row_tiles;
-  return std::min(most, std::max<int64_t>(1, 64 / row_tiles));
+  return std::min(most, std::max<int64_t>(1, 32 / row_tiles));
 }
 
 WeightPlan PlanOf(const Geometry& g) {
@@ -259,7 +259,8 @@ HAST_INLINE void PaddedGroup(const Geometry& g, float* partial, const float* dy,
 
 /* Winograd's F(2x2, 3x3), differentiated: with D a 4x4 tile of x and E its 2x2 tile of dy,
  *   dweight = G^T [ sum over tiles of (A E A^T) . (B^T D B) ] G.
- * A task takes one group of images and one row of frequencies, of which only one vertical sum is needed. */
+ * A row of four frequencies needs one vertical sum only, so the frequencies of a group of images split into up to four
+ * tasks at no cost but reading the tensors again. */
 
 /* V [4][c / L][tiles][L] of one row of tiles: columns of first + sign * second, then the four horizontal sums. */
 template <int L>
@@ -343,48 +344,59 @@ HAST_INLINE void OuterTile(float* partial, int64_t c, const float* e, int64_t k,
   }
 }
 
-/* One group of images and frequencies [4 frequency, 4 frequency + 4); partial is [16][k][c]. */
+/* One group of images and rows of frequencies [frequency_begin, frequency_end); partial is [16][k][c]. */
 template <int L, int O, int C>
 HAST_INLINE void WinogradGroup(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
-                               int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
+                               int64_t image_end, int64_t frequency_begin, int64_t frequency_end, const float* zeros,
+                               float* scratch) {
   const int64_t c = g.c;
   const int64_t k = g.k;
   const int64_t row_tiles = g.w / 2;
   const int64_t image_rows = g.h / 2;
   const int64_t band_rows = BandRows(g);
-  const int64_t first_row = frequency == 0 ? -1 : frequency == 2 ? 1 : 0;
-  const int64_t second_row = frequency == 2 ? 0 : frequency == 3 ? 2 : 1;
-  const float sign = frequency == 1 ? 1.0f : -1.0f;
-  partial += 4 * frequency * k * c;
-  std::memset(partial, 0, 4 * k * c * sizeof(float));
-  for (int64_t begin = image_begin * image_rows; begin < image_end * image_rows; begin += band_rows) {
-    const int64_t end = std::min(begin + band_rows, image_end * image_rows);
+  std::memset(partial + 4 * frequency_begin * k * c, 0, 4 * (frequency_end - frequency_begin) * k * c * sizeof(float));
+  const int64_t last = image_end * image_rows;
+  for (int64_t begin = image_begin * image_rows; begin < last; begin += band_rows) {
+    const int64_t end = std::min(begin + band_rows, last);
     const int64_t tiles = (end - begin) * row_tiles;
     float* v = scratch;
     float* e = v + 4 * tiles * c;
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t top = row % image_rows * 2;
-      const float* image = x + row / image_rows * g.h * g.w * c;
-      const bool first_inside = top + first_row >= 0;
-      const bool second_inside = top + second_row < g.h;
-      const int64_t tile = (row - begin) * row_tiles;
-      for (int64_t block = 0; block < c; block += L) {
-        InputFrequencies<L>(v + block * tiles + tile * L, tiles * c,
-                            first_inside ? image + (top + first_row) * g.w * c + block : zeros, first_inside ? c : 0,
-                            second_inside ? image + (top + second_row) * g.w * c + block : zeros, second_inside ? c : 0,
-                            sign, row_tiles);
+    for (int64_t frequency = frequency_begin; frequency < frequency_end; ++frequency) {
+      const int64_t first_row = frequency == 0 ? -1 : frequency == 2 ? 1 : 0;
+      const int64_t second_row = frequency == 2 ? 0 : frequency == 3 ? 2 : 1;
+      const float sign = frequency == 1 ? 1.0f : -1.0f;
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t top = row % image_rows * 2;
+        const float* image = x + row / image_rows * g.h * g.w * c;
+        const bool first_inside = top + first_row >= 0;
+        const bool second_inside = top + second_row < g.h;
+        const int64_t tile = (row - begin) * row_tiles;
+        for (int64_t block = 0; block < c; block += L) {
+          InputFrequencies<L>(v + block * tiles + tile * L, tiles * c,
+                              first_inside ? image + (top + first_row) * g.w * c + block : zeros, first_inside ? c : 0,
+                              second_inside ? image + (top + second_row) * g.w * c + block : zeros,
+                              second_inside ? c : 0, sign, row_tiles);
+        }
+        const float* gradient = dy + row * 2 * g.w * k;
+        for (int64_t block = 0; block < k; block += L) {
+          GradientFrequencies<L>(e + tile * k + block, tiles * k, gradient + block, gradient + g.w * k + block, k,
+                                 frequency, row_tiles);
+        }
       }
-      const float* gradient = dy + row * 2 * g.w * k;
-      for (int64_t block = 0; block < k; block += L) {
-        GradientFrequencies<L>(e + tile * k + block, tiles * k, gradient + block, gradient + g.w * k + block, k,
-                               frequency, row_tiles);
-      }
-    }
-    for (int64_t f = 0; f < 4; ++f) {
-      for (int64_t block = 0; block < c; block += C * L) {
-        for (int64_t o = 0; o < k; o += O) {
-          OuterTile<L, O, C>(partial + (f * k + o) * c + block, c, e + f * tiles * k + o, k,
-                             v + f * tiles * c + block * tiles, tiles * L, tiles);
+      /* The products leave the memory idle: fetch the next band beside them. */
+      const int64_t next = std::min(band_rows, last - end) * 2 * g.w / 4;
+      for (int64_t f = 0; f < 4; ++f) {
+        if (frequency == frequency_begin) {
+          const float* next_x = x + (end * 2 * g.w + f * next) * c;
+          for (int64_t i = 0; i < next * c; i += 16) __builtin_prefetch(next_x + i, 0, 2);
+          const float* next_dy = dy + (end * 2 * g.w + f * next) * k;
+          for (int64_t i = 0; i < next * k; i += 16) __builtin_prefetch(next_dy + i, 0, 2);
+        }
+        for (int64_t block = 0; block < c; block += C * L) {
+          for (int64_t o = 0; o < k; o += O) {
+            OuterTile<L, O, C>(partial + ((4 * frequency + f) * k + o) * c + block, c, e + f * tiles * k + o, k,
+                               v + f * tiles * c + block * tiles, tiles * L, tiles);
+          }
         }
       }
     }
@@ -430,23 +442,26 @@ using PaddedFunction = void (*)(const Geometry& g, float* partial, const float* 
                                 int64_t image_end, int64_t u, int64_t padded_c, float* row);
 
 using WinogradGroupFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x,
-                                       int64_t image_begin, int64_t image_end, int64_t frequency, const float* zeros,
-                                       float* scratch);
+                                       int64_t image_begin, int64_t image_end, int64_t frequency_begin,
+                                       int64_t frequency_end, const float* zeros, float* scratch);
 using WinogradReduceFunction = void (*)(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
                                         int64_t o);
 
 template <int O, int C>
 HAST_TARGET_V4 void WinogradV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
-                               int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
-  WinogradGroup<16, O, C>(g, partial, dy, x, image_begin, image_end, frequency, zeros, scratch);
+                               int64_t image_end, int64_t frequency_begin, int64_t frequency_end, const float* zeros,
+                               float* scratch) {
+  WinogradGroup<16, O, C>(g, partial, dy, x, image_begin, image_end, frequency_begin, frequency_end, zeros, scratch);
 }
 HAST_TARGET_V3 void WinogradV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
-                               int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
-  WinogradGroup<8, 4, 2>(g, partial, dy, x, image_begin, image_end, frequency, zeros, scratch);
+                               int64_t image_end, int64_t frequency_begin, int64_t frequency_end, const float* zeros,
+                               float* scratch) {
+  WinogradGroup<8, 4, 2>(g, partial, dy, x, image_begin, image_end, frequency_begin, frequency_end, zeros, scratch);
 }
 void WinogradBaseline(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
-                      int64_t image_end, int64_t frequency, const float* zeros, float* scratch) {
-  WinogradGroup<4, 4, 2>(g, partial, dy, x, image_begin, image_end, frequency, zeros, scratch);
+                      int64_t image_end, int64_t frequency_begin, int64_t frequency_end, const float* zeros,
+                      float* scratch) {
+  WinogradGroup<4, 4, 2>(g, partial, dy, x, image_begin, image_end, frequency_begin, frequency_end, zeros, scratch);
 }
 HAST_TARGET_V4 void WinogradReduceV4(const Geometry& g, const WeightPlan& plan, float* dweight, const float* partial,
                                      int64_t o) {
@@ -564,10 +579,12 @@ int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float*
                                                  : kIsa == Isa::kBaseline ? WinogradBaseline
                                                  : c % 32 == 0            ? WinogradV4<8, 2>
                                                                           : WinogradV4<16, 1>;
-    hast::parallel_for(stream, plan.groups * 4, [&](int64_t task, int32_t) {
-      const int64_t group = task / 4;
+    const int64_t pieces = plan.groups >= 16 ? 1 : plan.groups >= 4 ? 2 : 4;
+    hast::parallel_for(stream, plan.groups * pieces, [&](int64_t task, int32_t) {
+      const int64_t group = task / pieces;
+      const int64_t frequency = task % pieces * 4 / pieces;
       group_function(g, partial + group * plan.partial_floats, dy, x, first_image(group), first_image(group + 1),
-                     task % 4, zeros, Scratch());
+                     frequency, frequency + 4 / pieces, zeros, Scratch());
     });
     const WinogradReduceFunction reduce_function = kIsa == Isa::kV4   ? WinogradReduceV4
                                                    : kIsa == Isa::kV3 ? WinogradReduceV3
