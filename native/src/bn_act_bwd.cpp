@@ -42,16 +42,16 @@ HAST_CLONES void backward_piece(const Backward& job, int64_t piece) {
   constexpr bool addend = (kVariant & kAddend) != 0;
   constexpr bool centred = attention || sums || affine;
 
-  alignas(64) float mean[kMaxPeriod];
-  alignas(64) float scale[kMaxPeriod];
-  alignas(64) float beta[kMaxPeriod];
-  alignas(64) float shift[kMaxPeriod];
-  alignas(64) float slant[kMaxPeriod];
-  alignas(64) float image_grad[kMaxPeriod];
-  alignas(64) float sum[kMaxPeriod];
-  alignas(64) float product[kMaxPeriod];
-  alignas(64) double all_sum[kMaxPeriod];
-  alignas(64) double all_product[kMaxPeriod];
+  alignas(64) float mean[kPitch];
+  alignas(64) float scale[kPitch];
+  alignas(64) float beta[kPitch];
+  alignas(64) float shift[kPitch];
+  alignas(64) float slant[kPitch];
+  alignas(64) float image_grad[kPitch];
+  alignas(64) float sum[kPitch];
+  alignas(64) float product[kPitch];
+  alignas(64) double all_sum[kPitch];
+  alignas(64) double all_product[kPitch];
   const float slope = job.slope;
   const int64_t c = job.c;
   const Part at = part(job.s, piece);
@@ -84,8 +84,8 @@ HAST_CLONES void backward_piece(const Backward& job, int64_t piece) {
         for (int64_t i = 0; i < p.width; i++) image_grad[i] = from[i];
         repeat(image_grad, p);
       }
-      for (int64_t row = 0; row < at.rows; row += p.block_rows) {
-        const int64_t rows = smaller(p.block_rows, at.rows - row);
+      for (int64_t row = 0; row < at.rows; row += p.fold_rows) {
+        const int64_t rows = smaller(p.fold_rows, at.rows - row);
         const int64_t start = (image * job.s.hw + at.first_row + row) * c + p.first;
         if constexpr (sums) {
           clear(sum, p);

@@ -40,11 +40,11 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   constexpr bool attention = (kVariant & kAttention) != 0;
   constexpr bool quantised = (kVariant & kQuantised) != 0;
 
-  alignas(64) float mean[kMaxPeriod];
-  alignas(64) float scale[kMaxPeriod];
-  alignas(64) float beta[kMaxPeriod];
-  alignas(64) float squares[kMaxPeriod];
-  alignas(64) double attention_sums[kMaxPeriod];
+  alignas(64) float mean[kPitch];
+  alignas(64) float scale[kPitch];
+  alignas(64) float beta[kPitch];
+  alignas(64) float squares[kPitch];
+  alignas(64) double attention_sums[kPitch];
   Moments all;
   const float slope = job.slope;
   Quantiser quantise{};
@@ -70,12 +70,13 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
     for (int64_t image = at.first_image; image < at.last_image; image++) {
       if constexpr (attention) {
         for (int64_t i = 0; i < p.width; i++) attention_sums[i] = 0.0;
+        clear(squares, p);
       }
-      for (int64_t row = 0; row < at.rows; row += p.block_rows) {
-        const int64_t rows = smaller(p.block_rows, at.rows - row);
+      const int64_t block = moments ? p.block_rows : p.fold_rows;
+      for (int64_t row = 0; row < at.rows; row += block) {
+        const int64_t rows = smaller(block, at.rows - row);
         const int64_t start = (image * job.s.hw + at.first_row + row) * c + p.first;
-        if constexpr (moments) add_block(all, job.u + start, p, rows);
-        if constexpr (attention) clear(squares, p);
+        if constexpr (moments) add_block(all, job.u + start, job.y + start, p, rows);
         for (int64_t g = 0; g < groups(p, rows); g++) {
           const Group in = group(p, rows, g);
           const int64_t length = in.length;
@@ -83,6 +84,10 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
           const float* __restrict a = addend ? job.addend + start + in.offset : nullptr;
           float* __restrict y = job.y + start + in.offset;
           uint8_t* __restrict m = mask ? job.mask + start + in.offset : nullptr;
+          if constexpr (moments) {
+            // This block's u is in the L1 cache and its y was asked for: use the time to ask for the next u.
+            for (int64_t i = 0; i < length; i += kLanes) __builtin_prefetch(u + block * c + i);
+          }
           HAST_INDEPENDENT
           for (int64_t i = 0; i < length; i++) {
             const float f = (u[i] - mean[i]) * scale[i] + beta[i];
@@ -95,7 +100,12 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
             y[i] = v;
           }
         }
-        if constexpr (attention) fold(attention_sums, squares, p);
+        if constexpr (attention) {
+          if ((row + rows) % p.fold_rows == 0 || row + rows == at.rows) {
+            fold(attention_sums, squares, p);
+            clear(squares, p);
+          }
+        }
       }
       if constexpr (attention) {
         if (job.s.segments == 1) {

@@ -18,7 +18,8 @@ HAST_CLONES void moments_of_piece(double* partial, const float* x, const Split& 
     moments.count = 0.0;
     for (int64_t i = 0; i < p.width; i++) moments.mean[i] = moments.squares[i] = 0.0;
     for (int64_t row = 0; row < at.rows; row += p.block_rows) {
-      add_block(moments, x + (at.first_row + row) * c + p.first, p, smaller(p.block_rows, at.rows - row));
+      const float* block = x + (at.first_row + row) * c + p.first;
+      add_block(moments, block, block + p.block_rows * c, p, smaller(p.block_rows, at.rows - row));
     }
     double* out = partial + piece * 2 * c + p.first;
     for (int64_t i = 0; i < p.width; i++) {

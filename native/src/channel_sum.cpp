@@ -8,14 +8,14 @@ namespace hast {
 namespace {
 
 HAST_CLONES void sum_of_piece(double* partial, const float* x, const Split& s, int64_t c, int64_t piece) {
-  alignas(64) float sums[kMaxPeriod];
-  alignas(64) double all[kMaxPeriod];
+  alignas(64) float sums[kPitch];
+  alignas(64) double all[kPitch];
   const Part at = part(s, piece);
   for (int64_t tile = 0; tile < panels(c); tile++) {
     const Panel p = panel(c, tile);
     for (int64_t i = 0; i < p.width; i++) all[i] = 0.0;
-    for (int64_t row = 0; row < at.rows; row += p.block_rows) {
-      const int64_t rows = smaller(p.block_rows, at.rows - row);
+    for (int64_t row = 0; row < at.rows; row += p.fold_rows) {
+      const int64_t rows = smaller(p.fold_rows, at.rows - row);
       clear(sums, p);
       for (int64_t g = 0; g < groups(p, rows); g++) {
         const Group in = group(p, rows, g);

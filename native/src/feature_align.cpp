@@ -14,25 +14,25 @@ using namespace hast;
 
 namespace {
 
-double length(const float* v, int64_t c) {
+double inverse_length(const float* v, int64_t c) {
   double sum = 0.0;
   for (int64_t i = 0; i < c; i++) sum += static_cast<double>(v[i]) * static_cast<double>(v[i]);
-  const double norm = std::sqrt(sum);
-  return norm < 1e-12 ? 1e-12 : norm;
+  const double length = std::sqrt(sum);
+  return 1.0 / (length < 1e-12 ? 1e-12 : length);
 }
 
-// Gradient of one side: `own` is its attention, `difference` its norm minus the other's, times `g_scale` gives g.
-void write_gradient(float* grad, const float* own, double own_length, const float* other, double other_length,
+// Gradient of one side: `own` is its attention, and g = g_scale times its norm minus the other's.
+void write_gradient(float* grad, const float* own, double own_inverse, const float* other, double other_inverse,
                     int64_t c, double g_scale, double outer) {
   double along = 0.0;
   for (int64_t i = 0; i < c; i++) {
-    const double norm = static_cast<double>(own[i]) / own_length;
-    along += norm * g_scale * (norm - static_cast<double>(other[i]) / other_length);
+    const double norm = static_cast<double>(own[i]) * own_inverse;
+    along += norm * g_scale * (norm - static_cast<double>(other[i]) * other_inverse);
   }
   for (int64_t i = 0; i < c; i++) {
-    const double norm = static_cast<double>(own[i]) / own_length;
-    const double g = g_scale * (norm - static_cast<double>(other[i]) / other_length);
-    grad[i] = static_cast<float>(outer * (g - norm * along) / own_length);
+    const double norm = static_cast<double>(own[i]) * own_inverse;
+    const double g = g_scale * (norm - static_cast<double>(other[i]) * other_inverse);
+    grad[i] = static_cast<float>(outer * (g - norm * along) * own_inverse);
   }
 }
 
@@ -47,18 +47,18 @@ int32_t hast_feature_align_fwd_f32(float* loss, float* student_grad, float* teac
   const double sum = sum_rows(stream, n, c, [&](int64_t row) {
     const float* s = student + row * c;
     const float* t = teacher + row * c;
-    const double s_length = length(s, c);
-    const double t_length = length(t, c);
+    const double s_inverse = inverse_length(s, c);
+    const double t_inverse = inverse_length(t, c);
     double squares = 0.0;
     for (int64_t i = 0; i < c; i++) {
-      const double d = static_cast<double>(s[i]) / s_length - static_cast<double>(t[i]) / t_length;
+      const double d = static_cast<double>(s[i]) * s_inverse - static_cast<double>(t[i]) * t_inverse;
       squares += d * d;
     }
     if (student_grad != nullptr) {
-      write_gradient(student_grad + row * c, s, s_length, t, t_length, c, 2.0 * share, outer);
+      write_gradient(student_grad + row * c, s, s_inverse, t, t_inverse, c, 2.0 * share, outer);
     }
     if (teacher_grad != nullptr) {
-      write_gradient(teacher_grad + row * c, t, t_length, s, s_length, c, 2.0 * share, outer);
+      write_gradient(teacher_grad + row * c, t, t_inverse, s, s_inverse, c, 2.0 * share, outer);
     }
     return squares;
   });

@@ -18,12 +18,15 @@ constexpr int64_t kLanes = 16;
 HAST_INLINE void load(Vector& v, const float* from) { std::memcpy(&v, from, sizeof(Vector)); }
 
 HAST_INLINE float sum_lanes(const Vector& v) {
-  float half[kLanes];
+  using Half = float __attribute__((vector_size(32)));
+  using Quarter = float __attribute__((vector_size(16)));
+  Half half[2];
   std::memcpy(half, &v, sizeof(Vector));
-  for (int step = kLanes / 2; step > 0; step /= 2) {
-    for (int i = 0; i < step; i++) half[i] += half[i + step];
-  }
-  return half[0];
+  half[0] += half[1];
+  Quarter quarter[2];
+  std::memcpy(quarter, half, sizeof(Half));
+  const Quarter q = quarter[0] + quarter[1];
+  return (q[0] + q[2]) + (q[1] + q[3]);
 }
 
 // y[kRows, kOutputs] of one tile

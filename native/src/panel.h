@@ -9,14 +9,21 @@
 #ifndef HAST_PANEL_H
 #define HAST_PANEL_H
 
+#include <cstring>
+
 #include "kernel.h"
 
 namespace hast {
 
 constexpr int64_t kMaxPeriod = 1024;
-constexpr int64_t kMinPeriod = 512;
+constexpr int64_t kMinPeriod = 256;
 constexpr int64_t kUnrolled = 64;
-constexpr int64_t kBlockElements = 4096;
+constexpr int64_t kBlockElements = 4096;  // of a block that is read more than once: a third of an L1 cache
+constexpr int64_t kFoldGroups = 64;
+
+// Elements of the arrays that hold a period. Not a multiple of a page: arrays that are walked together must not compete
+// for the same sets of the L1 cache, nor a store be mistaken for an older load's address.
+constexpr int64_t kPitch = kMaxPeriod + 80;
 
 struct Panel {
   int64_t first;       // first channel of the tile
@@ -24,7 +31,8 @@ struct Panel {
   int64_t period;      // elements of one group
   int64_t stride;      // elements between groups
   int64_t group_rows;  // rows of one group
-  int64_t block_rows;  // rows of one block
+  int64_t block_rows;  // rows of a block that is read more than once
+  int64_t fold_rows;   // rows between two folds
 };
 
 inline int64_t panels(int64_t c) { return ceil_div(c, kMaxPeriod); }
@@ -45,6 +53,7 @@ inline Panel panel(int64_t c, int64_t index) {
   }
   p.group_rows = p.period / p.width;
   p.block_rows = p.group_rows * larger(1, kBlockElements / p.period);
+  p.fold_rows = p.group_rows * kFoldGroups;
   return p;
 }
 
@@ -60,18 +69,29 @@ HAST_INLINE Group group(const Panel& p, int64_t rows, int64_t index) {
   return {index * p.stride, left < p.period ? left : p.period};
 }
 
-// Repeats the first `width` elements up to the period.
+// Repeats the first `width` elements up to the period, by doubling what is there.
 HAST_INLINE void repeat(float* values, const Panel& p) {
-  for (int64_t i = p.width; i < p.period; i++) values[i] = values[i - p.width];
+  for (int64_t filled = p.width; filled < p.period; filled *= 2) {
+    const int64_t count = filled < p.period - filled ? filled : p.period - filled;
+    HAST_INDEPENDENT
+    for (int64_t i = 0; i < count; i++) values[filled + i] = values[i];
+  }
 }
 
 HAST_INLINE void clear(float* values, const Panel& p) {
   for (int64_t i = 0; i < p.period; i++) values[i] = 0.0f;
 }
 
-// sums[channel] += the elements of `values` that stand for it
-HAST_INLINE void fold(double* __restrict sums, const float* __restrict values, const Panel& p) {
-  for (int64_t k = 0; k < p.period; k += p.width) {
+// sums[channel] += the elements of `values` that stand for it, halved pairwise in place while they are an even number.
+HAST_INLINE void fold(double* __restrict sums, float* __restrict values, const Panel& p) {
+  int64_t length = p.period;
+  for (int64_t copies = p.group_rows; copies % 2 == 0; copies /= 2) {
+    length /= 2;
+    HAST_INDEPENDENT
+    for (int64_t i = 0; i < length; i++) values[i] += values[length + i];
+  }
+  for (int64_t k = 0; k < length; k += p.width) {
+    HAST_INDEPENDENT
     for (int64_t i = 0; i < p.width; i++) sums[i] += static_cast<double>(values[k + i]);
   }
 }
@@ -79,8 +99,8 @@ HAST_INLINE void fold(double* __restrict sums, const float* __restrict values, c
 // Mean and centred sum of squares of `count` rows, per channel.
 struct Moments {
   double count;
-  double mean[kMaxPeriod];
-  double squares[kMaxPeriod];
+  double mean[kPitch];
+  double squares[kPitch];
 };
 
 // Chan, Golub & LeVeque: adds the moments of another `count` rows.
@@ -97,20 +117,61 @@ HAST_INLINE void combine(double& count, double* __restrict mean, double* __restr
   count = total;
 }
 
-// Adds one block, read twice: its mean, then its squares about that mean.
-HAST_INLINE void add_block(Moments& moments, const float* x, const Panel& p, int64_t rows) {
-  alignas(64) float sums[kMaxPeriod];
-  alignas(64) float centre[kMaxPeriod];
-  alignas(64) double mean[kMaxPeriod];
-  alignas(64) double squares[kMaxPeriod];
-  const int64_t count = groups(p, rows);
-  clear(sums, p);
-  for (int64_t g = 0; g < count; g++) {
+using Vector = float __attribute__((vector_size(64)));
+constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+constexpr int64_t kVectors = kUnrolled / kLanes;
+
+HAST_INLINE void load(Vector& v, const float* from) { std::memcpy(&v, from, sizeof(Vector)); }
+HAST_INLINE void store(float* to, const Vector& v) { std::memcpy(to, &v, sizeof(Vector)); }
+
+// sums[element of the period] = sum over the rows of x, or of (x - centre)². Every column stays in registers. The
+// second sum, whose x is in the L1 cache, asks for the memory that comes next: otherwise it would wait for this
+// arithmetic.
+template <bool kSquares>
+HAST_INLINE void sum_block(float* __restrict sums, const float* x, const float* centre, const float* soon,
+                           const Panel& p, int64_t rows) {
+  const int64_t full = rows / p.group_rows;
+  int64_t column = 0;
+  for (; column + kUnrolled <= p.period; column += kUnrolled) {
+    Vector sum[kVectors] = {};
+    Vector middle[kVectors] = {};
+    if constexpr (kSquares) {
+      for (int64_t k = 0; k < kVectors; k++) load(middle[k], centre + column + k * kLanes);
+    }
+    const float* from = x + column;
+    for (int64_t g = 0; g < full; g++, from += p.stride) {
+      for (int64_t k = 0; k < kVectors; k++) {
+        Vector v;
+        load(v, from + k * kLanes);
+        if constexpr (kSquares) {
+          __builtin_prefetch(soon + (from - x) + k * kLanes);
+          v -= middle[k];
+          v *= v;
+        }
+        sum[k] += v;
+      }
+    }
+    for (int64_t k = 0; k < kVectors; k++) store(sums + column + k * kLanes, sum[k]);
+  }
+  for (int64_t i = column; i < p.period; i++) sums[i] = 0.0f;
+  for (int64_t g = 0; g < groups(p, rows); g++) {
     const Group at = group(p, rows, g);
     const float* from = x + at.offset;
     HAST_INDEPENDENT
-    for (int64_t i = 0; i < at.length; i++) sums[i] += from[i];
+    for (int64_t i = g < full ? column : 0; i < at.length; i++) {
+      const float v = kSquares ? from[i] - centre[i] : from[i];
+      sums[i] += kSquares ? v * v : v;
+    }
   }
+}
+
+// Adds one block, read twice: its mean, then its squares about that mean. `soon` is the block needed after this one.
+HAST_INLINE void add_block(Moments& moments, const float* x, const float* soon, const Panel& p, int64_t rows) {
+  alignas(64) float sums[kPitch];
+  alignas(64) float centre[kPitch];
+  alignas(64) double mean[kPitch];
+  alignas(64) double squares[kPitch];
+  sum_block<false>(sums, x, nullptr, nullptr, p, rows);
   for (int64_t i = 0; i < p.width; i++) mean[i] = squares[i] = 0.0;
   fold(mean, sums, p);
   const double share = 1.0 / static_cast<double>(rows);
@@ -119,16 +180,7 @@ HAST_INLINE void add_block(Moments& moments, const float* x, const Panel& p, int
     centre[i] = static_cast<float>(mean[i]);
   }
   repeat(centre, p);
-  clear(sums, p);
-  for (int64_t g = 0; g < count; g++) {
-    const Group at = group(p, rows, g);
-    const float* from = x + at.offset;
-    HAST_INDEPENDENT
-    for (int64_t i = 0; i < at.length; i++) {
-      const float d = from[i] - centre[i];
-      sums[i] += d * d;
-    }
-  }
+  sum_block<true>(sums, x, centre, soon, p, rows);
   fold(squares, sums, p);
   combine(moments.count, moments.mean, moments.squares, static_cast<double>(rows), mean, squares, p.width);
 }
