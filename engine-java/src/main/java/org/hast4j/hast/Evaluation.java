@@ -156,6 +156,17 @@ public final class Evaluation implements AutoCloseable {
     return 100.0 * right / classes.length;
   }
 
+  /** Share of images that two networks classify alike, percent; a NaN agrees with nothing. */
+  static double agreement(float[] logits, float[] others, int classes) {
+    int count = logits.length / classes;
+    int alike = 0;
+    for (int i = 0; i < count; i++) {
+      int own = argmax(logits, i * classes, classes);
+      alike += own >= 0 && own == argmax(others, i * classes, classes) ? 1 : 0;
+    }
+    return 100.0 * alike / count;
+  }
+
   @Override
   public void close() {
     program.close();

@@ -34,8 +34,9 @@ public final class FineTuning implements AutoCloseable {
   private final Parameters student;
   private final Storage key = Storage.of("fine-tuning key", TensorType.i64(2));
   private final Storage momentum;
-  private final Storage cleanGradients;
-  private final Storage promotedGradients;
+  // Package-private: the golden vectors hold them.
+  final Storage cleanGradients;
+  final Storage promotedGradients;
   private final Storage learningRate = Storage.of("fine-tuning learning rate", TensorType.f32(1));
   private final Storage losses = Storage.of("fine-tuning losses", TensorType.f32(4));
   private final Program program;
@@ -50,6 +51,24 @@ public final class FineTuning implements AutoCloseable {
       Pool pool,
       Recipe.FineTuning recipe,
       long seed) {
+    this(memory, teacher, student, quantisation, recipe, seed, (graph, key) -> crops(graph, key, pool, recipe));
+  }
+
+  /** Appends what a step trains on to its graph. */
+  @FunctionalInterface
+  interface Batch {
+    Value append(Graph graph, Value key);
+  }
+
+  /** Fine-tuning on batches of the caller's choice. */
+  FineTuning(
+      Memory memory,
+      Parameters teacher,
+      Parameters student,
+      Quantisation quantisation,
+      Recipe.FineTuning recipe,
+      long seed,
+      Batch batch) {
     this.memory = memory;
     this.recipe = recipe;
     this.student = student;
@@ -57,17 +76,18 @@ public final class FineTuning implements AutoCloseable {
     momentum = Storage.of("fine-tuning momentum", vector);
     cleanGradients = Storage.of("clean gradients", vector);
     promotedGradients = Storage.of("promoted gradients", vector);
-    Topology topology = student.topology();
     Graph graph = new Graph();
-    Value keyValue = graph.variable(key, TensorType.i64(2));
-    Value all = graph.variable(pool.images(), pool.imageType());
-    Value boxes =
-        graph.value(new Op.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)), keyValue, all);
-    Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), all, boxes);
-    append(graph, teacher, quantisation, x);
+    append(graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
     graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("fine-tuning workspace", graph, memory);
     memory.buffer(key).upload(0, new long[] {seed, 0});
+  }
+
+  private static Value crops(Graph graph, Value key, Pool pool, Recipe.FineTuning recipe) {
+    Value images = graph.variable(pool.images(), pool.imageType());
+    Value boxes =
+        graph.value(new Op.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)), key, images);
+    return graph.value(new Op.CropFlip(images.size(1), images.size(2)), images, boxes);
   }
 
   /** How fine-tuning crops its samples. */

@@ -112,7 +112,8 @@ public final class Checkpoint {
     }
   }
 
-  static String canonical(String name) {
+  /** The name this engine uses for a tensor that PyTorch, torchvision or pytorchcv would call {@code name}. */
+  public static String canonical(String name) {
     String n = name.startsWith("module.") ? name.substring("module.".length()) : name;
     n = n.replaceFirst("^(linear|output)\\.", "fc.");
     n = n.replaceFirst("^features\\.init_block\\.conv\\.", "conv1.").replaceFirst("^features\\.init_block\\.bn\\.", "bn1.");

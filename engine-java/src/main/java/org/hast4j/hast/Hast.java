@@ -1,0 +1,420 @@
+package org.hast4j.hast;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.hast4j.data.ImageSet;
+import org.hast4j.device.Device;
+import org.hast4j.exec.Memory;
+import org.hast4j.graph.Storage;
+import org.hast4j.io.Sha256;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Provenance;
+import org.hast4j.quant.QuantisedNetwork;
+
+/**
+ * A whole run: synthesis, calibration, fine-tuning, in a folder from which it can be resumed at any moment. The result
+ * depends on the job alone, not on interruptions and not on the number of threads.
+ */
+public final class Hast {
+  private static final int METRICS_EVERY = 50;
+  private static final int AGREEMENT_IMAGES = 1024;
+  private static final String ACCURACY = "accuracy";
+  private static final String AGREEMENT = "agreement";
+
+  private final Device device;
+  private final Listener listener;
+  private final Duration checkpointEvery;
+
+  /**
+   * @param checkpointEvery how much work a kill may cost
+   */
+  public Hast(Device device, Listener listener, Duration checkpointEvery) {
+    this.device = device;
+    this.listener = listener;
+    this.checkpointEvery = checkpointEvery;
+  }
+
+  /**
+   * Test images to follow a run with. They decide nothing.
+   *
+   * @param steps fine-tuning steps after which to evaluate; after calibration and at the end it is done anyway
+   */
+  public record Test(ImageSet images, Set<Long> steps) {}
+
+  /**
+   * What came out.
+   *
+   * @param fullPrecision the teacher's accuracy on the test images, percent; empty without test images, as the next two
+   * @param rounded the quantised network's straight after calibration
+   * @param fineTuned the quantised network's in the end
+   * @param roundedAgreement share of (at most 1024 of) the pool's images that teacher and quantised network classify alike straight after
+   *     calibration, percent
+   * @param agreement the same in the end
+   */
+  public record Result(
+      QuantisedNetwork network,
+      Optional<Double> fullPrecision,
+      Optional<Double> rounded,
+      Optional<Double> fineTuned,
+      double roundedAgreement,
+      double agreement) {}
+
+  /**
+   * Runs or resumes a job.
+   *
+   * @throws IllegalArgumentException if the folder holds another run, or holds one and {@code resume} is false
+   */
+  public Result quantise(Job job, Path folder, boolean resume, Optional<Test> test) {
+    try (RunDirectory directory =
+            RunDirectory.open(folder, identity(job), job.recipe().rendered(), resume);
+        Memory memory = new Memory(device)) {
+      return new Run(job, directory, memory, test).toEnd();
+    }
+  }
+
+  /** Synthesises the images of a job only. The folder can be resumed by {@link #quantise} later. */
+  public Path synthesise(Job job, Path folder, boolean resume) {
+    try (RunDirectory directory =
+            RunDirectory.open(folder, identity(job), job.recipe().rendered(), resume);
+        Memory memory = new Memory(device)) {
+      new Run(job, directory, memory, Optional.empty()).toImages();
+      return directory.synthetic();
+    }
+  }
+
+  private static Map<String, Object> identity(Job job) {
+    Map<String, Object> identity = new LinkedHashMap<>();
+    identity.put("topology", job.teacher().topology().name());
+    identity.put("source_sha256", job.sourceSha256());
+    identity.put("weight_bits", job.weightBits());
+    identity.put("activation_bits", job.activationBits());
+    identity.put("seed", job.seed());
+    identity.put(
+        "images",
+        switch (job.images()) {
+          case Images.Synthesised _ -> "synthesised";
+          case Images.Stored stored -> Sha256.of(stored.file());
+          case Images.Real _ -> "real";
+        });
+    return identity;
+  }
+
+  /** One run's memory and place. */
+  private final class Run {
+    private final Job job;
+    private final RunDirectory directory;
+    private final Memory memory;
+    private final Optional<Test> test;
+    private final Parameters teacher;
+    private final Parameters student;
+    private final Quantisation quantisation;
+    private final Pool pool;
+    private final Snapshot resumed;
+    private long lastCheckpoint = System.nanoTime();
+
+    Run(Job job, RunDirectory directory, Memory memory, Optional<Test> test) {
+      this.job = job;
+      this.directory = directory;
+      this.memory = memory;
+      this.test = test;
+      Network network = job.teacher();
+      teacher = new Parameters(network.topology(), "teacher");
+      student = new Parameters(network.topology(), "student");
+      quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
+      int images =
+          switch (job.images()) {
+            case Images.Synthesised _ -> job.recipe().synthesis().images();
+            case Images.Stored stored -> SyntheticSet.count(stored.file(), network.topology());
+            case Images.Real real -> real.set().count();
+          };
+      pool = Pool.of(network.topology(), images);
+      resumed =
+          Files.exists(directory.checkpoint())
+              ? Snapshot.read(directory.checkpoint())
+              : new Snapshot(Stage.SYNTHESIS, 0, 0);
+      directory.truncateMetrics(resumed.metricsBytes());
+      teacher.upload(memory, network);
+      student.upload(memory, network);
+    }
+
+    void toImages() {
+      switch (job.images()) {
+        case Images.Synthesised _ -> synthesise();
+        case Images.Stored stored -> SyntheticSet.read(stored.file(), memory, pool);
+        case Images.Real real -> real(real.set());
+      }
+    }
+
+    private void real(ImageSet set) {
+      int chunk = 1000;
+      for (int start = 0; start < set.count(); start += chunk) {
+        int end = Math.min(set.count(), start + chunk);
+        memory
+            .buffer(pool.images())
+            .upload(
+                (long) start * set.imageSize() * Float.BYTES,
+                set.normalized(start, end, job.teacher().normalization()));
+      }
+      memory.buffer(pool.labels()).upload(0, set.labels());
+    }
+
+    private boolean past(Stage stage) {
+      return resumed.stage().ordinal() > stage.ordinal();
+    }
+
+    /** Units of a stage that a checkpoint says are done. */
+    private long doneBefore(Stage stage) {
+      return resumed.stage() == stage ? resumed.done() : 0;
+    }
+
+    private void synthesise() {
+      if (past(Stage.SYNTHESIS)) {
+        SyntheticSet.read(directory.synthetic(), memory, pool);
+        return;
+      }
+      Recipe.Synthesis recipe = job.recipe().synthesis();
+      try (Synthesis synthesis = new Synthesis(memory, teacher, recipe, job.seed())) {
+        List<Storage> state = new ArrayList<>(synthesis.state());
+        state.add(pool.images());
+        state.add(pool.labels());
+        long done = doneBefore(Stage.SYNTHESIS);
+        if (done > 0) {
+          Snapshot.restore(directory.checkpoint(), memory, state);
+        }
+        long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
+        for (; done < total; done++) {
+          int batch = Math.toIntExact(done / recipe.iterations());
+          int index = Math.toIntExact(done % recipe.iterations());
+          if (index == 0) {
+            synthesis.begin(batch);
+          }
+          synthesis.iterate(batch, index);
+          boolean last = index == recipe.iterations() - 1;
+          if (last || (index + 1) % METRICS_EVERY == 0) {
+            report(batch, index + 1, synthesis.losses());
+          }
+          if (last) {
+            synthesis.finish(batch, pool);
+          }
+          listener.progress(Stage.SYNTHESIS, done + 1, total);
+          checkpoint(Stage.SYNTHESIS, done + 1, state);
+        }
+      }
+      SyntheticSet.write(directory.synthetic(), memory, pool, job.teacher(), job.sourceSha256());
+      save(Stage.CALIBRATION, 0, List.of());
+    }
+
+    private void report(int batch, int iteration, Synthesis.Losses losses) {
+      if (!Float.isFinite(losses.total())) {
+        throw new IllegalStateException(
+            "the synthesis loss became %s in batch %d: is the network's normalisation right?"
+                .formatted(losses.total(), batch));
+      }
+      Map<String, Object> line = line(Stage.SYNTHESIS);
+      line.put("batch", batch);
+      line.put("iteration", iteration);
+      line.put("loss", losses.total());
+      line.put("hard_sample_loss", losses.hardSample());
+      line.put("statistics_loss", losses.statistics());
+      line.put("learning_rate", losses.learningRate());
+      metrics(line);
+    }
+
+    Result toEnd() {
+      toImages();
+      calibrate();
+      fineTune();
+      return result();
+    }
+
+    private void calibrate() {
+      if (past(Stage.CALIBRATION)) {
+        return;
+      }
+      Recipe.Calibration recipe = job.recipe().calibration();
+      try (Calibration calibration =
+          new Calibration(
+              memory,
+              teacher,
+              student,
+              quantisation,
+              pool,
+              FineTuning.crop(job.recipe().fineTuning()),
+              recipe,
+              job.seed())) {
+        long done = doneBefore(Stage.CALIBRATION);
+        if (done > 0) {
+          Snapshot.restore(directory.checkpoint(), memory, calibration.state());
+        }
+        for (; done < recipe.iterations(); done++) {
+          calibration.iterate();
+          listener.progress(Stage.CALIBRATION, done + 1, recipe.iterations());
+          checkpoint(Stage.CALIBRATION, done + 1, calibration.state());
+        }
+        Map<String, Object> line = line(Stage.CALIBRATION);
+        line.put("iteration", recipe.iterations());
+        calibration.loss().ifPresent(loss -> line.put("generator_loss", loss));
+        line.put("ranges", memory.floats(quantisation.ranges()));
+        evaluated(line);
+      }
+    }
+
+    private void fineTune() {
+      Recipe.FineTuning recipe = job.recipe().fineTuning();
+      try (FineTuning fineTuning =
+          new FineTuning(memory, teacher, student, quantisation, pool, recipe, job.seed())) {
+        List<Storage> state = new ArrayList<>(fineTuning.state());
+        state.add(quantisation.ranges());
+        long done = doneBefore(Stage.FINE_TUNING);
+        if (past(Stage.CALIBRATION)) {
+          Snapshot.restore(directory.checkpoint(), memory, state);
+          done = resumed.stage() == Stage.DONE ? recipe.steps() : done;
+        } else {
+          save(Stage.FINE_TUNING, 0, state);
+        }
+        for (; done < recipe.steps(); done++) {
+          fineTuning.iterate(done);
+          long step = done + 1;
+          boolean evaluate = test.isPresent() && test.get().steps().contains(step) && step < recipe.steps();
+          if (step % METRICS_EVERY == 0 || step == recipe.steps() || evaluate) {
+            report(step, fineTuning.losses(), recipe, evaluate || step == recipe.steps());
+          }
+          listener.progress(Stage.FINE_TUNING, step, recipe.steps());
+          checkpoint(Stage.FINE_TUNING, step, state);
+        }
+        if (resumed.stage() != Stage.DONE) {
+          save(Stage.DONE, 0, state);
+        }
+      }
+    }
+
+    private void report(long step, FineTuning.Losses losses, Recipe.FineTuning recipe, boolean evaluate) {
+      if (!Float.isFinite(losses.clean()) || !Float.isFinite(losses.promoted())) {
+        throw new IllegalStateException(
+            "the fine-tuning loss became %s at step %d: lower fine-tuning.learning-rate"
+                .formatted(losses.clean(), step));
+      }
+      Map<String, Object> line = line(Stage.FINE_TUNING);
+      line.put("step", step);
+      line.put("clean_loss", losses.clean());
+      line.put("clean_distillation", losses.cleanDistillation());
+      if (recipe.promotion()) {
+        line.put("promoted_loss", losses.promoted());
+        line.put("promoted_distillation", losses.promotedDistillation());
+      }
+      line.put("learning_rate", recipe.learningRate((step - 1) / recipe.epochSteps()));
+      if (evaluate) {
+        evaluated(line);
+      } else {
+        metrics(line);
+      }
+    }
+
+    /** Adds accuracy on the test images and agreement on the pool to a line of metrics. */
+    private void evaluated(Map<String, Object> line) {
+      try (Evaluation evaluation = quantisedEvaluation()) {
+        test.ifPresent(
+            t ->
+                line.put(
+                    ACCURACY, evaluation.accuracy(t.images(), job.teacher().normalization(), _ -> {})));
+        line.put(AGREEMENT, agreement(evaluation));
+      }
+      metrics(line);
+    }
+
+    private Evaluation quantisedEvaluation() {
+      return Evaluation.of(
+          memory,
+          student,
+          job.weightBits(),
+          new Mode.Quantised(job.activationBits(), quantisation.ranges()));
+    }
+
+    private double agreement(Evaluation quantised) {
+      int count = Math.min(pool.count(), AGREEMENT_IMAGES);
+      int size = Math.toIntExact(pool.imageType().shape().elements() / pool.count());
+      float[] images = memory.floats(pool.images(), count * size);
+      try (Evaluation full = Evaluation.of(memory, teacher)) {
+        return Evaluation.agreement(
+            full.logits(images, count),
+            quantised.logits(images, count),
+            job.teacher().topology().classes());
+      }
+    }
+
+    private Result result() {
+      QuantisedNetwork network =
+          QuantisedNetwork.of(
+              job.teacher().withWeights(student.download(memory)),
+              job.weightBits(),
+              job.activationBits(),
+              memory.floats(quantisation.ranges()),
+              new Provenance(job.sourceSha256(), job.recipe().rendered(), job.seed()));
+      network.write(directory.quantised());
+      Optional<Double> fullPrecision = Optional.empty();
+      if (test.isPresent()) {
+        try (Evaluation evaluation = Evaluation.of(memory, teacher)) {
+          fullPrecision =
+              Optional.of(
+                  evaluation.accuracy(test.get().images(), job.teacher().normalization(), _ -> {}));
+        }
+      }
+      // The metrics are the record of what was evaluated when, also by the processes that came before.
+      List<Map<String, Object>> lines =
+          directory.metricsLines().stream().filter(line -> line.containsKey(AGREEMENT)).toList();
+      Result result =
+          new Result(
+              network,
+              fullPrecision,
+              number(lines.getFirst(), ACCURACY),
+              number(lines.getLast(), ACCURACY),
+              number(lines.getFirst(), AGREEMENT).orElseThrow(),
+              number(lines.getLast(), AGREEMENT).orElseThrow());
+      Map<String, Object> json = new LinkedHashMap<>();
+      result.fullPrecision().ifPresent(value -> json.put("full_precision_accuracy", value));
+      result.rounded().ifPresent(value -> json.put("rounded_accuracy", value));
+      result.fineTuned().ifPresent(value -> json.put("fine_tuned_accuracy", value));
+      json.put("rounded_agreement", result.roundedAgreement());
+      json.put("fine_tuned_agreement", result.agreement());
+      json.put("quantised_sha256", Sha256.of(directory.quantised()));
+      directory.writeJson("result.json", json);
+      return result;
+    }
+
+    private static Optional<Double> number(Map<String, Object> line, String key) {
+      return Optional.ofNullable((Number) line.get(key)).map(Number::doubleValue);
+    }
+
+    private Map<String, Object> line(Stage stage) {
+      Map<String, Object> line = new LinkedHashMap<>();
+      line.put("stage", stage.name());
+      return line;
+    }
+
+    private void metrics(Map<String, Object> line) {
+      directory.append(line);
+      listener.metrics(line);
+    }
+
+    private void checkpoint(Stage stage, long done, List<Storage> state) {
+      if (System.nanoTime() - lastCheckpoint >= checkpointEvery.toNanos()) {
+        save(stage, done, state);
+      }
+    }
+
+    private void save(Stage stage, long done, List<Storage> state) {
+      new Snapshot(stage, done, directory.metricsBytes())
+          .write(directory.checkpoint(), memory, state);
+      lastCheckpoint = System.nanoTime();
+    }
+  }
+}

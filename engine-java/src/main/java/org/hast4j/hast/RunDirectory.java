@@ -1,0 +1,201 @@
+package org.hast4j.hast;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.hast4j.io.AtomicFile;
+import org.hast4j.io.CorruptFileException;
+
+/**
+ * The folder of one run: what it was asked ({@code run.json}, {@code recipe.conf}), what happened
+ * ({@code metrics.jsonl}), where it stands ({@code checkpoint.safetensors}), and what came out
+ * ({@code synthetic.safetensors}, {@code quantised.safetensors}, {@code result.json}). One process at a time works in it.
+ */
+public final class RunDirectory implements AutoCloseable {
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+  private static final ObjectMapper LINES = new ObjectMapper();
+
+  private final Path folder;
+  private final FileChannel lockChannel;
+  private final FileLock lock;
+
+  private RunDirectory(Path folder, FileChannel lockChannel, FileLock lock) {
+    this.folder = folder;
+    this.lockChannel = lockChannel;
+    this.lock = lock;
+  }
+
+  /**
+   * Opens the folder of a run, new or to be resumed.
+   *
+   * @throws IllegalArgumentException if it holds a run and {@code resume} is false, or the run it holds is another one
+   * @throws UncheckedIOException if it cannot be created or written
+   */
+  static RunDirectory open(Path folder, Map<String, Object> identity, String recipe, boolean resume) {
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot create the run folder " + folder + ": choose one that is writable", e);
+    }
+    RunDirectory directory = lock(folder);
+    try {
+      directory.identify(identity, recipe, resume);
+      return directory;
+    } catch (RuntimeException e) {
+      directory.close();
+      throw e;
+    }
+  }
+
+  private static RunDirectory lock(Path folder) {
+    try {
+      FileChannel channel =
+          FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock lock;
+      try {
+        lock = channel.tryLock();
+      } catch (OverlappingFileLockException e) {
+        lock = null;
+      }
+      if (lock == null) {
+        channel.close();
+        throw new IllegalArgumentException("another process works in " + folder + ": wait for it or choose another folder");
+      }
+      return new RunDirectory(folder, channel, lock);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write in the run folder " + folder + ": choose one that is writable", e);
+    }
+  }
+
+  private void identify(Map<String, Object> identity, String recipe, boolean resume) {
+    Path run = folder.resolve("run.json");
+    Map<String, Object> wanted = new LinkedHashMap<>(identity);
+    wanted.put("recipe", recipe);
+    if (!Files.exists(run)) {
+      AtomicFile.write(folder.resolve("recipe.conf"), recipe.getBytes(StandardCharsets.UTF_8));
+      writeJson("run.json", wanted);
+      return;
+    }
+    Map<String, Object> found = readJson("run.json");
+    if (!resume) {
+      throw new IllegalArgumentException(
+          folder + " already holds a run: continue it with --resume, or choose another folder");
+    }
+    for (Map.Entry<String, Object> entry : wanted.entrySet()) {
+      // As text, since JSON does not tell an int from a long.
+      if (!entry.getValue().toString().equals(String.valueOf(found.get(entry.getKey())))) {
+        throw new IllegalArgumentException(
+            "the run in %s has another %s (%s) than asked for (%s): choose another folder"
+                .formatted(folder, entry.getKey(), found.get(entry.getKey()), entry.getValue()));
+      }
+    }
+  }
+
+  public Path folder() {
+    return folder;
+  }
+
+  Path checkpoint() {
+    return folder.resolve("checkpoint.safetensors");
+  }
+
+  /** The synthetic images, once synthesis is done. */
+  public Path synthetic() {
+    return folder.resolve("synthetic.safetensors");
+  }
+
+  /** The quantised network, once the run is done. */
+  public Path quantised() {
+    return folder.resolve("quantised.safetensors");
+  }
+
+  private Path metrics() {
+    return folder.resolve("metrics.jsonl");
+  }
+
+  /** Appends a line to the metrics. */
+  void append(Map<String, Object> line) {
+    try {
+      Files.writeString(
+          metrics(), LINES.writeValueAsString(line) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write " + metrics() + ": is the disk full?", e);
+    }
+  }
+
+  /** Every line of the metrics. */
+  List<Map<String, Object>> metricsLines() {
+    try (Stream<String> lines = Files.lines(metrics())) {
+      List<Map<String, Object>> parsed = new ArrayList<>();
+      for (String line : (Iterable<String>) lines::iterator) {
+        parsed.add(LINES.readValue(line, new TypeReference<>() {}));
+      }
+      return parsed;
+    } catch (IOException e) {
+      throw new CorruptFileException(metrics(), "it is not readable JSON lines", e);
+    }
+  }
+
+  long metricsBytes() {
+    try {
+      return Files.exists(metrics()) ? Files.size(metrics()) : 0;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + metrics(), e);
+    }
+  }
+
+  /** Drops what was written after a snapshot, so that a resumed run writes it again and only once. */
+  void truncateMetrics(long bytes) {
+    if (!Files.exists(metrics())) {
+      return;
+    }
+    try (FileChannel channel = FileChannel.open(metrics(), StandardOpenOption.WRITE)) {
+      channel.truncate(bytes);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot shorten " + metrics(), e);
+    }
+  }
+
+  void writeJson(String name, Map<String, Object> values) {
+    try {
+      AtomicFile.write(folder.resolve(name), JSON.writeValueAsBytes(values));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  Map<String, Object> readJson(String name) {
+    Path file = folder.resolve(name);
+    try {
+      return JSON.readValue(file.toFile(), new TypeReference<>() {});
+    } catch (IOException e) {
+      throw new CorruptFileException(file, "it is not readable JSON", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      lock.release();
+      lockChannel.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot unlock " + folder, e);
+    }
+  }
+}

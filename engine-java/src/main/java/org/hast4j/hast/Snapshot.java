@@ -1,0 +1,68 @@
+package org.hast4j.hast;
+
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.Map;
+import org.hast4j.exec.Memory;
+import org.hast4j.graph.Storage;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Safetensors;
+import org.hast4j.tensor.Shape;
+
+/**
+ * The memory a stage needs to go on, bit for bit, in a file. Every step is a function of that memory, so a run that
+ * continues from a snapshot ends with the bytes of one that was never interrupted.
+ *
+ * @param stage where the run stands
+ * @param done units of the stage that are done
+ * @param metricsBytes length of the metrics file at that moment
+ */
+record Snapshot(Stage stage, long done, long metricsBytes) {
+
+  void write(Path file, Memory memory, Collection<Storage> state) {
+    Safetensors.Writer writer =
+        new Safetensors.Writer()
+            .metadata("stage", stage.name())
+            .metadata("done", Long.toString(done))
+            .metadata("metrics_bytes", Long.toString(metricsBytes));
+    for (Storage storage : state) {
+      int[] words = new int[Math.toIntExact(storage.bytes() / Integer.BYTES)];
+      memory.buffer(storage).download(0, words);
+      writer.put(storage.name(), Shape.of(words.length), words);
+    }
+    writer.write(file);
+  }
+
+  static Snapshot read(Path file) {
+    Map<String, String> metadata = Safetensors.read(file).metadata();
+    try {
+      return new Snapshot(
+          Stage.valueOf(metadata.get("stage")),
+          Long.parseLong(metadata.get("done")),
+          Long.parseLong(metadata.get("metrics_bytes")));
+    } catch (IllegalArgumentException | NullPointerException e) {
+      throw new CorruptFileException(file, "it is not a checkpoint of a run", e);
+    }
+  }
+
+  /** Puts the memory back. */
+  static void restore(Path file, Memory memory, Collection<Storage> state) {
+    Safetensors tensors = Safetensors.read(file);
+    for (Storage storage : state) {
+      long[] words =
+          tensors
+              .find(storage.name())
+              .orElseThrow(() -> new CorruptFileException(file, "it lacks '" + storage.name() + "'"))
+              .longs();
+      if (words.length != storage.bytes() / Integer.BYTES) {
+        throw new CorruptFileException(
+            file, "'%s' holds %d words instead of %d".formatted(storage.name(), words.length, storage.bytes() / 4));
+      }
+      int[] narrow = new int[words.length];
+      for (int i = 0; i < words.length; i++) {
+        narrow[i] = (int) words[i];
+      }
+      memory.buffer(storage).upload(0, narrow);
+    }
+  }
+}

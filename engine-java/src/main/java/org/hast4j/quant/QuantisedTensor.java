@@ -1,0 +1,63 @@
+package org.hast4j.quant;
+
+/**
+ * A weight tensor as integer levels, one scale and zero point per output channel:
+ * {@code weight = (level - 2^(bits-1) + zero[row]) / scale[row]} (algorithm section 2). Evaluated in float32 without
+ * contraction, as the kernels do, so that every bit agrees with fake quantisation.
+ *
+ * @param bits 2 to 8
+ * @param columns elements of a row; rows are output channels
+ * @param levels [rows, columns], each in [0, 2^bits)
+ * @param scale [rows], s of the formula
+ * @param zero [rows], z of the formula
+ */
+public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale, float[] zero) {
+  private static final float SMALLEST_RANGE = 1e-8f;
+
+  public QuantisedTensor {
+    if (scale.length != zero.length || levels.length != scale.length * columns) {
+      throw new IllegalArgumentException(
+          "%d levels, %d scales and %d zero points do not make rows of %d"
+              .formatted(levels.length, scale.length, zero.length, columns));
+    }
+  }
+
+  /** Quantises each row of a weight tensor on its own range. */
+  public static QuantisedTensor of(float[] weight, int rows, int bits) {
+    int columns = weight.length / rows;
+    int half = 1 << bits - 1;
+    int[] levels = new int[weight.length];
+    float[] scale = new float[rows];
+    float[] zero = new float[rows];
+    for (int row = 0; row < rows; row++) {
+      float min = Float.POSITIVE_INFINITY;
+      float max = Float.NEGATIVE_INFINITY;
+      for (int i = row * columns; i < (row + 1) * columns; i++) {
+        min = Math.min(min, weight[i]);
+        max = Math.max(max, weight[i]);
+      }
+      scale[row] = ((1 << bits) - 1) / Math.max(max - min, SMALLEST_RANGE);
+      zero[row] = rint(scale[row] * min) + half;
+      for (int i = row * columns; i < (row + 1) * columns; i++) {
+        float level = rint(scale[row] * weight[i] - zero[row]);
+        levels[i] = (int) Math.clamp(level, (float) -half, (float) half - 1) + half;
+      }
+    }
+    return new QuantisedTensor(bits, columns, levels, scale, zero);
+  }
+
+  private static float rint(float value) {
+    return (float) Math.rint(value);
+  }
+
+  /** The weights the levels stand for. */
+  public float[] dequantised() {
+    float[] weight = new float[levels.length];
+    int half = 1 << bits - 1;
+    for (int i = 0; i < weight.length; i++) {
+      int row = i / columns;
+      weight[i] = ((float) (levels[i] - half) + zero[row]) / scale[row];
+    }
+    return weight;
+  }
+}

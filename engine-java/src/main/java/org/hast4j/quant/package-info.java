@@ -1,0 +1,2 @@
+/** Quantised networks as values and files: integer levels packed at their bit width, scales, ranges. */
+package org.hast4j.quant;
