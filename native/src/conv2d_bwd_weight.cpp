@@ -186,10 +186,14 @@ HAST_INLINE void StemGroup(const Geometry& g, float* partial, const float* dy, c
           const float* gradient = dy + (image * g.p + i) * g.q * g.k + o;
           for (int64_t j = 0; j < g.q; ++j, gradient += g.k) {
             const Vector<L> value = HAST_VECTOR(L, gradient);
+            /* Hidden from the compiler, which would carry the six values shared with the next pixel through the
+             * stack: three times the instructions of loading them again as operands. */
+            int64_t at = 3 * j;
+            asm("" : "+r"(at));
 #pragma GCC unroll 8
             for (int d = 0; d < U; ++d) {
 #pragma GCC unroll 16
-              for (int e = 0; e < kTaps; ++e) sum[d][e] += value * rows[d][3 * j + e];
+              for (int e = 0; e < kTaps; ++e) sum[d][e] += value * rows[d][at + e];
             }
           }
         }
@@ -479,7 +483,7 @@ void WinogradReduceBaseline(const Geometry& g, const WeightPlan& plan, float* dw
 template <int S, int D>
 HAST_TARGET_V4 void ColumnsV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
                               int64_t image_end, int64_t begin, int64_t end) {
-  ColumnsGroup<16, S, D, 8>(g, partial, dy, x, image_begin, image_end, begin, end);
+  ColumnsGroup<16, S, D, S == 1 ? 16 : 8>(g, partial, dy, x, image_begin, image_end, begin, end);
 }
 template <int S, int D>
 HAST_TARGET_V3 void ColumnsV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t image_begin,
