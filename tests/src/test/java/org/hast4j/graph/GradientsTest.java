@@ -1,0 +1,442 @@
+package org.hast4j.graph;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i32;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+import org.hast4j.nn.CifarResNet;
+import org.hast4j.nn.Forward;
+import org.hast4j.nn.Generator;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Slots;
+import org.hast4j.nn.Topology;
+import org.hast4j.oracle.Interpreter;
+import org.hast4j.oracle.Tape;
+import org.hast4j.oracle.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * {@link Gradients} on the graphs the method uses, all in double precision: the nodes it appends,
+ * run by the interpreter, against the tape, which differentiates the same run on its own. The tape
+ * itself is held against differences of the loss where the loss is differentiable.
+ */
+class GradientsTest {
+  private static final int BATCH = 2;
+  private static final int CLASSES = 10;
+
+  private final RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(11);
+  private final Interpreter interpreter = new Interpreter();
+  private final Graph graph = new Graph();
+
+  // ---- what the graphs are made of ----
+
+  private Value input(String name, double deviation, long... sizes) {
+    TensorType type = f32(sizes);
+    Storage storage = Storage.of(name, type);
+    interpreter.write(storage, 0, Tensor.fill(type, () -> deviation * random.nextGaussian()));
+    return graph.variable(storage, type);
+  }
+
+  private Value positive(String name, long... sizes) {
+    TensorType type = f32(sizes);
+    Storage storage = Storage.of(name, type);
+    interpreter.write(storage, 0, Tensor.fill(type, () -> .5 + random.nextDouble()));
+    return graph.variable(storage, type);
+  }
+
+  private Value labels() {
+    TensorType type = i32(BATCH);
+    Storage storage = Storage.of("labels", type);
+    interpreter.write(storage, 0, Tensor.fill(type, () -> random.nextInt(CLASSES)));
+    return graph.variable(storage, type);
+  }
+
+  private Value image() {
+    return input("image", 1, BATCH, 32, 32, 3);
+  }
+
+  private Parameters parameters(Topology topology, String owner) {
+    Parameters parameters = new Parameters(topology, owner);
+    fill(parameters.trained(), parameters.trainedStorage());
+    fill(Slots.statistics(topology), parameters.statisticsStorage());
+    return parameters;
+  }
+
+  /** Weights that keep activations at about 1; variances and scales around 1. */
+  private void fill(Slots slots, Storage storage) {
+    for (String name : slots.names()) {
+      TensorType type = slots.get(name).type();
+      long fanIn = type.shape().elements() / type.shape().size(0);
+      boolean aroundOne =
+          type.shape().rank() == 1 && (name.endsWith(".weight") || name.endsWith("_var"));
+      double deviation = type.shape().rank() > 1 ? 1 / Math.sqrt(fanIn) : .2;
+      interpreter.write(
+          storage,
+          slots.get(name).offset(),
+          Tensor.fill(
+              type,
+              () -> aroundOne ? .6 + random.nextDouble() : deviation * random.nextGaussian()));
+    }
+  }
+
+  private static Topology tiny(CifarResNet.Shortcut shortcut) {
+    return CifarResNet.of(8, 4, CLASSES, shortcut);
+  }
+
+  private Value statisticLosses(Forward forward, Value base) {
+    Value total = base;
+    for (Forward.Statistics layer : forward.statistics()) {
+      total =
+          graph.value(
+              new Op.BnStatsLoss(layer.rows(), 1f / forward.statistics().size(), true),
+              layer.mean(),
+              layer.variance(),
+              layer.runningMean(),
+              layer.runningVariance(),
+              total);
+    }
+    return total;
+  }
+
+  // ---- the two comparisons ----
+
+  private void agreesWithTheTape(Value loss, List<Value> wrt) {
+    List<Value> appended = Gradients.of(graph, loss, wrt);
+    Interpreter.Trace trace = interpreter.run(graph);
+    List<Tensor> expected = Tape.gradients(graph, trace, loss, wrt);
+    for (int i = 0; i < wrt.size(); i++) {
+      double[] actual = trace.of(appended.get(i)).values();
+      double[] reference = expected.get(i).values();
+      double scale = Arrays.stream(reference).map(Math::abs).max().orElseThrow();
+      assertThat(scale).as("largest gradient at %s", wrt.get(i)).isPositive();
+      for (int k = 0; k < actual.length; k++) {
+        boolean close = Math.abs(actual[k] - reference[k]) <= 1e-9 * scale;
+        assertThat(close)
+            .as("d%s[%d] = %s, expected %s", wrt.get(i), k, actual[k], reference[k])
+            .isTrue();
+      }
+    }
+  }
+
+  /** The tape against the loss a little further along random directions. */
+  private void tapeAgreesWithDifferences(Value loss, List<Value> wrt) {
+    List<Tensor> gradients = Tape.gradients(graph, interpreter.run(graph), loss, wrt);
+    // So short that hardly any of the many thousand ReLUs has its kink in between.
+    double h = 1e-8;
+    for (int i = 0; i < wrt.size(); i++) {
+      Op.Variable variable = (Op.Variable) wrt.get(i).node().op();
+      Tensor start = interpreter.read(variable.storage(), variable.offset(), variable.type());
+      Tensor direction = Tensor.fill(variable.type(), random::nextGaussian);
+      double slope = 0;
+      for (int k = 0; k < start.count(); k++) {
+        slope += direction.values()[k] * gradients.get(i).values()[k];
+      }
+      double[] losses = new double[2];
+      for (int side = 0; side < 2; side++) {
+        double step = side == 0 ? -h : h;
+        Tensor moved = start.copy();
+        Arrays.setAll(moved.values(), k -> start.values()[k] + step * direction.values()[k]);
+        interpreter.write(variable.storage(), variable.offset(), moved);
+        losses[side] = interpreter.run(graph).of(loss).values()[0];
+      }
+      interpreter.write(variable.storage(), variable.offset(), start);
+      double length = Math.sqrt(Arrays.stream(gradients.get(i).values()).map(g -> g * g).sum());
+      assertThat((losses[1] - losses[0]) / (2 * h))
+          .as("slope of the loss along %s", wrt.get(i))
+          .isCloseTo(slope, within(1e-4 * length + 2e-6));
+    }
+  }
+
+  // ---- synthesis ----
+
+  @ParameterizedTest
+  @EnumSource
+  void hardSamplesWithStatistics(CifarResNet.Shortcut shortcut) {
+    Topology topology = tiny(shortcut);
+    Value x = image();
+    Forward forward =
+        Forward.of(
+            graph,
+            "teacher",
+            topology,
+            parameters(topology, "teacher").values(graph),
+            x,
+            new Mode.Evaluation());
+    Node hard = graph.apply(new Op.HardCrossEntropy(10, 2), forward.logits(), labels());
+    Value total = statisticLosses(forward, hard.output(0));
+    tapeAgreesWithDifferences(total, List.of(x));
+    agreesWithTheTape(total, List.of(x));
+  }
+
+  @Test
+  void hardSamplesThroughCrops() {
+    Topology topology = tiny(CifarResNet.Shortcut.B);
+    Value x = image();
+    TensorType boxType = i32(BATCH, 6);
+    Storage storage = Storage.of("boxes", boxType);
+    interpreter.write(storage, 0, Tensor.of(boxType, 0, 3, 5, 20, 24, 1, 1, 0, 2, 17, 30, 0));
+    Value seen = graph.value(new Op.CropFlip(32, 32), x, graph.variable(storage, boxType));
+    Forward forward =
+        Forward.of(
+            graph,
+            "teacher",
+            topology,
+            parameters(topology, "teacher").values(graph),
+            seen,
+            new Mode.Evaluation());
+    Node hard = graph.apply(new Op.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
+    Value total = statisticLosses(forward, hard.output(0));
+    tapeAgreesWithDifferences(total, List.of(x));
+    agreesWithTheTape(total, List.of(x));
+  }
+
+  // ---- fine-tuning ----
+
+  private Value distillation(Forward taught, Forward learnt, float lambda) {
+    Value loss = graph.value(new Op.DistillKl(20, 20), learnt.logits(), taught.logits());
+    for (int tap = 0; tap < learnt.taps().size(); tap++) {
+      loss =
+          graph.value(
+              new Op.FeatureAlign(learnt.taps().get(tap).area(), lambda, true),
+              learnt.taps().get(tap).attention(),
+              taught.taps().get(tap).attention(),
+              loss);
+    }
+    return loss;
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void distillationOfAFloatStudent(CifarResNet.Shortcut shortcut) {
+    Topology topology = tiny(shortcut);
+    Value x = image();
+    Map<String, Value> teacher = parameters(topology, "teacher").values(graph);
+    Parameters student = parameters(topology, "student");
+    Map<String, Value> values = student.values(graph);
+    Value loss =
+        distillation(
+            Forward.of(graph, "teacher", topology, teacher, x, new Mode.Evaluation()),
+            Forward.of(graph, "student", topology, values, x, new Mode.Evaluation()),
+            100);
+    List<Value> wrt = new ArrayList<>(student.trained().names().stream().map(values::get).toList());
+    wrt.add(x);
+    tapeAgreesWithDifferences(loss, wrt);
+    agreesWithTheTape(loss, wrt);
+  }
+
+  /**
+   * The quantised student is not differentiable; the tape passes its quantisers straight through.
+   */
+  @ParameterizedTest
+  @EnumSource
+  void distillationOfAQuantisedStudent(CifarResNet.Shortcut shortcut) {
+    Topology topology = tiny(shortcut);
+    Value x = image();
+    Map<String, Value> teacher = parameters(topology, "teacher").values(graph);
+    Parameters student = parameters(topology, "student");
+    Map<String, Value> values = student.values(graph);
+    Storage ranges = Storage.of("ranges", f32(topology.quantisers(), 2));
+    for (int i = 0; i < topology.quantisers(); i++) {
+      interpreter.cells(ranges)[2 * i + 1] = 2;
+    }
+    Value loss =
+        distillation(
+            Forward.of(graph, "teacher", topology, teacher, x, new Mode.Evaluation()),
+            Forward.of(
+                graph,
+                "student",
+                topology,
+                Parameters.quantised(graph, topology, values, 4),
+                x,
+                new Mode.Quantised(4, ranges)),
+            1000);
+    List<Value> wrt = new ArrayList<>(student.trained().names().stream().map(values::get).toList());
+    wrt.add(x);
+    agreesWithTheTape(loss, wrt);
+  }
+
+  // ---- training ----
+
+  @ParameterizedTest
+  @EnumSource
+  void trainingOnLabels(CifarResNet.Shortcut shortcut) {
+    Topology topology = tiny(shortcut);
+    Parameters trained = parameters(topology, "trained");
+    Map<String, Value> values = trained.values(graph);
+    // Momentum 0 leaves the running statistics alone, so that every run of the graph gives the same
+    // loss.
+    Forward forward = Forward.of(graph, "network", topology, values, image(), new Mode.Training(0));
+    Node loss = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), labels());
+    List<Value> wrt = trained.trained().names().stream().map(values::get).toList();
+    tapeAgreesWithDifferences(loss.output(0), wrt);
+    agreesWithTheTape(loss.output(0), wrt);
+  }
+
+  // ---- calibration ----
+
+  @Test
+  void generatorAgainstATeacher() {
+    Topology topology = tiny(CifarResNet.Shortcut.B);
+    Generator generator = new Generator(4, CLASSES, 3);
+    fill(generator.slots(), generator.storage());
+    Map<String, Value> values = generator.values(graph);
+    Value y = labels();
+    Value images = generator.forward(graph, values, input("noise", 1, BATCH, 4), y);
+    Forward forward =
+        Forward.of(
+            graph,
+            "teacher",
+            topology,
+            parameters(topology, "teacher").values(graph),
+            images,
+            new Mode.Evaluation());
+    Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), y);
+    Value total = statisticLosses(forward, crossEntropy.output(0));
+    // The biases of convolutions before a BatchNorm on batch statistics have no effect: no slope to
+    // compare with.
+    List<Value> wrt =
+        values.entrySet().stream()
+            .filter(entry -> !entry.getKey().matches("conv_blocks[12]\\.0\\.bias"))
+            .map(Map.Entry::getValue)
+            .toList();
+    tapeAgreesWithDifferences(
+        total, List.of(values.get("label_emb.weight"), values.get("conv_blocks2.3.weight")));
+    agreesWithTheTape(total, wrt);
+  }
+
+  // ---- small graphs for what the networks leave out ----
+
+  @Test
+  void sumsAndScales() {
+    Value a = input("a", 1, BATCH, CLASSES);
+    Value b = input("b", 1, BATCH, CLASSES);
+    Value mixed =
+        graph.value(new Op.Add(), graph.value(new Op.Scale(.5f), a), graph.value(new Op.Tanh(), b));
+    Value twice = graph.value(new Op.Add(), mixed, mixed);
+    Value reshaped = graph.value(new Op.Reshape(f32(BATCH, CLASSES)), twice);
+    Value y = labels();
+    Value first = graph.value(new Op.HardCrossEntropy(1, 0), reshaped, y);
+    Value second = graph.value(new Op.HardCrossEntropy(2, 1.5f), a, y);
+    Value loss = graph.value(new Op.Add(), first, second);
+    tapeAgreesWithDifferences(loss, List.of(a, b));
+    agreesWithTheTape(loss, List.of(a, b));
+  }
+
+  /**
+   * One value read by several convolutions, a biased one and one whose result is added to its own
+   * input.
+   */
+  @Test
+  void sharedInputs() {
+    Value x = input("x", 1, BATCH, 5, 5, 4);
+    Map<String, Value> weights = new LinkedHashMap<>();
+    for (String name : List.of("first", "second", "third")) {
+      weights.put(name, input(name, .2, 4, 3, 3, 4));
+    }
+    Value bias = input("bias", 1, 4);
+    Value a = graph.value(new Op.Conv2d(1, 1), x, weights.get("first"), bias);
+    Value b = graph.value(new Op.Conv2d(1, 1), x, weights.get("second"));
+    Value sum = graph.value(new Op.Add(), graph.value(new Op.Add(), a, b), x);
+    Value looped =
+        graph.value(new Op.Add(), graph.value(new Op.Conv2d(1, 1), sum, weights.get("third")), sum);
+    Value pooled = graph.value(new Op.GlobalAvgPool(), looped);
+    Value logits = graph.value(new Op.Linear(), pooled, input("classifier", 1, CLASSES, 4));
+    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), logits, labels());
+    List<Value> wrt = new ArrayList<>(weights.values());
+    wrt.add(bias);
+    wrt.add(x);
+    tapeAgreesWithDifferences(loss, wrt);
+    agreesWithTheTape(loss, wrt);
+  }
+
+  /**
+   * A BatchNorm whose features, statistics and attention all reach the loss, between convolutions.
+   */
+  @Test
+  void everyOutputOfABatchNorm() {
+    Value x = input("x", 1, BATCH, 5, 5, 3);
+    Value weight = input("weight", .3, 4, 3, 3, 3);
+    Value u = graph.value(new Op.Conv2d(1, 1), x, weight);
+    Value mean = input("mean", .3, 4);
+    Value variance = positive("variance", 4);
+    Value gamma = positive("gamma", 4);
+    Value beta = input("beta", .3, 4);
+    Value addend = input("addend", 1, BATCH, 5, 5, 4);
+    Node norm =
+        graph.apply(
+            new Op.BnAct(true, true, 0, .2f, 1e-5f, false), u, mean, variance, gamma, beta, addend);
+    Value pooled = graph.value(new Op.GlobalAvgPool(), norm.output(Op.BnAct.Y));
+    Value logits =
+        graph.value(
+            new Op.Linear(), pooled, input("classifier", 1, CLASSES, 4), input("bias", 1, CLASSES));
+    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), logits, labels());
+    loss =
+        graph.value(
+            new Op.BnStatsLoss(BATCH * 25L, .7f, true),
+            norm.output(Op.BnAct.BATCH_MEAN),
+            norm.output(Op.BnAct.BATCH_VARIANCE),
+            mean,
+            variance,
+            loss);
+    loss =
+        graph.value(
+            new Op.FeatureAlign(25, 50, true),
+            norm.output(Op.BnAct.ATTENTION),
+            positive("other attention", BATCH, 4),
+            loss);
+    List<Value> wrt = List.of(x, weight, gamma, beta, addend);
+    tapeAgreesWithDifferences(loss, wrt);
+    agreesWithTheTape(loss, wrt);
+  }
+
+  // ---- refusals ----
+
+  @Test
+  void aLossThatDoesNotDependOnAVariableIsRefused() {
+    Value a = input("a", 1, BATCH, CLASSES);
+    Value other = input("other", 1, 3);
+    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
+    assertThatThrownBy(() -> Gradients.of(graph, loss, List.of(a, other)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("does not depend");
+  }
+
+  @Test
+  void secondDerivativesAreRefused() {
+    Value x = input("x", 1, BATCH, 5, 5, 3);
+    Value weight = input("weight", .3, 4, 3, 3, 3);
+    Value logits = graph.value(new Op.GlobalAvgPool(), graph.value(new Op.Conv2d(1, 1), x, weight));
+    Value y = input("target", 1, BATCH, 4);
+    Value loss = graph.value(new Op.DistillKl(1, 1), logits, y);
+    Value gradient = Gradients.of(graph, loss, List.of(x)).getFirst();
+    Value again =
+        graph.value(
+            new Op.DistillKl(1, 1),
+            graph.value(new Op.GlobalAvgPool(), gradient),
+            input("t", 1, BATCH, 3));
+    assertThatThrownBy(() -> Gradients.of(graph, again, List.of(x)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("second derivatives");
+  }
+
+  @Test
+  void scaledLossesAreRefused() {
+    Value a = input("a", 1, BATCH, CLASSES);
+    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
+    Value scaled = graph.value(new Op.Scale(2), loss);
+    assertThatThrownBy(() -> Gradients.of(graph, scaled, List.of(a)))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+}
