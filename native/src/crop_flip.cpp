@@ -1,12 +1,14 @@
 // Crop, bilinear resize (align_corners = false, no antialias) and horizontal flip in one gather, and its adjoint.
 //
 //   source = max((j + 0.5) box / out - 0.5, 0), low = floor(source), high = min(low + 1, box - 1), t = source - low
-//   y = (1-ti) ((1-tj) x[low, low] + tj x[low, high]) + ti ((1-tj) x[high, low] + tj x[high, high]),  j mirrored by
+//   y = (1-tj) ((1-ti) x[low, low] + ti x[high, low]) + tj ((1-ti) x[low, high] + ti x[high, high]),  j mirrored by
 //   flip
 //
 // [images, height, width, channels] -> [n, out_height, out_width, channels]; pixels outside the image read 0. Positions
-// in double, weights and values in float32. A box of the output size has t = 0 everywhere and is copied. The adjoint
-// gives each image to one thread, which adds in the order of the output: deterministic without atomics.
+// in double, weights and values in float32. Rows first: the two source rows are blended into one row of the box, which
+// is contiguous and holds the zeros of what lies outside; then pixels are picked from it. The adjoint does the same in
+// reverse. A box of the output size needs no weights and is copied. The adjoint gives each image to one thread, which
+// adds in the order of the output: deterministic without atomics.
 #include <hast/random.h>
 
 #include <cstring>
@@ -16,113 +18,241 @@
 namespace hast {
 namespace {
 
-// The two source positions of an output position along one axis, in pixels of the image; -1 is outside.
+// The two source positions of an output position along one axis, relative to the box.
 struct Tap {
   int64_t low, high;
   float weight;  // of high
 };
 
-HAST_INLINE Tap tap(int64_t position, int64_t out, int64_t first, int64_t box, int64_t size) {
+HAST_INLINE Tap tap(int64_t position, int64_t out, int64_t box) {
   double source = (static_cast<double>(position) + 0.5) * (static_cast<double>(box) / static_cast<double>(out)) - 0.5;
   source = source < 0.0 ? 0.0 : source;
   int64_t low = static_cast<int64_t>(source);
   low = low < box ? low : box - 1;
-  const int64_t high = low + 1 < box ? low + 1 : low;
-  const auto inside = [&](int64_t at) { return first + at >= 0 && first + at < size ? first + at : -1; };
-  return {inside(low), inside(high), static_cast<float>(source - static_cast<double>(low))};
+  return {low, low + 1 < box ? low + 1 : low, static_cast<float>(source - static_cast<double>(low))};
 }
 
 struct Crop {
   int64_t height, width, channels, out_height, out_width;
 };
 
+// A box, and the columns [begin, end) of it that lie in the image.
+struct Box {
+  int64_t top, left, height, width;
+  bool flip;
+  int64_t begin, end;
+};
+
+Box box_of(const Crop& crop, const int32_t* fields) {
+  Box b{fields[1], fields[2], fields[3], fields[4], fields[5] != 0, 0, 0};
+  b.begin = smaller(b.width, larger(0, -b.left));
+  b.end = larger(b.begin, smaller(b.width, crop.width - b.left));
+  return b;
+}
+
+HAST_INLINE bool in_image(const Crop& crop, const Box& box, int64_t row) {
+  return box.top + row >= 0 && box.top + row < crop.height;
+}
+
+// Offset of the first column of `box` in its `row`; only [begin, end) may be touched.
+HAST_INLINE int64_t row_offset(const Crop& crop, const Box& box, int64_t row) {
+  return ((box.top + row) * crop.width + box.left) * crop.channels;
+}
+
 constexpr int64_t kTile = 256;  // output columns whose taps are kept
+constexpr int64_t kRow = 4096;  // elements of the longest row of a box that is blended as a whole
+using Quad = float __attribute__((vector_size(16)));
 
-template <int64_t kChannels>
-HAST_INLINE void gather_row(float* y, const float* image, const Crop& crop, const Tap& row, const Tap* columns,
-                            int64_t count) {
-  const int64_t c = kChannels > 0 ? kChannels : crop.channels;
-  const float* upper = row.low >= 0 ? image + row.low * crop.width * c : nullptr;
-  const float* lower = row.high >= 0 ? image + row.high * crop.width * c : nullptr;
-  const float down = row.weight, up = 1.0f - row.weight;
+// y[j] = (1-t) row[low] + t row[high] for the output columns of one tile. With three channels a pixel is moved as four:
+// the fourth is rewritten by the next pixel, so the last one goes alone.
+HAST_INLINE void pick(float* y, const float* row, int64_t channels, const Tap* columns, int64_t count) {
+  int64_t j = 0;
+  if (channels == 3) {
+    for (; j + 1 < count; j++) {
+      Quad low, high;
+      std::memcpy(&low, row + 3 * columns[j].low, sizeof(Quad));
+      std::memcpy(&high, row + 3 * columns[j].high, sizeof(Quad));
+      const Quad value = (1.0f - columns[j].weight) * low + columns[j].weight * high;
+      std::memcpy(y + 3 * j, &value, sizeof(Quad));
+    }
+  }
+  for (; j < count; j++) {
+    const float* low = row + channels * columns[j].low;
+    const float* high = row + channels * columns[j].high;
+    const float right = columns[j].weight, left = 1.0f - right;
+    HAST_INDEPENDENT
+    for (int64_t k = 0; k < channels; k++) y[j * channels + k] = left * low[k] + right * high[k];
+  }
+}
+
+// row += the adjoint of pick
+HAST_INLINE void put_back(float* row, const float* dy, int64_t channels, const Tap* columns, int64_t count) {
   for (int64_t j = 0; j < count; j++) {
-    const Tap& column = columns[j];
-    const float right = column.weight, left = 1.0f - column.weight;
-    for (int64_t k = 0; k < c; k++) {
-      const float a = upper != nullptr && column.low >= 0 ? upper[column.low * c + k] : 0.0f;
-      const float b = upper != nullptr && column.high >= 0 ? upper[column.high * c + k] : 0.0f;
-      const float d = lower != nullptr && column.low >= 0 ? lower[column.low * c + k] : 0.0f;
-      const float e = lower != nullptr && column.high >= 0 ? lower[column.high * c + k] : 0.0f;
-      y[j * c + k] = up * (left * a + right * b) + down * (left * d + right * e);
+    float* low = row + channels * columns[j].low;
+    float* high = row + channels * columns[j].high;
+    const float right = columns[j].weight, left = 1.0f - right;
+    for (int64_t k = 0; k < channels; k++) {
+      const float g = dy[j * channels + k];
+      low[k] += left * g;
+      high[k] += right * g;  // after low: at the last column they are the same pixel
     }
   }
 }
 
-template <int64_t kChannels>
-HAST_INLINE void scatter_row(float* image, const float* dy, const Crop& crop, const Tap& row, const Tap* columns,
-                             int64_t count) {
-  const int64_t c = kChannels > 0 ? kChannels : crop.channels;
-  float* upper = row.low >= 0 ? image + row.low * crop.width * c : nullptr;
-  float* lower = row.high >= 0 ? image + row.high * crop.width * c : nullptr;
-  const float down = row.weight, up = 1.0f - row.weight;
-  for (int64_t j = 0; j < count; j++) {
-    const Tap& column = columns[j];
-    const float right = column.weight, left = 1.0f - column.weight;
-    for (int64_t k = 0; k < c; k++) {
-      const float g = dy[j * c + k];
-      if (upper != nullptr && column.low >= 0) upper[column.low * c + k] += up * left * g;
-      if (upper != nullptr && column.high >= 0) upper[column.high * c + k] += up * right * g;
-      if (lower != nullptr && column.low >= 0) lower[column.low * c + k] += down * left * g;
-      if (lower != nullptr && column.high >= 0) lower[column.high * c + k] += down * right * g;
-    }
-  }
-}
-
-HAST_CLONES void gather_rows(float* y, const float* image, const Crop& crop, const int32_t* box, const Tap* columns,
-                             int64_t first, int64_t count) {
+// The output columns [first, first + count) of one image.
+HAST_CLONES void gather(float* y, const float* image, const Crop& crop, const Box& box, const Tap* columns,
+                        int64_t first, int64_t count) {
+  alignas(64) float row[kRow + 16];
+  const int64_t c = crop.channels;
+  for (int64_t i = 0; i < box.width * c + 4; i++) row[i] = 0.0f;
   for (int64_t i = 0; i < crop.out_height; i++) {
-    const Tap row = tap(i, crop.out_height, box[1], box[3], crop.height);
-    float* out = y + (i * crop.out_width + first) * crop.channels;
-    if (crop.channels == 3) {
-      gather_row<3>(out, image, crop, row, columns, count);
+    const Tap rows = tap(i, crop.out_height, box.height);
+    const float down = rows.weight, up = 1.0f - down;
+    const bool has_upper = in_image(crop, box, rows.low), has_lower = in_image(crop, box, rows.high);
+    const float* upper = image + row_offset(crop, box, rows.low);
+    const float* lower = image + row_offset(crop, box, rows.high);
+    const int64_t begin = box.begin * c, end = box.end * c;
+    if (has_upper && has_lower) {
+      HAST_INDEPENDENT
+      for (int64_t k = begin; k < end; k++) row[k] = up * upper[k] + down * lower[k];
     } else {
-      gather_row<0>(out, image, crop, row, columns, count);
+      for (int64_t k = begin; k < end; k++) {
+        row[k] = up * (has_upper ? upper[k] : 0.0f) + down * (has_lower ? lower[k] : 0.0f);
+      }
+    }
+    pick(y + (i * crop.out_width + first) * c, row, c, columns, count);
+  }
+}
+
+HAST_CLONES void scatter(float* image, const float* dy, const Crop& crop, const Box& box, const Tap* columns,
+                         int64_t first, int64_t count) {
+  alignas(64) float row[kRow];
+  const int64_t c = crop.channels;
+  for (int64_t i = 0; i < crop.out_height; i++) {
+    const Tap rows = tap(i, crop.out_height, box.height);
+    const float down = rows.weight, up = 1.0f - down;
+    for (int64_t k = 0; k < box.width * c; k++) row[k] = 0.0f;
+    put_back(row, dy + (i * crop.out_width + first) * c, c, columns, count);
+    const int64_t begin = box.begin * c, end = box.end * c;
+    if (in_image(crop, box, rows.low)) {
+      float* upper = image + row_offset(crop, box, rows.low);
+      HAST_INDEPENDENT
+      for (int64_t k = begin; k < end; k++) upper[k] += up * row[k];
+    }
+    if (in_image(crop, box, rows.high)) {
+      float* lower = image + row_offset(crop, box, rows.high);
+      HAST_INDEPENDENT
+      for (int64_t k = begin; k < end; k++) lower[k] += down * row[k];
     }
   }
 }
 
-HAST_CLONES void scatter_rows(float* image, const float* dy, const Crop& crop, const int32_t* box, const Tap* columns,
-                              int64_t first, int64_t count) {
+// Boxes too wide for the row buffer: the same sums, pixel by pixel.
+void gather_wide(float* y, const float* image, const Crop& crop, const Box& box, const Tap* columns, int64_t first,
+                 int64_t count) {
+  const int64_t c = crop.channels;
   for (int64_t i = 0; i < crop.out_height; i++) {
-    const Tap row = tap(i, crop.out_height, box[1], box[3], crop.height);
-    const float* from = dy + (i * crop.out_width + first) * crop.channels;
-    if (crop.channels == 3) {
-      scatter_row<3>(image, from, crop, row, columns, count);
-    } else {
-      scatter_row<0>(image, from, crop, row, columns, count);
+    const Tap rows = tap(i, crop.out_height, box.height);
+    const float down = rows.weight, up = 1.0f - down;
+    const auto at = [&](int64_t row, int64_t column, int64_t k) {
+      const bool inside = in_image(crop, box, row) && column >= box.begin && column < box.end;
+      return inside ? image[row_offset(crop, box, row) + column * c + k] : 0.0f;
+    };
+    for (int64_t j = 0; j < count; j++) {
+      const Tap& column = columns[j];
+      for (int64_t k = 0; k < c; k++) {
+        const float left = up * at(rows.low, column.low, k) + down * at(rows.high, column.low, k);
+        const float right = up * at(rows.low, column.high, k) + down * at(rows.high, column.high, k);
+        y[(i * crop.out_width + first + j) * c + k] = (1.0f - column.weight) * left + column.weight * right;
+      }
     }
   }
 }
 
-// The columns [first, first + count) of the output.
-void column_taps(Tap* columns, const Crop& crop, const int32_t* box, int64_t first, int64_t count) {
-  for (int64_t j = 0; j < count; j++) {
-    const int64_t position = box[5] != 0 ? crop.out_width - 1 - (first + j) : first + j;
-    columns[j] = tap(position, crop.out_width, box[2], box[4], crop.width);
+void scatter_wide(float* image, const float* dy, const Crop& crop, const Box& box, const Tap* columns, int64_t first,
+                  int64_t count) {
+  const int64_t c = crop.channels;
+  for (int64_t i = 0; i < crop.out_height; i++) {
+    const Tap rows = tap(i, crop.out_height, box.height);
+    for (int64_t j = 0; j < count; j++) {
+      const Tap& column = columns[j];
+      const auto add = [&](int64_t row, int64_t at, float weight) {
+        if (!in_image(crop, box, row) || at < box.begin || at >= box.end) return;
+        float* to = image + row_offset(crop, box, row) + at * c;
+        const float* from = dy + (i * crop.out_width + first + j) * c;
+        for (int64_t k = 0; k < c; k++) to[k] += weight * from[k];
+      };
+      add(rows.low, column.low, (1.0f - rows.weight) * (1.0f - column.weight));
+      add(rows.low, column.high, (1.0f - rows.weight) * column.weight);
+      add(rows.high, column.low, rows.weight * (1.0f - column.weight));
+      add(rows.high, column.high, rows.weight * column.weight);
+    }
   }
 }
 
-bool plain(const Crop& crop, const int32_t* box) {
-  return box[3] == crop.out_height && box[4] == crop.out_width && box[5] == 0 && box[1] >= 0 && box[2] >= 0 &&
-         box[1] + box[3] <= crop.height && box[2] + box[4] <= crop.width;
+// Calls run(taps, first column, count) for every tile of output columns.
+template <class Run>
+void for_tiles(const Crop& crop, const Box& box, const Run& run) {
+  Tap columns[kTile];
+  for (int64_t first = 0; first < crop.out_width; first += kTile) {
+    const int64_t count = smaller(kTile, crop.out_width - first);
+    for (int64_t j = 0; j < count; j++) {
+      columns[j] = tap(box.flip ? crop.out_width - 1 - (first + j) : first + j, crop.out_width, box.width);
+    }
+    run(columns, first, count);
+  }
 }
 
-// copy(image row and column, output row, floats) for every row of a plain box
-template <class Copy>
-void plain_rows(const Crop& crop, const int32_t* box, const Copy& copy) {
-  for (int64_t i = 0; i < crop.out_height; i++) {
-    copy(((box[1] + i) * crop.width + box[2]) * crop.channels, i * crop.out_width * crop.channels,
-         static_cast<size_t>(crop.out_width * crop.channels) * sizeof(float));
+bool narrow(const Crop& crop, const Box& box) { return box.width <= kRow / crop.channels; }
+
+bool same_size(const Crop& crop, const Box& box) {
+  return box.height == crop.out_height && box.width == crop.out_width;
+}
+
+void copy_pixels(float* to, const float* from, int64_t count) {
+  std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+}
+
+void clear_pixels(float* to, int64_t count) { std::memset(to, 0, static_cast<size_t>(count) * sizeof(float)); }
+
+void gather_same_size(float* y, const float* image, const Crop& crop, const Box& box) {
+  const int64_t c = crop.channels;
+  for (int64_t i = 0; i < box.height; i++) {
+    float* out = y + i * box.width * c;
+    if (!in_image(crop, box, i)) {
+      clear_pixels(out, box.width * c);
+      continue;
+    }
+    const float* row = image + row_offset(crop, box, i);
+    if (!box.flip) {
+      clear_pixels(out, box.begin * c);
+      copy_pixels(out + box.begin * c, row + box.begin * c, (box.end - box.begin) * c);
+      clear_pixels(out + box.end * c, (box.width - box.end) * c);
+      continue;
+    }
+    for (int64_t j = 0; j < box.width; j++) {
+      const int64_t at = box.width - 1 - j;
+      const bool inside = at >= box.begin && at < box.end;
+      for (int64_t k = 0; k < c; k++) out[j * c + k] = inside ? row[at * c + k] : 0.0f;
+    }
+  }
+}
+
+// image is clear: every pixel is read at most once.
+void scatter_same_size(float* image, const float* dy, const Crop& crop, const Box& box) {
+  const int64_t c = crop.channels;
+  for (int64_t i = 0; i < box.height; i++) {
+    if (!in_image(crop, box, i)) continue;
+    const float* from = dy + i * box.width * c;
+    float* row = image + row_offset(crop, box, i);
+    if (!box.flip) {
+      copy_pixels(row + box.begin * c, from + box.begin * c, (box.end - box.begin) * c);
+      continue;
+    }
+    for (int64_t at = box.begin; at < box.end; at++) {
+      const int64_t j = box.width - 1 - at;
+      for (int64_t k = 0; k < c; k++) row[at * c + k] = from[j * c + k];
+    }
   }
 }
 
@@ -143,25 +273,23 @@ int32_t hast_crop_flip_fwd_f32(float* y, const float* images, const int32_t* box
   const Crop crop{height, width, channels, out_height, out_width};
   const int64_t out_elements = out_height * out_width * channels;
   for_items(stream, n, out_elements, [&](int64_t begin, int64_t end) {
-    Tap columns[kTile];
     for (int64_t i = begin; i < end; i++) {
-      const int32_t* box = boxes + 6 * i;
+      const int32_t* fields = boxes + 6 * i;
       float* out = y + i * out_elements;
-      if (box[0] < 0 || box[0] >= images_count || box[3] < 1 || box[4] < 1) {
+      if (fields[0] < 0 || fields[0] >= images_count || fields[3] < 1 || fields[4] < 1) {
         fill_nan(out, out_elements);
         continue;
       }
-      const float* image = images + box[0] * height * width * channels;
-      if (plain(crop, box)) {
-        plain_rows(crop, box,
-                   [&](int64_t from, int64_t to, size_t bytes) { std::memcpy(out + to, image + from, bytes); });
+      const float* image = images + fields[0] * height * width * channels;
+      const Box box = box_of(crop, fields);
+      if (same_size(crop, box)) {
+        gather_same_size(out, image, crop, box);
         continue;
       }
-      for (int64_t first = 0; first < out_width; first += kTile) {
-        const int64_t count = smaller(kTile, out_width - first);
-        column_taps(columns, crop, box, first, count);
-        gather_rows(out, image, crop, box, columns, first, count);
-      }
+      const auto run = narrow(crop, box) ? gather : gather_wide;
+      for_tiles(crop, box, [&](const Tap* columns, int64_t first, int64_t count) {
+        run(out, image, crop, box, columns, first, count);
+      });
     }
   });
   return HAST_OK;
@@ -176,25 +304,24 @@ int32_t hast_crop_flip_bwd_f32(float* dimages, const float* dy, const int32_t* b
   const int64_t in_elements = height * width * channels;
   const int64_t out_elements = out_height * out_width * channels;
   for_items(stream, n, larger(in_elements, out_elements), [&](int64_t begin, int64_t end) {
-    Tap columns[kTile];
     for (int64_t i = begin; i < end; i++) {
-      const int32_t* box = boxes + 6 * i;
+      const int32_t* fields = boxes + 6 * i;
       float* image = dimages + i * in_elements;
       const float* from = dy + i * out_elements;
-      if (box[3] < 1 || box[4] < 1) {
+      if (fields[3] < 1 || fields[4] < 1) {
         fill_nan(image, in_elements);
         continue;
       }
-      std::memset(image, 0, static_cast<size_t>(in_elements) * sizeof(float));
-      if (plain(crop, box)) {
-        plain_rows(crop, box, [&](int64_t to, int64_t at, size_t bytes) { std::memcpy(image + to, from + at, bytes); });
+      clear_pixels(image, in_elements);
+      const Box box = box_of(crop, fields);
+      if (same_size(crop, box)) {
+        scatter_same_size(image, from, crop, box);
         continue;
       }
-      for (int64_t first = 0; first < out_width; first += kTile) {
-        const int64_t count = smaller(kTile, out_width - first);
-        column_taps(columns, crop, box, first, count);
-        scatter_rows(image, from, crop, box, columns, first, count);
-      }
+      const auto run = narrow(crop, box) ? scatter : scatter_wide;
+      for_tiles(crop, box, [&](const Tap* columns, int64_t first, int64_t count) {
+        run(image, from, crop, box, columns, first, count);
+      });
     }
   });
   return HAST_OK;

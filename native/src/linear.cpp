@@ -13,20 +13,19 @@ namespace hast {
 namespace {
 
 using Vector = float __attribute__((vector_size(64)));
+using Quad = float __attribute__((vector_size(16)));
 constexpr int64_t kLanes = 16;
 
 HAST_INLINE void load(Vector& v, const float* from) { std::memcpy(&v, from, sizeof(Vector)); }
 
-HAST_INLINE float sum_lanes(const Vector& v) {
+HAST_INLINE Quad sum_quads(const Vector& v) {
   using Half = float __attribute__((vector_size(32)));
-  using Quarter = float __attribute__((vector_size(16)));
   Half half[2];
   std::memcpy(half, &v, sizeof(Vector));
   half[0] += half[1];
-  Quarter quarter[2];
-  std::memcpy(quarter, half, sizeof(Half));
-  const Quarter q = quarter[0] + quarter[1];
-  return (q[0] + q[2]) + (q[1] + q[3]);
+  Quad quad[2];
+  std::memcpy(quad, half, sizeof(Half));
+  return quad[0] + quad[1];
 }
 
 // y[kRows, kOutputs] of one tile
@@ -37,16 +36,41 @@ HAST_INLINE void dot_tile(float* y, const float* x, const float* weight, const f
   int64_t k = 0;
   for (; k + kLanes <= inputs; k += kLanes) {
     Vector w[kOutputs];
+#pragma GCC unroll 4
     for (int o = 0; o < kOutputs; o++) load(w[o], weight + o * inputs + k);
+#pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
       Vector v;
       load(v, x + r * inputs + k);
+#pragma GCC unroll 4
       for (int o = 0; o < kOutputs; o++) sums[r][o] += v * w[o];
     }
   }
+  Quad quads[kRows][kOutputs];
+#pragma GCC unroll 4
   for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+    for (int o = 0; o < kOutputs; o++) quads[r][o] = sum_quads(sums[r][o]);
+  }
+  for (; k + 4 <= inputs; k += 4) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) {
+      Quad v;
+      std::memcpy(&v, x + r * inputs + k, sizeof(Quad));
+#pragma GCC unroll 4
+      for (int o = 0; o < kOutputs; o++) {
+        Quad w;
+        std::memcpy(&w, weight + o * inputs + k, sizeof(Quad));
+        quads[r][o] += v * w;
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
     for (int o = 0; o < kOutputs; o++) {
-      float sum = sum_lanes(sums[r][o]);
+      const Quad q = quads[r][o];
+      float sum = (q[0] + q[2]) + (q[1] + q[3]);
       for (int64_t i = k; i < inputs; i++) sum += x[r * inputs + i] * weight[o * inputs + i];
       y[r * outputs + o] = bias != nullptr ? sum + bias[o] : sum;
     }
@@ -88,54 +112,66 @@ struct Product {
   int64_t rows, columns, terms, left_row, left_term;
 };
 
-template <int kRows, class Lanes>
+// kRows rows by kCount vectors, in registers
+template <int kRows, class Lanes, int kCount>
 HAST_INLINE void product_block(const Product& job, int64_t row, int64_t column) {
   constexpr int64_t lanes = sizeof(Lanes) / sizeof(float);
-  Lanes totals[kRows] = {};
+  Lanes totals[kRows][kCount] = {};
   for (int64_t begin = 0; begin < job.terms; begin += kTerms) {
-    Lanes sums[kRows] = {};
+    Lanes sums[kRows][kCount] = {};
     const int64_t end = begin + kTerms < job.terms ? begin + kTerms : job.terms;
     const float* left = job.left + row * job.left_row + begin * job.left_term;
     const float* right = job.right + begin * job.columns + column;
     for (int64_t k = begin; k < end; k++) {
-      Lanes v;
-      std::memcpy(&v, right, sizeof(Lanes));
-      for (int r = 0; r < kRows; r++) sums[r] += left[r * job.left_row] * v;
+      Lanes v[kCount];
+#pragma GCC unroll 2
+      for (int i = 0; i < kCount; i++) std::memcpy(&v[i], right + i * lanes, sizeof(Lanes));
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 2
+        for (int i = 0; i < kCount; i++) sums[r][i] += left[r * job.left_row] * v[i];
+      }
       left += job.left_term;
       right += job.columns;
     }
-    for (int r = 0; r < kRows; r++) totals[r] += sums[r];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 2
+      for (int i = 0; i < kCount; i++) totals[r][i] += sums[r][i];
+    }
   }
+#pragma GCC unroll 4
   for (int r = 0; r < kRows; r++) {
-    std::memcpy(job.product + (row + r) * job.columns + column, &totals[r], lanes * sizeof(float));
+#pragma GCC unroll 2
+    for (int i = 0; i < kCount; i++) {
+      std::memcpy(job.product + (row + r) * job.columns + column + i * lanes, &totals[r][i], sizeof(Lanes));
+    }
   }
 }
 
 template <int kRows>
 HAST_INLINE void product_rows(const Product& job, int64_t row, int64_t column, int64_t width) {
-  using Wide = float __attribute__((vector_size(128)));
   using Half = float __attribute__((vector_size(32)));
-  using Quarter = float __attribute__((vector_size(16)));
   if (width >= 32) {
-    product_block<kRows, Wide>(job, row, column);
+    product_block<kRows, Vector, 2>(job, row, column);
     return;
   }
   if (width >= 16) {
-    product_block<kRows, Vector>(job, row, column);
+    product_block<kRows, Vector, 1>(job, row, column);
     column += 16;
     width -= 16;
   }
   if (width >= 8) {
-    product_block<kRows, Half>(job, row, column);
+    product_block<kRows, Half, 1>(job, row, column);
     column += 8;
     width -= 8;
   }
   if (width >= 4) {
-    product_block<kRows, Quarter>(job, row, column);
+    product_block<kRows, Quad, 1>(job, row, column);
     column += 4;
     width -= 4;
   }
-  for (; width > 0; width--) product_block<kRows, float>(job, row, column++);
+  for (; width > 0; width--) product_block<kRows, float, 1>(job, row, column++);
 }
 
 HAST_CLONES void product_piece(const Product& job, int64_t first, int64_t last, int64_t column, int64_t width) {
