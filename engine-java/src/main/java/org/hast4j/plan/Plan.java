@@ -178,20 +178,28 @@ public record Plan(List<Step> steps, long slabBytes) {
 
     /** The group of an input that this output may take over, or null. */
     private Group takenOver(Node node, int output, int step, Set<Group> taken) {
-      List<Value> inputs = node.inputs();
-      for (int input = 0; input < inputs.size(); input++) {
-        boolean base = output == 0 && node.op().accumulates() && input == inputs.size() - 1;
-        if (!base && !node.op().reuses(output, input)) {
-          continue;
-        }
-        Group group = groups.get(inputs.get(input));
+      for (Value input : node.inputs()) {
+        Group group = groups.get(input);
         boolean free =
             group.fixed == null && !group.kept && group.last == step && group.first < step && !taken.contains(group);
-        if (free && group.bytes == node.output(output).type().bytes()) {
+        if (free
+            && group.bytes == node.output(output).type().bytes()
+            && overwritable(node, output, group)) {
           return group;
         }
       }
       return null;
+    }
+
+    /** Whether the node allows an output over every input that lies in a group. */
+    private boolean overwritable(Node node, int output, Group group) {
+      for (int input = 0; input < node.inputs().size(); input++) {
+        boolean base = output == 0 && node.op().accumulates() && input == node.inputs().size() - 1;
+        if (groups.get(node.inputs().get(input)) == group && !base && !node.op().reuses(output, input)) {
+          return false;
+        }
+      }
+      return true;
     }
 
     /** Lets a result be computed right in its storage, or schedules a copy where that would disturb something. */

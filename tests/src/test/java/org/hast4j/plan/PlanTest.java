@@ -1,0 +1,380 @@
+package org.hast4j.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.hast4j.graph.TensorType.f32;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+import net.jqwik.api.Example;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.hast4j.device.Device;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.kernel.Backend;
+import org.hast4j.oracle.Interpreter;
+import org.hast4j.oracle.Tensor;
+
+/** Plans of random graphs: read as values, and run. */
+class PlanTest {
+  private static final TensorType TYPE = f32(2, 5, 5, 4);
+
+  /** A graph of random operations with everything needed to run it. */
+  private static final class Sample {
+    final Graph graph = new Graph();
+    final Map<Storage, Tensor> inputs = new HashMap<>();
+    final Map<Storage, Value> kept = new HashMap<>();
+    private final RandomGenerator random;
+    private final List<Value> values = new ArrayList<>();
+
+    Sample(long seed) {
+      random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
+      values.add(variable(TYPE, 1));
+      values.add(variable(TYPE, 1));
+      Value weight = variable(f32(4, 3, 3, 4), 1.0 / 6);
+      int nodes = 1 + random.nextInt(25);
+      for (int i = 0; i < nodes; i++) {
+        values.add(apply(weight));
+      }
+      int results = 1 + random.nextInt(3);
+      for (int i = 0; i < results; i++) {
+        Value value = any();
+        // The same value twice, or a variable itself, would be kept elsewhere.
+        if (!kept.containsValue(value) && !(value.node().op() instanceof Op.Variable)) {
+          keep(value);
+        }
+      }
+      if (kept.isEmpty()) {
+        keep(values.getLast());
+      }
+    }
+
+    private void keep(Value value) {
+      Storage storage = Storage.of("result", value.type());
+      graph.keep(value, storage);
+      kept.put(storage, value);
+    }
+
+    private Value variable(TensorType type, double deviation) {
+      Storage storage = Storage.of("input", type);
+      inputs.put(storage, Tensor.fill(type, () -> deviation * random.nextGaussian()));
+      return graph.variable(storage, type);
+    }
+
+    /** Recent values most of the time, so that lifetimes end. */
+    private Value any() {
+      int back = random.nextInt(3) == 0 ? values.size() : Math.min(3, values.size());
+      return values.get(values.size() - 1 - random.nextInt(back));
+    }
+
+    private Value apply(Value weight) {
+      return switch (random.nextInt(9)) {
+        case 0 -> graph.value(new Op.Tanh(), any());
+        case 1 -> graph.value(new Op.Scale(.7f), any());
+        case 2 -> perturbed();
+        case 3 -> graph.value(new Op.TanhGrad(), any(), graph.value(new Op.Tanh(), any()));
+        case 4 -> graph.value(new Op.Conv2d(1, 1), any(), weight);
+        case 5 -> graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), any(), weight, any());
+        case 6 -> graph.value(new Op.Reshape(TYPE), graph.value(new Op.Reshape(f32(200)), any()));
+        case 7 -> normalised();
+        default -> graph.value(new Op.Add(), any(), any());
+      };
+    }
+
+    /** Signs only of what is exact in single precision, so that no rounding decides one. */
+    private Value perturbed() {
+      Value exact = graph.value(new Op.Scale(.7f), values.get(random.nextInt(2)));
+      return graph.value(new Op.SignPerturb(.1f), any(), exact);
+    }
+
+    private Value normalised() {
+      Value u = any();
+      Node statistics = graph.apply(new Op.BnStats(), u);
+      // Epsilon 1 keeps a channel that is nearly constant from being blown up; slope 1 has no kink
+      // that a rounding
+      // could step over.
+      Op.BnAct op = new Op.BnAct(false, true, 0, 1, 1, true);
+      Node node = graph.apply(op, u, statistics.output(0), statistics.output(1), any());
+      if (random.nextBoolean()) {
+        return node.output(Op.BnAct.Y);
+      }
+      return graph.value(
+          new Op.BnActGrad(op, true, false, false),
+          any(),
+          u,
+          statistics.output(0),
+          statistics.output(1),
+          node.output(Op.BnAct.MASK));
+    }
+  }
+
+  @Property(tries = 300)
+  void valuesAliveTogetherShareNoByte(@ForAll long seed) {
+    Sample sample = new Sample(seed);
+    Plan plan = Plan.of(sample.graph, node -> 64L * (node.id() % 3));
+    List<Plan.Step> steps = plan.steps();
+    for (int i = 0; i < steps.size(); i++) {
+      Plan.Step step = steps.get(i);
+      boolean writes = !(step.node().op() instanceof Op.Reshape);
+      for (Location output : step.outputs()) {
+        if (output == null || !writes) {
+          continue;
+        }
+        within(output, plan);
+        // Whatever a later step reads must not be overwritten between its own making and that step.
+        for (int maker = 0; maker < i; maker++) {
+          for (int index = 0; index < steps.get(maker).outputs().length; index++) {
+            Location made = steps.get(maker).outputs()[index];
+            if (made != null && made.overlaps(output)) {
+              int last = lastRead(steps, steps.get(maker).node().output(index));
+              assertThat(last)
+                  .as("%s overwrites output %d of %s", step.node(), index, steps.get(maker).node())
+                  .isLessThanOrEqualTo(i);
+            }
+          }
+        }
+      }
+      if (step.workspace() != null) {
+        within(step.workspace(), plan);
+        step.inputs().forEach(input -> assertThat(input.overlaps(step.workspace())).isFalse());
+        for (Location output : step.outputs()) {
+          assertThat(output != null && output.overlaps(step.workspace())).isFalse();
+        }
+      }
+    }
+  }
+
+  private static void within(Location location, Plan plan) {
+    if (location.storage() == null) {
+      assertThat(location.offset() + location.bytes()).isLessThanOrEqualTo(plan.slabBytes());
+    }
+  }
+
+  /** The last step that reads a value, by itself or by another shape. */
+  private static int lastRead(List<Plan.Step> steps, Value value) {
+    int last = -1;
+    for (int i = 0; i < steps.size(); i++) {
+      for (Value input : steps.get(i).node().inputs()) {
+        Value origin = input;
+        while (origin.node().op() instanceof Op.Reshape) {
+          origin = origin.node().inputs().getFirst();
+        }
+        if (origin.equals(value)) {
+          last = i;
+        }
+      }
+    }
+    return last;
+  }
+
+  @Property(tries = 150)
+  void programsGiveWhatTheInterpreterGives(@ForAll long seed) {
+    Sample sample = new Sample(seed);
+    Interpreter interpreter = new Interpreter();
+    sample.inputs.forEach((storage, tensor) -> interpreter.write(storage, 0, tensor));
+    interpreter.run(sample.graph);
+    try (Device device = Device.open(Backend.CPU, 2);
+        Memory memory = new Memory(device);
+        Program program = Program.compile("program", sample.graph, memory)) {
+      sample.inputs.forEach((storage, tensor) -> memory.buffer(storage).upload(0, tensor.floats()));
+      program.run();
+      sample.kept.forEach(
+          (storage, value) -> {
+            double[] expected = interpreter.read(storage, 0, value.type()).values();
+            float[] actual = memory.floats(storage);
+            double scale = 1;
+            for (double e : expected) {
+              scale = Math.max(scale, Math.abs(e));
+            }
+            for (int i = 0; i < expected.length; i++) {
+              assertThat(Math.abs(actual[i] - expected[i]) <= 1e-3 * scale)
+                  .as("%s[%d] = %s, expected %s", value, i, actual[i], expected[i])
+                  .isTrue();
+            }
+          });
+    }
+  }
+
+  // ---- what random graphs hit too rarely ----
+
+  private final Graph graph = new Graph();
+
+  private Value variable(TensorType type) {
+    return graph.variable(Storage.of("input", type), type);
+  }
+
+  private Plan plan() {
+    return Plan.of(graph, _ -> 0);
+  }
+
+  private static Plan.Step of(Plan plan, Value value) {
+    return plan.steps().stream()
+        .filter(step -> step.node() == value.node())
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /**
+   * y = convolution(x) + x hands one cotangent to both: the gradient's base is the very dy it
+   * reads.
+   */
+  @Example
+  void aBaseThatIsAlsoReadIsCopied() {
+    Value dy = graph.value(new Op.Scale(2), variable(TYPE));
+    Value weight = variable(f32(4, 3, 3, 4));
+    Value dx = graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), dy, weight, dy);
+    graph.keep(dx, Storage.of("result", TYPE));
+    Plan.Step step = of(plan(), dx);
+    assertThat(step.outputs()[0].overlaps(step.inputs().get(0))).isFalse();
+    assertThat(step.copyBase()).isTrue();
+  }
+
+  /** A batch norm may overwrite its addend, but not where the addend is what it normalises. */
+  @Example
+  void anAddendThatIsAlsoNormalisedIsNotOverwritten() {
+    Value u = graph.value(new Op.Scale(2), variable(TYPE));
+    Value channels = variable(f32(4));
+    Value y = graph.value(new Op.BnAct(false, true, 0, 0, 1e-5f, false), u, channels, channels, u);
+    graph.keep(y, Storage.of("result", TYPE));
+    Plan.Step step = of(plan(), y);
+    assertThat(step.outputs()[0].overlaps(step.inputs().get(0))).isFalse();
+  }
+
+  @Example
+  void aBaseNobodyElseReadsIsWrittenInPlace() {
+    Value dy = graph.value(new Op.Scale(2), variable(TYPE));
+    Value base = graph.value(new Op.Scale(3), variable(TYPE));
+    Value dx =
+        graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
+    Value last = graph.value(new Op.Tanh(), dx);
+    graph.keep(last, Storage.of("result", TYPE));
+    Plan.Step step = of(plan(), dx);
+    assertThat(step.outputs()[0]).isEqualTo(step.inputs().get(2));
+    assertThat(step.copyBase()).isFalse();
+  }
+
+  @Example
+  void aBaseThatIsReadLaterIsCopied() {
+    Value dy = graph.value(new Op.Scale(2), variable(TYPE));
+    Value base = graph.value(new Op.Scale(3), variable(TYPE));
+    Value dx =
+        graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
+    graph.keep(graph.value(new Op.Add(), dx, base), Storage.of("result", TYPE));
+    assertThat(of(plan(), dx).copyBase()).isTrue();
+  }
+
+  @Example
+  void aVariableAsBaseIsNeverOverwritten() {
+    Value base = variable(TYPE);
+    Value dx =
+        graph.value(
+            new Op.Conv2dDataGrad(1, 1, TYPE, true),
+            variable(TYPE),
+            variable(f32(4, 3, 3, 4)),
+            base);
+    graph.keep(dx, Storage.of("result", TYPE));
+    Plan.Step step = of(plan(), dx);
+    assertThat(step.copyBase()).isTrue();
+    assertThat(step.outputs()[0].storage()).isNotEqualTo(step.inputs().get(2).storage());
+  }
+
+  @Example
+  void keptResultsAreComputedInTheirStorage() {
+    Storage storage = new Storage("result", 4096);
+    Value y = graph.value(new Op.Scale(2), graph.value(new Op.Tanh(), variable(TYPE)));
+    graph.keep(y, storage, 1024);
+    Plan plan = plan();
+    assertThat(of(plan, y).outputs()[0]).isEqualTo(new Location(storage, 1024, TYPE.bytes()));
+    assertThat(plan.steps()).allSatisfy(step -> assertThat(step.copies()).isEmpty());
+    assertThat(plan.storages()).contains(storage);
+  }
+
+  /** x = f(x): the result may not be computed where it is still read. */
+  @Example
+  void aResultThatReplacesItsOwnInputIsCopied() {
+    Storage storage = Storage.of("state", TYPE);
+    Value x = graph.variable(storage, TYPE);
+    Value weight = variable(f32(4, 3, 3, 4));
+    Value y = graph.value(new Op.Conv2d(1, 1), x, weight);
+    graph.keep(y, storage);
+    Plan.Step step = of(plan(), y);
+    assertThat(step.outputs()[0].storage()).isNull();
+    assertThat(step.copies())
+        .containsExactly(new Plan.Copy(step.outputs()[0], new Location(storage, 0, TYPE.bytes())));
+  }
+
+  @Example
+  void keptVariablesAndReshapesAreCopied() {
+    Value x = variable(TYPE);
+    Storage plain = Storage.of("plain", TYPE);
+    Storage shaped = Storage.of("shaped", TYPE);
+    graph.keep(x, plain);
+    graph.keep(graph.value(new Op.Reshape(f32(200)), x), shaped);
+    List<Plan.Copy> copies =
+        plan().steps().stream().flatMap(step -> step.copies().stream()).toList();
+    assertThat(copies)
+        .extracting(copy -> copy.to().storage())
+        .containsExactlyInAnyOrder(plain, shaped);
+  }
+
+  @Example
+  void whatNobodyReadsIsLeftOut() {
+    Value x = variable(TYPE);
+    Value unused = graph.value(new Op.Tanh(), x);
+    Node norm =
+        graph.apply(
+            new Op.BnAct(false, false, 0, 0, 1e-5f, false), x, variable(f32(4)), variable(f32(4)));
+    graph.keep(norm.output(Op.BnAct.Y), Storage.of("result", TYPE));
+    Plan plan = plan();
+    assertThat(plan.steps())
+        .extracting(Plan.Step::node)
+        .containsExactly(norm)
+        .doesNotContain(unused.node());
+    Location[] outputs = plan.steps().getFirst().outputs();
+    assertThat(outputs[Op.BnAct.MASK]).isNull();
+    assertThat(outputs[Op.BnAct.BATCH_MEAN]).isNull();
+    assertThat(outputs[Op.BnAct.BATCH_VARIANCE]).isNull();
+    assertThat(outputs[Op.BnAct.ATTENTION]).isNull();
+  }
+
+  @Example
+  void anOutputThatIsReadBringsItsPartner() {
+    Value x = variable(TYPE);
+    Node norm =
+        graph.apply(
+            new Op.BnAct(false, false, 0, 0, 1e-5f, false), x, variable(f32(4)), variable(f32(4)));
+    graph.keep(norm.output(Op.BnAct.BATCH_VARIANCE), Storage.of("variance", f32(4)));
+    Location[] outputs = plan().steps().getFirst().outputs();
+    assertThat(outputs[Op.BnAct.BATCH_MEAN]).isNotNull();
+    assertThat(outputs[Op.BnAct.Y]).isNotNull();
+    assertThat(outputs[Op.BnAct.MASK]).isNull();
+  }
+
+  @Example
+  void theSameGraphAlwaysGivesTheSameLayout() {
+    for (long seed = 0; seed < 20; seed++) {
+      List<String> first = layout(seed);
+      assertThat(layout(seed)).isEqualTo(first);
+    }
+  }
+
+  private static List<String> layout(long seed) {
+    List<String> layout = new ArrayList<>();
+    for (Plan.Step step : Plan.of(new Sample(seed).graph, _ -> 100).steps()) {
+      for (Location location : step.outputs()) {
+        layout.add(location == null ? "-" : location.offset() + "+" + location.bytes());
+      }
+    }
+    return layout;
+  }
+}
