@@ -10,12 +10,15 @@
 #include "parallel.h"
 
 #include <hast/status.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -26,7 +29,7 @@ namespace hast {
 namespace {
 
 constexpr int32_t kMaxThreads = 1024;
-constexpr auto kSpin = std::chrono::microseconds(40);
+constexpr int64_t kSpinNanoseconds = 40'000;
 constexpr int64_t kMaxClaims = int64_t{1} << 30;
 constexpr size_t kStackBytes = size_t{2} << 20;
 
@@ -38,17 +41,35 @@ inline void relax() {
 #endif
 }
 
-// Spins until ready() or until kSpin has passed; answers whether it is ready.
+int64_t nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// Spins until ready() or for kSpinNanoseconds; answers whether it is ready.
 template <class Ready>
 bool spin_until(const Ready& ready) {
-  const auto start = std::chrono::steady_clock::now();
+  const int64_t start = nanoseconds();
   do {
     for (int i = 0; i < 32; i++) {
       if (ready()) return true;
       relax();
     }
-  } while (std::chrono::steady_clock::now() - start < kSpin);
+  } while (nanoseconds() - start < kSpinNanoseconds);
   return ready();
+}
+
+// The futex itself, not std::atomic::wait: that one brings a table of its own, shared by all libraries of the process.
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t) && std::atomic<uint32_t>::is_always_lock_free);
+
+// Sleeps while word == value, or less.
+void sleep_while(std::atomic<uint32_t>& word, uint32_t value) {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+void wake(std::atomic<uint32_t>& word, int32_t sleepers) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, sleepers, nullptr, nullptr, 0);
 }
 
 struct Stream;
@@ -61,10 +82,11 @@ struct Worker {
 
 struct Stream {
   // Each group of variables that is written by different threads at different times has its own cache line.
-  alignas(64) std::atomic<uint64_t> claim{0};    // {epoch, next claim}
-  alignas(64) std::atomic<int32_t> finished{0};  // claims whose indices have all been run
-  alignas(64) std::atomic<uint32_t> epoch{0};    // odd while a kernel is being published, even when it may be claimed
+  alignas(64) std::atomic<uint64_t> claim{0};     // {epoch, next claim}
+  alignas(64) std::atomic<uint32_t> finished{0};  // claims whose indices have all been run
+  alignas(64) std::atomic<uint32_t> epoch{0};     // odd while a kernel is being published, even when it may be claimed
   std::atomic<int32_t> sleepers{0};
+  std::atomic<bool> launcher_sleeps{false};
   std::atomic<bool> closing{false};
   // The kernel. Relaxed atomics: a late worker may read them while the next kernel is being published, and then loses
   // its compare-and-swap.
@@ -72,7 +94,7 @@ struct Stream {
   std::atomic<const void*> body{nullptr};
   std::atomic<int64_t> count{0};  // indices
   std::atomic<int64_t> grain{1};  // indices per claim; 1 unless there are more than kMaxClaims
-  std::atomic<int32_t> claims{0};
+  std::atomic<uint32_t> claims{0};
   alignas(64) int32_t threads = 1;
   Worker* workers = nullptr;  // threads - 1
 };
@@ -81,17 +103,17 @@ constexpr uint64_t word(uint32_t epoch, uint32_t next) { return static_cast<uint
 
 // Claims and runs indices of the kernel published as `epoch` until none is left.
 void take_part(Stream& s, uint32_t epoch, int32_t number) {
-  int32_t done = 0;
+  uint32_t done = 0;
   uint64_t seen = s.claim.load(std::memory_order_acquire);
   while (static_cast<uint32_t>(seen >> 32) == epoch) {
     const Piece piece = s.piece.load(std::memory_order_relaxed);
     const void* body = s.body.load(std::memory_order_relaxed);
     const int64_t count = s.count.load(std::memory_order_relaxed);
     const int64_t grain = s.grain.load(std::memory_order_relaxed);
-    const int32_t next = static_cast<int32_t>(seen & 0xffffffffu);
+    const uint32_t next = static_cast<uint32_t>(seen);
     if (next >= s.claims.load(std::memory_order_relaxed)) break;
     if (!s.claim.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-    const int64_t begin = next * grain;
+    const int64_t begin = int64_t{next} * grain;
     const int64_t end = begin + grain < count ? begin + grain : count;
     for (int64_t i = begin; i < end; i++) piece(body, i, number);
     done++;
@@ -99,8 +121,8 @@ void take_part(Stream& s, uint32_t epoch, int32_t number) {
   }
   if (done == 0) return;
   // From the last addition on, the launching thread may return; only the stream itself may be touched after it.
-  s.finished.fetch_add(done, std::memory_order_acq_rel);
-  if (number != 0) s.finished.notify_one();
+  s.finished.fetch_add(done);
+  if (s.launcher_sleeps.load()) wake(s.finished, 1);
 }
 
 void* work(void* argument) {
@@ -116,7 +138,7 @@ void* work(void* argument) {
       s.sleepers.fetch_add(1);
       for (uint32_t now = s.epoch.load(); now == last || (now & 1) != 0; now = s.epoch.load()) {
         if (s.closing.load()) break;
-        s.epoch.wait(now);
+        sleep_while(s.epoch, now);
       }
       s.sleepers.fetch_sub(1);
     }
@@ -129,7 +151,7 @@ void* work(void* argument) {
 void join(Stream& s, int32_t started) {
   s.closing.store(true);
   s.epoch.fetch_add(2);
-  s.epoch.notify_all();
+  wake(s.epoch, s.threads);
   for (int32_t i = 0; i < started; i++) pthread_join(s.workers[i].thread, nullptr);
 }
 
@@ -198,7 +220,7 @@ void run_pieces(void* stream, int64_t count, Piece piece, const void* body) {
   s.epoch.store(publishing, std::memory_order_relaxed);
   s.claim.exchange(word(publishing, 0), std::memory_order_acq_rel);
   const int64_t grain = (count + kMaxClaims - 1) / kMaxClaims;
-  const int32_t claims = static_cast<int32_t>((count + grain - 1) / grain);
+  const uint32_t claims = static_cast<uint32_t>((count + grain - 1) / grain);
   s.piece.store(piece, std::memory_order_relaxed);
   s.body.store(body, std::memory_order_relaxed);
   s.count.store(count, std::memory_order_relaxed);
@@ -208,15 +230,14 @@ void run_pieces(void* stream, int64_t count, Piece piece, const void* body) {
   const uint32_t epoch = publishing + 1;
   s.claim.store(word(epoch, 0), std::memory_order_release);
   s.epoch.store(epoch);  // sequentially consistent with sleepers: either we see the sleeper or it sees the epoch
-  if (s.sleepers.load() > 0) s.epoch.notify_all();
+  if (s.sleepers.load() > 0) wake(s.epoch, s.threads);
 
   take_part(s, epoch, 0);
   const auto all = [&] { return s.finished.load(std::memory_order_acquire) == claims; };
   if (spin_until(all)) return;
-  for (int32_t now = s.finished.load(std::memory_order_acquire); now != claims;
-       now = s.finished.load(std::memory_order_acquire)) {
-    s.finished.wait(now, std::memory_order_acquire);
-  }
+  s.launcher_sleeps.store(true);
+  for (uint32_t now = s.finished.load(); now != claims; now = s.finished.load()) sleep_while(s.finished, now);
+  s.launcher_sleeps.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace hast
