@@ -3,12 +3,12 @@
  *   Y = A^T [ (G g G^T) . (B^T d B) ] A        (Lavin and Gray 2016, arXiv 1509.09308)
  *
  * A tile of 2x2 outputs costs 16 products per pair of channels rather than 36. The transforms hold 0, 1, -1 and 1/2
- * only, so the error stays within a small factor of that of the direct sum.
+ * only, and the sums are shorter: measured against double, the error is below that of the direct sum. An infinity or a
+ * NaN spreads over its tile.
  *
- * A task takes a few rows of tiles: transforms their input into V, multiplies each of
- * the 16 frequencies with its matrix of transformed weights U [16][block][in_c][lanes], register tile P tiles x B
- * blocks, and transforms the products back. V and the products are scratch of the thread; U is the only thing shared.
- */
+ * A task takes bands of a few rows of tiles. It transforms the band's input into V, multiplies each of the 16
+ * frequencies with its matrix of transformed weights U [16][block][in_c][lanes] in register tiles of P tiles x B
+ * blocks, and transforms the products back. V and the products are scratch of the thread. */
 #ifndef HAST_CONV2D_WINOGRAD_H
 #define HAST_CONV2D_WINOGRAD_H
 
