@@ -56,11 +56,29 @@ public record Recipe(
       float momentum,
       RangeRule rule) {}
 
+  /** What steps the student's parameters. */
+  public enum Optimiser {
+    /** Nesterov momentum, the paper's: right for one scale of weights. */
+    SGD,
+    /** Steps of the same size whatever the scale of weights and gradients; weight decay and momentum do not apply. */
+    ADAM
+  }
+
+  /** How the learning rate falls. */
+  public enum Schedule {
+    /** By a factor at given epochs. */
+    STEPS,
+    /** Along half a cosine to 0 at the last epoch. */
+    COSINE
+  }
+
   /** Section 3, fine-tuning. */
   public record FineTuning(
       int steps,
       int batch,
+      Optimiser optimiser,
       float learningRate,
+      Schedule schedule,
       float momentum,
       float weightDecay,
       float temperature,
@@ -75,13 +93,21 @@ public record Recipe(
       List<Integer> decayEpochs) {
     /** Learning rate of an epoch, counted from 0. */
     public float learningRate(long epoch) {
-      double rate = learningRate;
-      for (int at : decayEpochs) {
-        if (epoch >= at) {
-          rate *= decayFactor;
+      return switch (schedule) {
+        case STEPS -> {
+          double rate = learningRate;
+          for (int at : decayEpochs) {
+            if (epoch >= at) {
+              rate *= decayFactor;
+            }
+          }
+          yield (float) rate;
         }
-      }
-      return (float) rate;
+        case COSINE -> {
+          double share = (double) epoch * epochSteps / steps;
+          yield (float) (learningRate * .5 * (1 + Math.cos(Math.PI * Math.min(share, 1))));
+        }
+      };
     }
   }
 
@@ -166,7 +192,9 @@ public record Recipe(
         new FineTuning(
             c.getInt("fine-tuning.steps"),
             positive(c, "fine-tuning.batch"),
+            c.getEnum(Optimiser.class, "fine-tuning.optimiser"),
             number(c, "fine-tuning.learning-rate"),
+            c.getEnum(Schedule.class, "fine-tuning.schedule"),
             number(c, "fine-tuning.momentum"),
             number(c, "fine-tuning.weight-decay"),
             number(c, "fine-tuning.temperature"),

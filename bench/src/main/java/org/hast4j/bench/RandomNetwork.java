@@ -1,0 +1,37 @@
+package org.hast4j.bench;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.hast4j.data.Normalization;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Slots;
+import org.hast4j.nn.Topology;
+
+/** Networks with weights of a trained network's size: timing needs no better ones. */
+final class RandomNetwork {
+  private RandomNetwork() {}
+
+  static Network of(Topology topology) {
+    Random random = new Random(1);
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
+      for (String name : slots.names()) {
+        long elements = slots.get(name).type().shape().elements();
+        float[] values = new float[Math.toIntExact(elements)];
+        if (slots.get(name).type().shape().rank() > 1) {
+          double std = Math.sqrt(2.0 * slots.get(name).type().shape().size(0) / elements);
+          for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (std * random.nextGaussian());
+          }
+        } else if (name.endsWith(".weight") || name.endsWith(".running_var")) {
+          Arrays.fill(values, 1);
+        }
+        weights.put(name, values);
+      }
+    }
+    return new Network(topology, Normalization.CIFAR10, weights);
+  }
+}
