@@ -9,6 +9,18 @@ module org.hast4j.engine {
   requires typesafe.config;
 
   exports org.hast4j.data;
+  exports org.hast4j.device;
+  exports org.hast4j.exec;
+  exports org.hast4j.graph;
+  exports org.hast4j.hast;
   exports org.hast4j.io;
+  exports org.hast4j.kernel;
+  exports org.hast4j.nn;
+  exports org.hast4j.plan;
+  exports org.hast4j.quant;
   exports org.hast4j.tensor;
+
+  // picocli fills the commands by reflection.
+  opens org.hast4j.cli to
+      info.picocli;
 }

@@ -1,0 +1,72 @@
+package org.hast4j.cli;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.hast4j.data.Normalization;
+import org.hast4j.io.Safetensors;
+import org.hast4j.io.Sha256;
+import org.hast4j.nn.Checkpoint;
+import org.hast4j.nn.Network;
+import org.hast4j.quant.QuantisedNetwork;
+
+/**
+ * A network and the file it came from.
+ *
+ * @param network the network, dequantised where the file holds a quantised one
+ * @param quantised what the file holds if it is a quantised network
+ */
+record NetworkFile(
+    Path path, String sha256, Network network, Optional<QuantisedNetwork> quantised) {
+  private static final String EXTENSION = ".safetensors";
+
+  /** Reads a float or a quantised network. */
+  static NetworkFile read(Path path, Optional<Normalization> normalization) {
+    if (!Files.isRegularFile(path)) {
+      throw new IllegalArgumentException(
+          path + (Files.exists(path) ? ": it is not a file" : ": there is no such file"));
+    }
+    String sha256 = Sha256.of(path);
+    if (!QuantisedNetwork.isOne(Safetensors.read(path))) {
+      return new NetworkFile(path, sha256, Checkpoint.read(path, normalization), Optional.empty());
+    }
+    QuantisedNetwork quantised = QuantisedNetwork.read(path);
+    Network network = quantised.dequantised();
+    return new NetworkFile(
+        path,
+        sha256,
+        new Network(
+            network.topology(), normalization.orElse(network.normalization()), network.weights()),
+        Optional.of(quantised));
+  }
+
+  /** Reads a float network. */
+  static NetworkFile readFloat(Path path, Optional<Normalization> normalization) {
+    NetworkFile file = read(path, normalization);
+    if (file.quantised.isPresent()) {
+      throw new IllegalArgumentException(
+          path + ": it is quantised already; give the full-precision network that it came from");
+    }
+    return file;
+  }
+
+  /** The file's name without its extension. */
+  String name() {
+    String name = path.getFileName().toString();
+    return name.endsWith(EXTENSION) ? name.substring(0, name.length() - EXTENSION.length()) : name;
+  }
+
+  long bytes() {
+    return size(path);
+  }
+
+  static long size(Path path) {
+    try {
+      return Files.size(path);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + path + ": " + e, e);
+    }
+  }
+}

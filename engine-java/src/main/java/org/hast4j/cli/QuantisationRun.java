@@ -1,0 +1,156 @@
+package org.hast4j.cli;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.hast4j.device.Device;
+import org.hast4j.hast.Hast;
+import org.hast4j.hast.Images;
+import org.hast4j.hast.Job;
+import org.hast4j.hast.Recipe;
+import org.hast4j.hast.Stage;
+import org.hast4j.io.Sha256;
+
+/** One quantisation from its start, or from where it stopped, to its report. */
+record QuantisationRun(
+    NetworkFile source,
+    BitWidths bits,
+    Recipe recipe,
+    Images images,
+    long seed,
+    Path folder,
+    boolean resume,
+    Duration checkpointEvery,
+    Optional<Hast.Test> test) {
+
+  /** Where the result of a network goes unless the user says something else. */
+  static Path defaultFolder(NetworkFile source, BitWidths bits) {
+    return Path.of("runs", source.name() + "-" + bits);
+  }
+
+  private Job job() {
+    return new Job(
+        source.network(),
+        source.sha256(),
+        bits.weights(),
+        bits.activations(),
+        recipe,
+        images,
+        seed);
+  }
+
+  /** Quantises and reports. */
+  void run(DeviceOptions options, Reporter reporter) {
+    reporter.note(
+        "quantising %s (%s) to %s in %s"
+            .formatted(source.path(), source.network().topology().name(), bits, folder));
+    StageProgress progress = new StageProgress(reporter);
+    Hast.Result result =
+        hast(options, progress, reporter, hast -> hast.quantise(job(), folder, resume, test));
+    Path file = folder.resolve("quantised.safetensors");
+    print(result, file, progress.times(), reporter);
+    reporter.result(json(result, file, progress.times()));
+  }
+
+  /** Makes the images only. */
+  void synthesise(DeviceOptions options, Reporter reporter) {
+    StageProgress progress = new StageProgress(reporter);
+    Path file = hast(options, progress, reporter, hast -> hast.synthesise(job(), folder, resume));
+    reporter.line("%d images: %s (%s)".formatted(recipe.synthesis().images(), file, size(file)));
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("network", source.path().toString());
+    json.put("images", recipe.synthesis().images());
+    json.put("file", file.toString());
+    json.put("sha256", Sha256.of(file));
+    json.put("seconds", seconds(progress.times()));
+    reporter.result(json);
+  }
+
+  private <R> R hast(
+      DeviceOptions options, StageProgress progress, Reporter reporter, Function<Hast, R> work) {
+    try (progress;
+        Device device = options.open();
+        InterruptionNotice _ =
+            new InterruptionNotice(
+                reporter, "stopped: the same command with --resume goes on from " + folder)) {
+      return work.apply(new Hast(device, progress, checkpointEvery));
+    }
+  }
+
+  private void print(Hast.Result result, Path file, Map<Stage, Duration> times, Reporter reporter) {
+    reporter.line("");
+    reporter.line(
+        "%-26s %14s %26s"
+            .formatted("", test.isPresent() ? "test accuracy" : "", "agrees with the original"));
+    reporter.line(row("full precision", result.fullPrecision(), Optional.empty()));
+    reporter.line(
+        row("straight after rounding", result.rounded(), Optional.of(result.roundedAgreement())));
+    reporter.line(row("after HAST", result.fineTuned(), Optional.of(result.agreement())));
+    reporter.line("");
+    if (test.isEmpty()) {
+      reporter.line("Without a test set there is no accuracy to report.");
+    }
+    reporter.line(
+        "Agreement: share of %s images that both networks put into the same class."
+            .formatted(
+                switch (images) {
+                  case Images.Synthesised _ -> "synthetic";
+                  case Images.Stored _ -> "stored";
+                  case Images.Real _ -> "training";
+                }));
+    times.forEach(
+        (stage, time) ->
+            reporter.line("%-12s %s".formatted(StageProgress.name(stage), Meter.text(time))));
+    reporter.line("");
+    reporter.line(
+        "%s: %s; the float file has %s, %.1f times as much"
+            .formatted(
+                file,
+                size(file),
+                size(source.path()),
+                (double) source.bytes() / NetworkFile.size(file)));
+  }
+
+  private static String row(String name, Optional<Double> accuracy, Optional<Double> agreement) {
+    return "%-26s %14s %26s".formatted(name, percent(accuracy), percent(agreement)).stripTrailing();
+  }
+
+  private static String percent(Optional<Double> value) {
+    return value.map(v -> "%.2f %%".formatted(v)).orElse("");
+  }
+
+  private static String size(Path file) {
+    return "%.1f KiB".formatted(NetworkFile.size(file) / 1024.0);
+  }
+
+  private Map<String, Object> json(Hast.Result result, Path file, Map<Stage, Duration> times) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("network", source.path().toString());
+    json.put("network_sha256", source.sha256());
+    json.put("topology", source.network().topology().name());
+    json.put("weight_bits", bits.weights());
+    json.put("activation_bits", bits.activations());
+    json.put("seed", seed);
+    json.put("full_precision_accuracy", result.fullPrecision().orElse(null));
+    json.put("rounded_accuracy", result.rounded().orElse(null));
+    json.put("fine_tuned_accuracy", result.fineTuned().orElse(null));
+    json.put("rounded_agreement", result.roundedAgreement());
+    json.put("fine_tuned_agreement", result.agreement());
+    json.put("run", folder.toString());
+    json.put("quantised", file.toString());
+    json.put("quantised_sha256", Sha256.of(file));
+    json.put("quantised_bytes", NetworkFile.size(file));
+    json.put("network_bytes", source.bytes());
+    json.put("seconds", seconds(times));
+    return json;
+  }
+
+  private static Map<String, Double> seconds(Map<Stage, Duration> times) {
+    Map<String, Double> seconds = new LinkedHashMap<>();
+    times.forEach((stage, time) -> seconds.put(stage.name(), time.toMillis() / 1000.0));
+    return seconds;
+  }
+}

@@ -1,0 +1,88 @@
+package org.hast4j.cli;
+
+import java.nio.file.Path;
+import org.hast4j.data.Cifar10;
+import org.hast4j.hast.Images;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code hast quantize}. */
+@Command(
+    name = "quantize",
+    customSynopsis = "hast quantize NETWORK --bits W4A4 [OPTION]..",
+    sortOptions = false,
+    parameterListHeading = "%n",
+    optionListHeading = "%n",
+    description = {
+      "Quantises a trained network without its data.",
+      "The run's folder gets quantised.safetensors, the images, the metrics, and what it takes to"
+          + " resume."
+    })
+final class QuantizeCommand implements Runnable {
+  @Parameters(
+      paramLabel = "NETWORK",
+      description = "Trained network: a safetensors file with PyTorch's tensor names.")
+  private Path network;
+
+  @Option(
+      names = "--bits",
+      required = true,
+      paramLabel = "W4A4",
+      converter = BitWidths.Converter.class,
+      description = "Bits of weights (W2 to W8) and activations (A2 to A8).")
+  private BitWidths bits;
+
+  @Mixin private RunOptions run;
+  @Mixin private RecipeOptions recipe;
+
+  @ArgGroup private ImageChoice choice;
+
+  /** Images from elsewhere. */
+  static final class ImageChoice {
+    @Option(
+        names = "--images",
+        paramLabel = "FILE",
+        description = "Fine-tunes on the images of an earlier synthesis instead of new ones.")
+    private Path stored;
+
+    @Option(
+        names = "--real-images",
+        description = "Fine-tunes on CIFAR-10's training images: the upper bound to compare with.")
+    private boolean real;
+
+    Images images(NetworkFile source, Reporter reporter) {
+      if (stored != null) {
+        return new Images.Stored(stored);
+      }
+      CifarImages.check(source.network().topology());
+      return new Images.Real(new CifarImages(reporter).obtained(Cifar10.Split.TRAIN));
+    }
+  }
+
+  @Mixin private TestOptions test;
+  @Mixin private NormalizationOptions normalization;
+  @Mixin private DeviceOptions device;
+  @Mixin private Reporter reporter;
+
+  @Override
+  public void run() {
+    var chosen = recipe.read();
+    var interval = run.checkpointEvery();
+    NetworkFile source = NetworkFile.readFloat(network, normalization.given());
+    Images images = choice == null ? new Images.Synthesised() : choice.images(source, reporter);
+    new QuantisationRun(
+            source,
+            bits,
+            chosen,
+            images,
+            run.seed(),
+            run.out().orElseGet(() -> QuantisationRun.defaultFolder(source, bits)),
+            run.resume(),
+            interval,
+            test.of(source.network().topology(), reporter))
+        .run(device, reporter);
+  }
+}

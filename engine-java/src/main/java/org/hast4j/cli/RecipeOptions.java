@@ -1,0 +1,76 @@
+package org.hast4j.cli;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.hast4j.hast.Recipe;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Which recipe, and what is changed in it. */
+final class RecipeOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Option(
+      names = "--recipe",
+      paramLabel = "RECIPE",
+      defaultValue = "paper",
+      description =
+          "paper (the default; many hours on a CPU), released (the authors' code, oddities"
+              + " included), quick (minutes), or a HOCON file.")
+  private String recipe;
+
+  @Option(
+      names = "--set",
+      paramLabel = "PATH=VALUE",
+      description =
+          "Changes one value of the recipe, such as fine-tuning.steps=2000; may be repeated.")
+  private Map<String, String> overrides = new LinkedHashMap<>();
+
+  @Option(
+      names = "--calibrate-on",
+      paramLabel = "SOURCE",
+      description =
+          "What sets the activation ranges: generator, or synthetic (the images themselves).")
+  private Recipe.Source calibrateOn;
+
+  @Option(names = "--no-hard", description = "Ablation: plain cross-entropy in synthesis.")
+  private boolean noHard;
+
+  @Option(names = "--no-promotion", description = "Ablation: no difficulty promotion.")
+  private boolean noPromotion;
+
+  @Option(names = "--no-alignment", description = "Ablation: no feature alignment.")
+  private boolean noAlignment;
+
+  /** Makes the images themselves set the ranges, unless the user chose. */
+  void calibrateOnImages() {
+    if (calibrateOn == null && !overrides.containsKey("calibration.source")) {
+      calibrateOn = Recipe.Source.SYNTHETIC;
+    }
+  }
+
+  Recipe read() {
+    Map<String, String> all = new LinkedHashMap<>();
+    if (calibrateOn != null) {
+      all.put("calibration.source", calibrateOn.name());
+    }
+    if (noHard) {
+      all.put("synthesis.hard", "false");
+    }
+    if (noPromotion) {
+      all.put("fine-tuning.promotion", "false");
+    }
+    if (noAlignment) {
+      all.put("fine-tuning.alignment", "false");
+    }
+    all.putAll(overrides);
+    try {
+      return Recipe.read(recipe, all);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+package org.hast4j.cli;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Where a run lives, what decides its random numbers, and how it survives. */
+final class RunOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Option(
+      names = "--out",
+      paramLabel = "RUN_DIR",
+      description = "Folder of the run; runs/<network>-<bits> by default.")
+  private Path out;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Decides every random number; ${DEFAULT-VALUE} by default.")
+  private long seed;
+
+  @Option(
+      names = "--resume",
+      description = "Goes on with the run in the folder; it ends as if it had never stopped.")
+  private boolean resume;
+
+  @Option(
+      names = "--checkpoint-every",
+      paramLabel = "SECONDS",
+      defaultValue = "60",
+      description = "How much work a kill may cost; ${DEFAULT-VALUE} by default.")
+  private double checkpointEvery;
+
+  Optional<Path> out() {
+    return Optional.ofNullable(out);
+  }
+
+  long seed() {
+    return seed;
+  }
+
+  boolean resume() {
+    return resume;
+  }
+
+  Duration checkpointEvery() {
+    if (!(checkpointEvery >= 0 && checkpointEvery <= Integer.MAX_VALUE)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--checkpoint-every must be at least 0 seconds, got " + checkpointEvery);
+    }
+    return Duration.ofMillis((long) (checkpointEvery * 1000));
+  }
+}

@@ -1,0 +1,62 @@
+package org.hast4j.cli;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import org.hast4j.hast.Images;
+import org.hast4j.hast.Recipe;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code hast synthesize}. */
+@Command(
+    name = "synthesize",
+    customSynopsis = "hast synthesize NETWORK [OPTION]..",
+    sortOptions = false,
+    parameterListHeading = "%n",
+    optionListHeading = "%n",
+    description = {
+      "Makes the synthetic images of a network, and stops there.",
+      "quantize --images takes the file, at any bit widths; quantize --resume goes on in the"
+          + " folder."
+    })
+final class SynthesizeCommand implements Runnable {
+  @Parameters(
+      paramLabel = "NETWORK",
+      description = "Trained network: a safetensors file with PyTorch's tensor names.")
+  private Path network;
+
+  @Option(
+      names = "--bits",
+      paramLabel = "W4A4",
+      defaultValue = "W4A4",
+      converter = BitWidths.Converter.class,
+      description =
+          "What a quantize --resume in the same folder will ask for; ${DEFAULT-VALUE} by default."
+              + " The images do not depend on it.")
+  private BitWidths bits;
+
+  @Mixin private RunOptions run;
+  @Mixin private RecipeOptions recipe;
+  @Mixin private NormalizationOptions normalization;
+  @Mixin private DeviceOptions device;
+  @Mixin private Reporter reporter;
+
+  @Override
+  public void run() {
+    Recipe chosen = recipe.read();
+    NetworkFile source = NetworkFile.readFloat(network, normalization.given());
+    new QuantisationRun(
+            source,
+            bits,
+            chosen,
+            new Images.Synthesised(),
+            run.seed(),
+            run.out().orElseGet(() -> QuantisationRun.defaultFolder(source, bits)),
+            run.resume(),
+            run.checkpointEvery(),
+            Optional.empty())
+        .synthesise(device, reporter);
+  }
+}
