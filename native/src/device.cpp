@@ -115,10 +115,10 @@ int32_t hast_device_memory(int64_t* free_bytes, int64_t* total_bytes, int32_t or
   return HAST_OK;
 }
 
-int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t threads) noexcept {
+int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t threads, int32_t pin) noexcept {
   if (stream == nullptr) return HAST_EARGUMENT;
   if (ordinal != 0) return HAST_EDEVICE;
-  return open_stream(stream, threads);
+  return open_stream(stream, threads, pin != 0);
 }
 
 int32_t hast_stream_destroy(void* stream) noexcept {

@@ -12,6 +12,7 @@
 #include <hast/status.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -97,6 +98,8 @@ struct Stream {
   std::atomic<uint32_t> claims{0};
   alignas(64) int32_t threads = 1;
   Worker* workers = nullptr;  // threads - 1
+  cpu_set_t before;           // the launching thread's processors, to be given back
+  pid_t pinned_launcher = 0;
 };
 
 constexpr uint64_t word(uint32_t epoch, uint32_t next) { return static_cast<uint64_t>(epoch) << 32 | next; }
@@ -148,6 +151,30 @@ void* work(void* argument) {
   }
 }
 
+// Gives the launching thread and each worker one of the processors that the launching thread may use, if there are
+// enough. Left alone, a system often wakes a worker on the launching thread's processor and leaves it there for long.
+void pin_threads(Stream& s) {
+  if (sched_getaffinity(0, sizeof(s.before), &s.before) != 0 || CPU_COUNT(&s.before) < s.threads) return;
+  int32_t thread = 0;
+  for (int processor = 0; processor < CPU_SETSIZE && thread < s.threads; processor++) {
+    if (!CPU_ISSET(processor, &s.before)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    if (thread == 0) {
+      if (sched_setaffinity(0, sizeof(one), &one) != 0) return;
+      s.pinned_launcher = gettid();
+    } else {
+      pthread_setaffinity_np(s.workers[thread - 1].thread, sizeof(one), &one);
+    }
+    thread++;
+  }
+}
+
+void unpin_launcher(const Stream& s) {
+  if (s.pinned_launcher == gettid()) sched_setaffinity(0, sizeof(s.before), &s.before);
+}
+
 void join(Stream& s, int32_t started) {
   s.closing.store(true);
   s.epoch.fetch_add(2);
@@ -163,7 +190,7 @@ void release(Stream* s) {
 
 }  // namespace
 
-int32_t open_stream(void** stream, int32_t threads) {
+int32_t open_stream(void** stream, int32_t threads, bool pin) {
   if (stream == nullptr || threads < 1 || threads > kMaxThreads) return HAST_EARGUMENT;
   void* memory = std::aligned_alloc(alignof(Stream), sizeof(Stream));
   if (memory == nullptr) return HAST_EMEMORY;
@@ -196,6 +223,7 @@ int32_t open_stream(void** stream, int32_t threads) {
     release(s);
     return HAST_ETHREAD;
   }
+  if (pin && threads > 1) pin_threads(*s);
   *stream = s;
   return HAST_OK;
 }
@@ -203,6 +231,7 @@ int32_t open_stream(void** stream, int32_t threads) {
 void close_stream(void* stream) {
   Stream* s = static_cast<Stream*>(stream);
   join(*s, s->threads - 1);
+  unpin_launcher(*s);
   release(s);
 }
 

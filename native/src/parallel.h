@@ -11,7 +11,8 @@
 namespace hast {
 
 // Starts threads - 1 workers; the launching thread is the remaining one. Answers HAST_OK, HAST_EMEMORY or HAST_ETHREAD.
-int32_t open_stream(void** stream, int32_t threads);
+// `pin` keeps every thread, the caller included, on a processor of its own while the stream is open.
+int32_t open_stream(void** stream, int32_t threads, bool pin);
 void close_stream(void* stream);
 
 // Number of threads that may run pieces, the launching thread (worker 0) included.

@@ -56,7 +56,7 @@ public class HastIteration {
     Recipe recipe =
         Recipe.read(
             "released", Map.of("synthesis.images", Integer.toString(POOL), "fine-tuning.batch", "64"));
-    device = Device.open(Backend.CPU, threads);
+    device = Device.open(Backend.CPU, threads, true);
     memory = new Memory(device);
     Network network = RandomNetwork.of(CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B));
     Parameters teacher = new Parameters(network.topology(), "teacher");

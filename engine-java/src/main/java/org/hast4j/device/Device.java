@@ -34,9 +34,19 @@ public final class Device implements AutoCloseable {
    * @throws IllegalStateException if the backend cannot be used; {@link KernelLibrary#probe} gives the reasons as data
    */
   public static Device open(Backend backend, int threads) {
+    return open(backend, threads, false);
+  }
+
+  /**
+   * Opens the first device of a backend.
+   *
+   * @param pinned whether the calling thread and the workers each keep to a processor of their own: faster for a process
+   *     that does nothing else, unfriendly inside one that does
+   */
+  public static Device open(Backend backend, int threads, boolean pinned) {
     KernelLibrary library = KernelLibrary.load(backend);
     try {
-      return new Device(library, 0, threads, library.kernels().streamCreate(0, threads));
+      return new Device(library, 0, threads, library.kernels().streamCreate(0, threads, pinned));
     } catch (RuntimeException e) {
       library.close();
       throw e;

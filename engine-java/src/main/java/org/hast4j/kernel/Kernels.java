@@ -32,7 +32,7 @@ public final class Kernels {
   private static final MethodHandle DEVICE_COUNT = call("p");
   private static final MethodHandle DEVICE_DESCRIBE = call("pji");
   private static final MethodHandle DEVICE_MEMORY = call("ppi");
-  private static final MethodHandle STREAM_CREATE = call("pii");
+  private static final MethodHandle STREAM_CREATE = call("piii");
   private static final MethodHandle MEMORY_ALLOCATE = call("pji");
   // Heap arrays are handed over as they are; the copy is the whole call, so holding up the collector is bounded by it.
   private static final MethodHandle MEMORY_UPLOAD =
@@ -338,12 +338,13 @@ public final class Kernels {
   }
 
   /** The address of a new stream. */
-  public long streamCreate(int ordinal, int threads) {
+  public long streamCreate(int ordinal, int threads, boolean pinned) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment stream = arena.allocate(JAVA_LONG);
       check(
           "hast_stream_create",
-          (int) STREAM_CREATE.invokeExact(streamCreate, stream.address(), ordinal, threads));
+          (int) STREAM_CREATE.invokeExact(
+              streamCreate, stream.address(), ordinal, threads, pinned ? 1 : 0));
       return stream.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw unexpected(e);
