@@ -35,6 +35,12 @@ final class QuantizeCommand implements Runnable {
       description = "Bits of weights (W2 to W8) and activations (A2 to A8).")
   private BitWidths bits;
 
+  @Option(
+      names = "--out",
+      paramLabel = "RUN_DIR",
+      description = "Folder of the run; runs/<network>-<bits> by default.")
+  private Path out;
+
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
 
@@ -79,7 +85,7 @@ final class QuantizeCommand implements Runnable {
             chosen,
             images,
             run.seed(),
-            run.out().orElseGet(() -> QuantisationRun.defaultFolder(source, bits)),
+            out != null ? out : QuantisationRun.defaultFolder(source, bits),
             run.resume(),
             interval,
             test.of(source.network().topology(), reporter))

@@ -1,23 +1,15 @@
 package org.hast4j.cli;
 
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Where a run lives, what decides its random numbers, and how it survives. */
+/** What decides a run's random numbers, and how it survives. */
 final class RunOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
-
-  @Option(
-      names = "--out",
-      paramLabel = "RUN_DIR",
-      description = "Folder of the run; runs/<network>-<bits> by default.")
-  private Path out;
 
   @Option(
       names = "--seed",
@@ -37,10 +29,6 @@ final class RunOptions {
       defaultValue = "60",
       description = "How much work a kill may cost; ${DEFAULT-VALUE} by default.")
   private double checkpointEvery;
-
-  Optional<Path> out() {
-    return Optional.ofNullable(out);
-  }
 
   long seed() {
     return seed;

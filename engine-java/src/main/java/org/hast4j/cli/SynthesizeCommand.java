@@ -37,6 +37,12 @@ final class SynthesizeCommand implements Runnable {
               + " The images do not depend on it.")
   private BitWidths bits;
 
+  @Option(
+      names = "--out",
+      paramLabel = "RUN_DIR",
+      description = "Folder of the run; runs/<network>-<bits> by default.")
+  private Path out;
+
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
   @Mixin private NormalizationOptions normalization;
@@ -53,7 +59,7 @@ final class SynthesizeCommand implements Runnable {
             chosen,
             new Images.Synthesised(),
             run.seed(),
-            run.out().orElseGet(() -> QuantisationRun.defaultFolder(source, bits)),
+            out != null ? out : QuantisationRun.defaultFolder(source, bits),
             run.resume(),
             run.checkpointEvery(),
             Optional.empty())

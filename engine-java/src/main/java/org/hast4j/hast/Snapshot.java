@@ -25,12 +25,17 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
             .metadata("stage", stage.name())
             .metadata("done", Long.toString(done))
             .metadata("metrics_bytes", Long.toString(metricsBytes));
+    put(writer, memory, state);
+    writer.write(file);
+  }
+
+  /** Adds the memory to a file. */
+  static void put(Safetensors.Writer writer, Memory memory, Collection<Storage> state) {
     for (Storage storage : state) {
       int[] words = new int[Math.toIntExact(storage.bytes() / Integer.BYTES)];
       memory.buffer(storage).download(0, words);
       writer.put(storage.name(), Shape.of(words.length), words);
     }
-    writer.write(file);
   }
 
   static Snapshot read(Path file) {

@@ -1,5 +1,6 @@
 package org.hast4j.hast;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
@@ -15,6 +16,8 @@ import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Safetensors;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
@@ -29,6 +32,8 @@ import org.hast4j.data.Normalization;
 public final class Training implements AutoCloseable {
   private static final float MOMENTUM = .9f;
   private static final float STATISTICS_MOMENTUM = .1f;
+  private static final String IDENTITY = "training";
+  private static final String STEP = "step";
 
   /**
    * How to train.
@@ -198,6 +203,45 @@ public final class Training implements AutoCloseable {
   /** The network as trained so far. */
   public Network network() {
     return new Network(topology, normalization, parameters.download(memory));
+  }
+
+  /** Steps done so far, a whole number of epochs. */
+  public long step() {
+    return step;
+  }
+
+  /** Writes what it takes to go on after the last epoch. */
+  public void save(Path file) {
+    Safetensors.Writer writer =
+        new Safetensors.Writer().metadata(IDENTITY, identity()).metadata(STEP, Long.toString(step));
+    Snapshot.put(writer, memory, state());
+    writer.write(file);
+  }
+
+  /**
+   * Goes on from where {@link #save} left off; the result is that of a training that never stopped.
+   *
+   * @throws IllegalArgumentException if the file is of another training
+   */
+  public void restore(Path file) {
+    Map<String, String> metadata = Safetensors.read(file).metadata();
+    if (!metadata.containsKey(IDENTITY) || !metadata.containsKey(STEP)) {
+      throw new CorruptFileException(file, "it is not a checkpoint of a training");
+    }
+    if (!metadata.get(IDENTITY).equals(identity())) {
+      throw new IllegalArgumentException(
+          "%s is of another training (%s) than asked for (%s)".formatted(file, metadata.get(IDENTITY), identity()));
+    }
+    Snapshot.restore(file, memory, state());
+    step = Long.parseLong(metadata.get(STEP));
+  }
+
+  private String identity() {
+    return "%s, seed %d, %d images, %s, %s".formatted(topology.name(), seed, images, normalization, schedule);
+  }
+
+  private List<Storage> state() {
+    return List.of(parameters.trainedStorage(), parameters.statisticsStorage(), momentum);
   }
 
   /** Device parameters, for evaluating between epochs. */
