@@ -10,7 +10,7 @@ import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.DType;
 
 /** One file of golden vectors, its images turned to NHWC and its convolution weights to OHWI. */
-final class Golden {
+public final class Golden {
   private final Safetensors file;
   private final String name;
 
@@ -19,11 +19,11 @@ final class Golden {
     this.name = name;
   }
 
-  static Golden open(String name) {
+  public static Golden open(String name) {
     return new Golden(Safetensors.read(path(name)), name);
   }
 
-  static Path path(String name) {
+  public static Path path(String name) {
     try {
       return Path.of(Golden.class.getResource("/golden/" + name + ".safetensors").toURI());
     } catch (URISyntaxException e) {
@@ -31,12 +31,12 @@ final class Golden {
     }
   }
 
-  boolean has(String tensor) {
+  public boolean has(String tensor) {
     return file.find(tensor).isPresent();
   }
 
   /** A tensor, with channels last if it has four dimensions. */
-  Tensor tensor(String tensor) {
+  public Tensor tensor(String tensor) {
     Safetensors.Tensor stored = file.tensor(tensor);
     long[] sizes = stored.shape().sizes();
     boolean integers = stored.dtype() != DType.F32 && stored.dtype() != DType.F64;
@@ -64,7 +64,17 @@ final class Golden {
         TensorType.f32(1, sizes[2], sizes[3], sizes[1]), channelsLast(stored.values(), sizes));
   }
 
-  double scalar(String tensor) {
+  /** A tensor [batches, n, c, h, w] as [batches, n, h, w, c]. */
+  public Tensor batches(String tensor) {
+    Tensor stored = tensor(tensor);
+    long[] sizes = stored.type().shape().sizes();
+    double[] values =
+        channelsLast(
+            stored.values(), new long[] {sizes[0] * sizes[1], sizes[2], sizes[3], sizes[4]});
+    return new Tensor(TensorType.f32(sizes[0], sizes[1], sizes[3], sizes[4], sizes[2]), values);
+  }
+
+  public double scalar(String tensor) {
     return tensor(tensor).values()[0];
   }
 
@@ -82,12 +92,12 @@ final class Golden {
   }
 
   /** Compares with a golden tensor; the tolerance is a share of that tensor's largest magnitude. */
-  void matches(String tensor, Tensor actual, double tolerance) {
+  public void matches(String tensor, Tensor actual, double tolerance) {
     matches(tensor, tensor(tensor), actual, tolerance);
   }
 
   /** Compares with a golden tensor in another shape. */
-  void matches(String tensor, Tensor expected, Tensor actual, double tolerance) {
+  public void matches(String tensor, Tensor expected, Tensor actual, double tolerance) {
     assertThat(actual.count()).as("%s %s", name, tensor).isEqualTo(expected.count());
     double scale = 0;
     for (double value : expected.values()) {
