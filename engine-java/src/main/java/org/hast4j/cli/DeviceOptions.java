@@ -30,6 +30,7 @@ final class DeviceOptions {
       throw new ParameterException(
           spec.commandLine(), "--threads must be at least 1, got " + threads);
     }
-    return Device.open(backend, threads);
+    // Nothing else runs in this process, so every thread may keep a processor to itself.
+    return Device.open(backend, threads, true);
   }
 }
