@@ -1,0 +1,175 @@
+package org.hast4j.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i64;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.Value;
+import org.hast4j.kernel.Availability;
+import org.hast4j.kernel.Backend;
+import org.hast4j.kernel.KernelException;
+import org.hast4j.kernel.KernelLibrary;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Devices, their buffers and the account of their memory. */
+class DeviceTest {
+  private static final long ABSURD = 1L << 50;
+
+  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+
+  @Test
+  void theProcessorIsAvailableAndDescribed() {
+    assertThat(KernelLibrary.probe(Backend.CPU))
+        .isInstanceOfSatisfying(
+            Availability.Available.class,
+            available ->
+                assertThat(available.devices()).singleElement().asString().contains("cores"));
+    assertThat(DEVICES.open().description()).contains("cores").contains("GiB");
+  }
+
+  @Test
+  void theLedgerCountsByPurpose() {
+    Device device = DEVICES.open();
+    try (Buffer a = device.allocate("images", 1000);
+        Buffer b = device.allocate("images", 10);
+        Buffer c = device.allocate("weights", 256)) {
+      assertThat(device.ledger().bytesByPurpose()).containsOnlyKeys("images", "weights");
+      assertThat(device.ledger().bytesByPurpose().get("images")).isEqualTo(a.bytes() + b.bytes());
+      assertThat(device.ledger().bytes()).isEqualTo(a.bytes() + b.bytes() + c.bytes());
+      assertThat(a.bytes()).isGreaterThanOrEqualTo(1000);
+    }
+    assertThat(device.ledger().bytes()).isZero();
+    assertThat(device.ledger().bytesByPurpose()).isEmpty();
+    assertThat(device.ledger().peakBytes()).isPositive();
+  }
+
+  @Test
+  void tooMuchMemoryIsRefusedWithTheAccount() {
+    Device device = DEVICES.open();
+    try (Buffer held = device.allocate("synthetic images", 4 << 20)) {
+      assertThat(held.bytes()).isPositive();
+      assertThatThrownBy(() -> device.allocate("a dream", ABSURD))
+          .isInstanceOf(DeviceMemoryException.class)
+          .hasMessageContaining("a dream")
+          .hasMessageContaining("synthetic images 4.0 MiB")
+          .hasCauseInstanceOf(KernelException.class);
+      assertThat(device.ledger().bytes()).isEqualTo(held.bytes());
+    }
+  }
+
+  @Test
+  void aDeviceWithMemoryInUseCannotBeClosed() {
+    Device device = Device.open(Backend.CPU, 1);
+    Buffer buffer = device.allocate("forgotten", 100);
+    assertThatThrownBy(device::close)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("forgotten");
+    buffer.close();
+    device.close();
+  }
+
+  @Test
+  void arraysGoInAndComeBack() {
+    try (Buffer buffer = DEVICES.open().allocate("data", 64)) {
+      buffer.upload(0, new float[] {1, Float.NaN, -0f, Float.MIN_VALUE});
+      buffer.upload(16, new int[] {-1, 7});
+      buffer.upload(24, new long[] {Long.MIN_VALUE});
+      float[] floats = new float[4];
+      buffer.download(0, floats);
+      int[] ints = new int[2];
+      buffer.download(16, ints);
+      long[] longs = new long[1];
+      buffer.download(24, longs);
+      assertThat(floats).containsExactly(1, Float.NaN, -0f, Float.MIN_VALUE);
+      assertThat(ints).containsExactly(-1, 7);
+      assertThat(longs).containsExactly(Long.MIN_VALUE);
+      buffer.clear();
+      buffer.download(0, floats);
+      assertThat(floats).containsOnly(0);
+    }
+  }
+
+  @Test
+  void bytesOutsideABufferAreRefused() {
+    try (Buffer buffer = DEVICES.open().allocate("data", 256)) {
+      assertThatThrownBy(() -> buffer.upload(252, new float[2]))
+          .isInstanceOf(IndexOutOfBoundsException.class)
+          .hasMessageContaining("data");
+      assertThatThrownBy(() -> buffer.download(-4, new float[1]))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+      assertThatThrownBy(() -> buffer.address(Long.MAX_VALUE, 8))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+      assertThatThrownBy(() -> buffer.address(0, 257))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+  }
+
+  @Test
+  void aClosedBufferIsRefused() {
+    Buffer buffer = DEVICES.open().allocate("gone", 256);
+    buffer.close();
+    buffer.close();
+    assertThatThrownBy(() -> buffer.upload(0, new float[1]))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("gone");
+    assertThat(DEVICES.open().ledger().bytes()).isZero();
+  }
+
+  @Test
+  void anotherThreadIsRefused() {
+    Device device = DEVICES.open();
+    Graph graph = new Graph();
+    Storage in = Storage.of("in", f32(4));
+    Storage out = Storage.of("out", f32(4));
+    graph.keep(graph.value(new Op.Tanh(), graph.variable(in, f32(4))), out);
+    try (Memory memory = new Memory(device);
+        Program program = Program.compile("program", graph, memory)) {
+      assertThatCode(program::run).doesNotThrowAnyException();
+      assertThatThrownBy(() -> CompletableFuture.runAsync(program::run).join())
+          .isInstanceOf(CompletionException.class)
+          .hasCauseInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("belongs to");
+      assertThatThrownBy(() -> CompletableFuture.runAsync(() -> device.allocate("mine", 1)).join())
+          .hasCauseInstanceOf(IllegalStateException.class);
+    }
+  }
+
+  @Test
+  void aProgramThatDoesNotFitLeavesNothingBehind() {
+    Device device = DEVICES.open();
+    Graph graph = new Graph();
+    Storage out = Storage.of("out", f32(1 << 10, 1 << 12));
+    Value key = graph.variable(Storage.of("key", i64(2)), i64(2));
+    Value huge = graph.value(new Op.PhiloxNormal(0, f32(1 << 10, 1 << 14, 1 << 14, 1 << 12)), key);
+    graph.keep(graph.value(new Op.GlobalAvgPool(), huge), out);
+    try (Memory memory = new Memory(device)) {
+      assertThatThrownBy(() -> Program.compile("too large", graph, memory))
+          .isInstanceOf(DeviceMemoryException.class)
+          .hasMessageContaining("too large");
+    }
+    assertThat(device.ledger().bytes()).isZero();
+  }
+
+  @Test
+  void storagesShareTheirBufferAndStartAtZero() {
+    Storage storage = Storage.of("state", f32(5));
+    try (Memory memory = new Memory(DEVICES.open())) {
+      assertThat(memory.floats(storage)).containsOnly(0);
+      memory.buffer(storage).upload(0, new float[] {1, 2, 3, 4, 5});
+      assertThat(memory.buffer(storage)).isSameAs(memory.buffer(storage));
+      assertThat(memory.floats(storage, 2)).containsExactly(1, 2);
+      memory.free(storage);
+      assertThat(memory.floats(storage)).containsOnly(0);
+    }
+  }
+}
