@@ -1,0 +1,120 @@
+package org.hast4j.ops;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i32;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.hast4j.device.Devices;
+import org.hast4j.graph.Op;
+import org.hast4j.kernel.Backend;
+import org.hast4j.oracle.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What is fused gives the bits of its parts; what is left out changes nothing else. */
+class FusionTest {
+  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+
+  static Stream<OpCase> quantised() {
+    return batchNorms().filter(test -> ((Op.BnAct) test.op()).bits() > 0);
+  }
+
+  static Stream<OpCase> batchNorms() {
+    return OpCases.all().stream().filter(test -> test.op() instanceof Op.BnAct);
+  }
+
+  private static List<byte[]> run(Op op, Set<Integer> wanted, List<Tensor> inputs) {
+    return new OpRun(DEVICES.open(), new OpCase("part", op, inputs, wanted, 0), false).run();
+  }
+
+  @ParameterizedTest
+  @MethodSource("quantised")
+  void aFusedQuantiserIsTheQuantiser(OpCase test) {
+    Op.BnAct op = (Op.BnAct) test.op();
+    byte[] fused = run(op, Set.of(0), test.inputs()).getFirst();
+    Op.BnAct plain =
+        new Op.BnAct(op.affine(), op.addend(), 0, op.slope(), op.epsilon(), op.training());
+    byte[] v = run(plain, Set.of(0), test.inputs().subList(0, op.rangeInput())).getFirst();
+    Tensor values = OpRun.tensor(v, test.results().getFirst());
+    byte[] separate =
+        run(
+                new Op.FakeQuant(op.bits()),
+                Set.of(0),
+                List.of(values, test.inputs().get(op.rangeInput())))
+            .getFirst();
+    assertThat(fused).isEqualTo(separate);
+  }
+
+  /**
+   * Which outputs are asked for decides which loop runs: values and mask must not notice; sums may.
+   */
+  @ParameterizedTest
+  @MethodSource("batchNorms")
+  void leavingOutputsOutChangesNoOther(OpCase test) {
+    List<byte[]> some = run(test.op(), test.wanted(), test.inputs());
+    List<byte[]> all = run(test.op(), Set.of(0, 1, 2, 3, 4), test.inputs());
+    for (int output : List.of(Op.BnAct.Y, Op.BnAct.MASK)) {
+      if (!test.wanted().contains(output)) {
+        continue;
+      }
+      assertThat(some.get(output)).as("output %d", output).isEqualTo(all.get(output));
+    }
+  }
+
+  /** A batch norm's mask is that of its own values. */
+  @ParameterizedTest
+  @MethodSource("batchNorms")
+  void theMaskIsThatOfTheValues(OpCase test) {
+    Op.BnAct op = (Op.BnAct) test.op();
+    Op.BnAct plain = new Op.BnAct(op.affine(), op.addend(), 0, 1, op.epsilon(), op.training());
+    List<byte[]> results = run(plain, Set.of(0, 1), test.inputs().subList(0, op.rangeInput()));
+    Tensor v = OpRun.tensor(results.getFirst(), test.results().getFirst());
+    byte[] mask = run(op, Set.of(0, 1), test.inputs()).get(1);
+    for (int i = 0; i < mask.length; i++) {
+      assertThat(mask[i] != 0).as("mask[%d] of %s", i, v.values()[i]).isEqualTo(v.values()[i] > 0);
+    }
+  }
+
+  @Test
+  void aBoxOfTheOutputSizeIsCopiedExactly() {
+    Tensor images = Tensor.fill(f32(2, 9, 7, 3), new java.util.Random(1)::nextGaussian);
+    Tensor boxes = Tensor.of(i32(2, 6), 1, 0, 0, 9, 7, 0, 0, 0, 0, 9, 7, 1);
+    byte[] bytes = run(new Op.CropFlip(9, 7), Set.of(0), List.of(images, boxes)).getFirst();
+    double[] y = OpRun.tensor(bytes, f32(2, 9, 7, 3)).values();
+    int size = 9 * 7 * 3;
+    assertThat(Arrays.copyOf(y, size))
+        .containsExactly(Arrays.copyOfRange(images.values(), size, 2 * size));
+    List<Double> flipped = new ArrayList<>();
+    for (int i = 0; i < size; i++) {
+      flipped.add(images.values()[i / 21 * 21 + (6 - i / 3 % 7) * 3 + i % 3]);
+    }
+    assertThat(Arrays.stream(y).skip(size).boxed()).containsExactlyElementsOf(flipped);
+  }
+
+  /** Accumulating is adding to what the plain kernel gives, up to one rounding. */
+  @ParameterizedTest
+  @MethodSource("accumulations")
+  void accumulatingIsAddition(OpCase test) {
+    Op.Conv2dDataGrad op = (Op.Conv2dDataGrad) test.op();
+    Op plain = new Op.Conv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+    Tensor dx = OpRun.tensor(run(plain, Set.of(0), test.inputs().subList(0, 2)).getFirst(), op.x());
+    Tensor sum = OpRun.tensor(run(op, Set.of(0), test.inputs()).getFirst(), op.x());
+    for (int i = 0; i < dx.count(); i++) {
+      double expected = dx.values()[i] + test.inputs().get(2).values()[i];
+      double slack = 1e-6 * (Math.abs(dx.values()[i]) + Math.abs(expected) + 1);
+      assertThat(Math.abs(sum.values()[i] - expected) <= slack).as("dx[%d]", i).isTrue();
+    }
+  }
+
+  static Stream<OpCase> accumulations() {
+    return OpCases.all().stream()
+        .filter(test -> test.op() instanceof Op.Conv2dDataGrad op && op.accumulates());
+  }
+}

@@ -1,0 +1,300 @@
+package org.hast4j.ops;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i32;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import org.hast4j.device.Devices;
+import org.hast4j.graph.Op;
+import org.hast4j.kernel.Backend;
+import org.hast4j.oracle.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A NaN must show in what is computed from it: maxima and clamps swallow it if they are written
+ * carelessly.
+ */
+class NanTest {
+  private static final double NAN = Double.NaN;
+
+  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+
+  private final Random random = new Random(3);
+
+  private Tensor normal(long... sizes) {
+    return Tensor.fill(f32(sizes), random::nextGaussian);
+  }
+
+  private Tensor positive(long... sizes) {
+    return Tensor.fill(f32(sizes), () -> .5 + random.nextDouble());
+  }
+
+  private static Tensor with(Tensor tensor, int index, double value) {
+    Tensor spoilt = tensor.copy();
+    spoilt.values()[index] = value;
+    return spoilt;
+  }
+
+  private static List<Tensor> run(Op op, Tensor... inputs) {
+    int outputs = op.outputs(Arrays.stream(inputs).map(Tensor::type).toList()).size();
+    Set<Integer> wanted = new TreeSet<>(IntStream.range(0, outputs).boxed().toList());
+    OpCase test = new OpCase(op.toString(), op, List.of(inputs), wanted, 0);
+    List<byte[]> bytes = new OpRun(DEVICES.open(), test, false).run();
+    List<Tensor> results = new ArrayList<>();
+    for (int i = 0; i < bytes.size(); i++) {
+      results.add(OpRun.tensor(bytes.get(i), test.results().get(i)));
+    }
+    return results;
+  }
+
+  private static boolean[] nans(Tensor tensor) {
+    boolean[] nans = new boolean[tensor.count()];
+    for (int i = 0; i < nans.length; i++) {
+      nans[i] = Double.isNaN(tensor.values()[i]);
+    }
+    return nans;
+  }
+
+  private static void onlyAt(Tensor tensor, int index) {
+    boolean[] expected = new boolean[tensor.count()];
+    expected[index] = true;
+    assertThat(nans(tensor)).isEqualTo(expected);
+  }
+
+  private static void everywhere(Tensor tensor) {
+    assertThat(nans(tensor)).containsOnly(true);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 15, 16, 17, 99})
+  void fakeQuantisation(int index) {
+    onlyAt(
+        run(new Op.FakeQuant(4), with(normal(100), index, NAN), Tensor.of(f32(2), -1, 2))
+            .getFirst(),
+        index);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void fakeQuantisationOnARangeOfNan(int end) {
+    Tensor range = with(Tensor.of(f32(2), -1, 2), end, NAN);
+    everywhere(run(new Op.FakeQuant(4), normal(100), range).getFirst());
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {27, 30, 53})
+  void weightQuantisation(int index) {
+    Tensor y = run(new Op.FakeQuantChannel(4), with(normal(4, 3, 3, 3), index, NAN)).getFirst();
+    assertThat(y.values()[index]).isNaN();
+    for (int i = 0; i < y.count(); i++) {
+      if (i / 27 != 1) {
+        assertThat(y.values()[i]).as("another channel").isNotNaN();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 0", "1, 999", "7, 3", "40001, 0", "40001, 40000", "40001, 20000", "40001, 17"})
+  void range(int count, int index) {
+    int n = Math.max(count, index + 1);
+    everywhere(run(new Op.MinMax(), with(normal(n), index, NAN)).getFirst());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0", "0, 4", "0.2, 0", "0.2, 3", "1, 0", "1, 8"})
+  void batchNorm(float slope, int bits) {
+    Op.BnAct op = new Op.BnAct(true, true, bits, slope, 1e-5f, false);
+    Tensor addend = normal(2, 5, 5, 17);
+    for (int index : new int[] {0, 17, 300, 849}) {
+      onlyAt(batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), addend).getFirst(), index);
+      onlyAt(batchNorm(op, addend, with(normal(2, 5, 5, 17), index, NAN)).getFirst(), index);
+    }
+  }
+
+  private List<Tensor> batchNorm(Op.BnAct op, Tensor u, Tensor addend) {
+    List<Tensor> inputs =
+        new ArrayList<>(List.of(u, normal(17), positive(17), positive(17), normal(17), addend));
+    if (op.bits() > 0) {
+      inputs.add(Tensor.of(f32(2), 0, 2));
+    }
+    return run(op, inputs.toArray(Tensor[]::new));
+  }
+
+  @Test
+  void batchStatisticsAndAttention() {
+    Op.BnAct op = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
+    int index = 17 * 26 + 4;
+    List<Tensor> results =
+        batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), normal(2, 5, 5, 17));
+    onlyAt(results.get(Op.BnAct.BATCH_MEAN), 4);
+    onlyAt(results.get(Op.BnAct.BATCH_VARIANCE), 4);
+    onlyAt(results.get(Op.BnAct.ATTENTION), 17 + 4);
+    List<Tensor> separate = run(new Op.BnStats(), with(normal(2, 5, 5, 17), index, NAN));
+    onlyAt(separate.get(0), 4);
+    onlyAt(separate.get(1), 4);
+  }
+
+  @Test
+  void batchNormGradient() {
+    Op.BnAct forward = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
+    Tensor mask =
+        Tensor.fill(
+            new org.hast4j.graph.TensorType(org.hast4j.tensor.DType.U8, f32(2, 5, 5, 17).shape()),
+            () -> 1);
+    List<Tensor> results =
+        run(
+            new Op.BnActGrad(forward, true, false, false),
+            with(normal(2, 5, 5, 17), 21, NAN),
+            normal(2, 5, 5, 17),
+            normal(17),
+            positive(17),
+            positive(17),
+            normal(17),
+            mask);
+    onlyAt(results.get(Op.BnActGrad.DU), 21);
+    onlyAt(results.get(Op.BnActGrad.DADDEND), 21);
+    onlyAt(results.get(Op.BnActGrad.DGAMMA), 4);
+    onlyAt(results.get(Op.BnActGrad.DBETA), 4);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {3, 16})
+  void convolution(int channels) {
+    int index = (1 * 64 + 3 * 8 + 4) * channels;
+    Tensor x = with(normal(2, 8, 8, channels), index, NAN);
+    Tensor y = run(new Op.Conv2d(1, 1), x, normal(16, 3, 3, channels)).getFirst();
+    boolean[] nans = nans(y);
+    for (int i = 0; i < nans.length; i++) {
+      int column = i / 16 % 8;
+      int row = i / 128 % 8;
+      int image = i / 1024;
+      // A fast algorithm on tiles may spread a NaN over its tile, but must not lose it, nor take it
+      // to another image.
+      if (image == 1 && Math.abs(row - 3) <= 1 && Math.abs(column - 4) <= 1) {
+        assertThat(nans[i]).as("output (%d, %d)", row, column).isTrue();
+      }
+      if (image == 0) {
+        assertThat(nans[i]).isFalse();
+      }
+    }
+  }
+
+  @Test
+  void crossEntropy() {
+    Tensor labels = Tensor.of(i32(3), 1, 0, 2);
+    List<Tensor> results = run(new Op.HardCrossEntropy(10, 2), with(normal(3, 4), 5, NAN), labels);
+    everywhere(results.get(0));
+    assertThat(nans(results.get(1)))
+        .containsExactly(
+            false, false, false, false, true, true, true, true, false, false, false, false);
+    onlyAt(results.get(2), 1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 4, Integer.MIN_VALUE, Integer.MAX_VALUE})
+  void crossEntropyOfAnUnknownLabel(int label) {
+    Tensor labels = Tensor.of(i32(3), 1, label, 2);
+    List<Tensor> results = run(new Op.HardCrossEntropy(10, 2), normal(3, 4), labels);
+    everywhere(results.get(0));
+    assertThat(nans(results.get(1)))
+        .containsExactly(
+            false, false, false, false, true, true, true, true, false, false, false, false);
+  }
+
+  @Test
+  void distillation() {
+    for (int side = 0; side < 2; side++) {
+      Tensor student = side == 0 ? with(normal(3, 4), 5, NAN) : normal(3, 4);
+      Tensor teacher = side == 1 ? with(normal(3, 4), 5, NAN) : normal(3, 4);
+      List<Tensor> results = run(new Op.DistillKl(20, 20), student, teacher);
+      everywhere(results.get(0));
+      assertThat(results.get(1).values()[5]).isNaN();
+      assertThat(results.get(2).values()[5]).isNaN();
+      assertThat(results.get(1).values()[0]).isNotNaN();
+    }
+  }
+
+  @Test
+  void featureAlignment() {
+    for (int side = 0; side < 2; side++) {
+      Tensor student = side == 0 ? with(positive(3, 4), 5, NAN) : positive(3, 4);
+      Tensor teacher = side == 1 ? with(positive(3, 4), 5, NAN) : positive(3, 4);
+      List<Tensor> results = run(new Op.FeatureAlign(9, 1000, false), student, teacher);
+      everywhere(results.get(0));
+      assertThat(results.get(1).values()[5]).isNaN();
+      assertThat(results.get(2).values()[5]).isNaN();
+      assertThat(results.get(1).values()[0]).isNotNaN();
+    }
+  }
+
+  @Test
+  void featuresThatAreAllZeroGiveNoNan() {
+    List<Tensor> results =
+        run(new Op.FeatureAlign(9, 1000, false), Tensor.zeros(f32(2, 3)), positive(2, 3));
+    results.forEach(
+        result -> Arrays.stream(result.values()).forEach(value -> assertThat(value).isFinite()));
+  }
+
+  @Test
+  void statisticLoss() {
+    List<Tensor> results =
+        run(
+            new Op.BnStatsLoss(50, 1, false),
+            with(normal(5), 2, NAN),
+            positive(5),
+            normal(5),
+            positive(5));
+    everywhere(results.get(0));
+    onlyAt(results.get(1), 2);
+  }
+
+  @Test
+  void signs() {
+    onlyAt(run(new Op.SignPerturb(.1f), normal(40), with(normal(40), 33, NAN)).getFirst(), 33);
+    onlyAt(run(new Op.SignPerturb(.1f), with(normal(40), 33, NAN), normal(40)).getFirst(), 33);
+    onlyAt(run(new Op.Tanh(), with(normal(40), 33, NAN)).getFirst(), 33);
+  }
+
+  @Test
+  void boxesThatNameNoPixel() {
+    int[][] bad = {
+      {2, 0, 0, 8, 8, 0}, {-1, 0, 0, 8, 8, 0}, {0, 0, 0, 0, 8, 0}, {0, 0, 0, 8, -1, 1}
+    };
+    for (int[] box : bad) {
+      double[] boxes = new double[12];
+      for (int i = 0; i < 6; i++) {
+        boxes[i] = box[i];
+      }
+      boxes[9] = 8;
+      boxes[10] = 8;
+      Tensor y =
+          run(new Op.CropFlip(8, 8), normal(2, 8, 8, 3), Tensor.of(i32(2, 6), boxes)).getFirst();
+      for (int i = 0; i < y.count(); i++) {
+        assertThat(Double.isNaN(y.values()[i]))
+            .as(Arrays.toString(box))
+            .isEqualTo(i < y.count() / 2);
+      }
+    }
+  }
+
+  @Test
+  void aLossOfNanIsABadStepOfThePlateau() {
+    List<Tensor> state =
+        run(
+            new Op.PlateauStep(.1f, 1e-4f, 1e-4f, 1e-8f, 50),
+            Tensor.of(f32(3), .5f, 1, 3),
+            Tensor.of(f32(1), NAN));
+    assertThat(state.getFirst().values()).containsExactly(.5, 1, 4);
+  }
+}
