@@ -32,7 +32,10 @@ final class StageProgress implements Listener, AutoCloseable {
 
   @Override
   public void metrics(Map<String, Object> line) {
-    takeTime();
+    // A resumed run may report the last evaluation of a stage whose steps were all done before.
+    if (current != null) {
+      takeTime();
+    }
     if (line.get("accuracy") instanceof Double accuracy) {
       reporter.note(
           line.get("step") == null

@@ -93,13 +93,13 @@ final class GeneratorTraining {
 
   /** What an interrupted calibration needs to go on. */
   List<Storage> state() {
-    return List.of(generator.storage(), firstMoment, secondMoment, iteration);
+    // The loss too: a run may stop between the last iteration and the report of its loss.
+    return List.of(generator.storage(), firstMoment, secondMoment, iteration, loss);
   }
 
   void free(Memory memory) {
     state().forEach(memory::free);
     memory.free(gradients);
     memory.free(learningRate);
-    memory.free(loss);
   }
 }

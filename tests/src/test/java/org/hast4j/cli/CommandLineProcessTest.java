@@ -1,0 +1,149 @@
+package org.hast4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Help, devices, and how the command line says no. */
+class CommandLineProcessTest {
+  @TempDir private Path scratch;
+
+  private HastProcess.Outcome hast(Object... arguments) {
+    return HastProcess.run(
+        scratch, Arrays.stream(arguments).map(Object::toString).toArray(String[]::new));
+  }
+
+  private HastProcess.Outcome quantize(Path network, Object... more) {
+    Object[] all =
+        Arrays.copyOf(new Object[] {"quantize", network, "--bits=W4A4"}, 3 + more.length);
+    System.arraycopy(more, 0, all, 3, more.length);
+    return hast(all);
+  }
+
+  @Test
+  void helpTeaches() {
+    HastProcess.Outcome help = hast("--help");
+    assertThat(help.code()).isZero();
+    assertThat(help.out())
+        .contains("hast demo", "hast quantize NETWORK.safetensors --bits W4A4", "hast evaluate")
+        .contains("synthesize", "train", "data", "devices")
+        .contains("Exit codes: 0 done; 1", "130 interrupted");
+    assertThat(help.err()).isEmpty();
+  }
+
+  @Test
+  void commandsHaveHelpOfTheirOwn() {
+    HastProcess.Outcome help = hast("quantize", "--help");
+    assertThat(help.code()).isZero();
+    assertThat(help.out()).contains("--bits", "--recipe", "--resume", "--threads", "--stacktrace");
+  }
+
+  @Test
+  void devicesAreListed() throws IOException {
+    HastProcess.Outcome devices = hast("devices", "--json");
+    assertThat(devices.code()).as(devices.err()).isZero();
+    JsonNode json = new ObjectMapper().readTree(devices.out());
+    assertThat(json.get(0).get("device").asText()).isEqualTo("cpu");
+    assertThat(json.get(0).get("available").asBoolean()).isTrue();
+    assertThat(json.get(1).get("device").asText()).isEqualTo("cuda");
+    assertThat(json.get(1).has("devices") || json.get(1).has("reasons")).isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          quantise                                      | hast quantize
+          quantize                                      | NETWORK
+          quantize n.safetensors --bits W9A4            | W9A4
+          quantize n.safetensors --bits W4A4 --set a=1  | unknown recipe values [a]
+          quantize n.safetensors --bits W4A4 --mean 0,0,0 | --mean and --std go together
+          train --out n.safetensors --recipe quick      | --recipe needs --quantize
+          """)
+  void misuseIsExplained(String arguments, String named) {
+    HastProcess.Outcome outcome = hast((Object[]) arguments.split(" +"));
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(outcome.err()).contains(named).doesNotContain("\tat ", "Exception");
+  }
+
+  @Test
+  void refusesATruncatedNetwork() throws IOException {
+    Path network = TinyNetwork.write(scratch.resolve("short.safetensors"), 10);
+    byte[] bytes = Files.readAllBytes(network);
+    Files.write(network, Arrays.copyOf(bytes, bytes.length - 100));
+    Refusals.check(quantize(network), "short.safetensors");
+  }
+
+  @Test
+  void refusesAHeaderThatLies() throws IOException {
+    Path network = TinyNetwork.write(scratch.resolve("lie.safetensors"), 10);
+    byte[] bytes = Files.readAllBytes(network);
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putLong(0, Long.MAX_VALUE / 2);
+    Files.write(network, bytes);
+    Refusals.check(quantize(network), "lie.safetensors", "header");
+  }
+
+  @Test
+  void refusesWeightsThatAreNoNumbers() {
+    Path network =
+        TinyNetwork.writeDamaged(
+            scratch.resolve("nan.safetensors"),
+            (name, values) -> values.get(name)[3] = Float.NaN,
+            "layer2.0.conv1.weight");
+    Refusals.check(quantize(network), "nan.safetensors", "layer2.0.conv1.weight", "NaN");
+  }
+
+  @Test
+  void refusesANetworkWithoutABatchNorm() {
+    Path network =
+        TinyNetwork.writeDamaged(
+            scratch.resolve("folded.safetensors"),
+            (name, values) -> values.remove(name),
+            "layer1.0.bn2.running_mean");
+    Refusals.check(quantize(network), "folded.safetensors", "layer1.0.bn2.running_mean", "folded");
+  }
+
+  @Test
+  void refusesATestSetWithOtherClasses() {
+    Path network = TinyNetwork.write(scratch.resolve("seven.safetensors"), 7);
+    Refusals.check(
+        quantize(network, "--test=cifar10", "--out", scratch.resolve("run")),
+        "cifar-resnet8-w4-b-7",
+        "7 classes",
+        "CIFAR-10 has 10");
+  }
+
+  @Test
+  void refusesAFolderItCannotMake() {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    Refusals.check(
+        quantize(network, "--out", network.resolve("run")), "cannot create the run folder", "run");
+  }
+
+  @Test
+  void refusesWhatIsNotThere() {
+    Refusals.check(
+        hast("evaluate", scratch.resolve("none.safetensors")), "none.safetensors", "no such file");
+  }
+
+  @Test
+  void stacktraceIsThereForWhoAsks() {
+    HastProcess.Outcome outcome =
+        hast("--stacktrace", "evaluate", scratch.resolve("none.safetensors"));
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err()).contains("\tat org.hast4j.cli");
+  }
+}

@@ -1,0 +1,86 @@
+package org.hast4j.cli;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** The real command line in a process of its own, with an empty cache folder. */
+final class HastProcess {
+  private static final int LIMIT_SECONDS = 60;
+
+  private final Process process;
+  private final Path out;
+  private final Path err;
+
+  private HastProcess(Process process, Path out, Path err) {
+    this.process = process;
+    this.out = out;
+    this.err = err;
+  }
+
+  /** What a process left behind. */
+  record Outcome(int code, String out, String err) {}
+
+  /**
+   * Starts a command.
+   *
+   * @param scratch a folder for its output and as its cache
+   */
+  static HastProcess start(Path scratch, String... arguments) {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xmx256m",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "org.hast4j.cli.Main"));
+    command.addAll(List.of(arguments));
+    try {
+      Path out = Files.createTempFile(scratch, "out", ".txt");
+      Path err = Files.createTempFile(scratch, "err", ".txt");
+      ProcessBuilder builder =
+          new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+      builder.environment().put("XDG_CACHE_HOME", scratch.resolve("cache").toString());
+      return new HastProcess(builder.start(), out, err);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Runs a command to its end. */
+  static Outcome run(Path scratch, String... arguments) {
+    return start(scratch, arguments).outcome();
+  }
+
+  boolean isAlive() {
+    return process.isAlive();
+  }
+
+  /** SIGKILL: nothing gets a chance to tidy up. */
+  void kill() {
+    process.destroyForcibly();
+  }
+
+  Outcome outcome() {
+    try {
+      if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+        throw new IllegalStateException("still running after %d s".formatted(LIMIT_SECONDS));
+      }
+      return new Outcome(process.exitValue(), Files.readString(out), Files.readString(err));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,165 @@
+package org.hast4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.hast4j.io.Sha256;
+import org.hast4j.quant.QuantisedNetwork;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whole runs of {@code hast quantize}, undisturbed and killed. */
+class QuantizeProcessTest {
+  private static final List<String> RESULTS =
+      List.of("quantised.safetensors", "metrics.jsonl", "synthetic.safetensors", "result.json");
+
+  @TempDir private static Path scratch;
+  private static Path network;
+  private static Path undisturbed;
+  private static HastProcess.Outcome outcome;
+
+  @BeforeAll
+  static void run() {
+    network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    undisturbed = scratch.resolve("undisturbed");
+    outcome = HastProcess.run(scratch, command(undisturbed, "--threads", "1", "--json"));
+    assertThat(outcome.code()).as(outcome.err()).isZero();
+  }
+
+  private static String[] command(Path folder, String... more) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("quantize", network.toString(), "--bits=W3A4", "--out", folder.toString()));
+    arguments.addAll(TinyNetwork.RECIPE);
+    arguments.addAll(List.of(more));
+    return arguments.toArray(String[]::new);
+  }
+
+  private static List<String> checksums(Path folder) {
+    return RESULTS.stream().map(name -> name + " " + Sha256.of(folder.resolve(name))).toList();
+  }
+
+  @Test
+  void printsOnlyJsonAndItIsRight() throws IOException {
+    JsonNode json = new ObjectMapper().readTree(outcome.out());
+    Path file = undisturbed.resolve("quantised.safetensors");
+    assertThat(json.get("quantised").asText()).isEqualTo(file.toString());
+    assertThat(json.get("quantised_sha256").asText()).isEqualTo(Sha256.of(file));
+    assertThat(json.get("quantised_bytes").asLong()).isEqualTo(Files.size(file));
+    assertThat(json.get("network_sha256").asText()).isEqualTo(Sha256.of(network));
+    assertThat(json.get("topology").asText()).isEqualTo("cifar-resnet8-w4-b");
+    assertThat(json.get("full_precision_accuracy").isNull()).as("no test set here").isTrue();
+    assertThat(json.get("fine_tuned_agreement").asDouble()).isBetween(0.0, 100.0);
+    assertThat(outcome.err()).contains("CIFAR-10 is not in").contains("hast data");
+    QuantisedNetwork quantised = QuantisedNetwork.read(file);
+    assertThat(quantised.weightBits()).isEqualTo(3);
+    assertThat(quantised.activationBits()).isEqualTo(4);
+    assertThat(quantised.provenance().sourceSha256()).isEqualTo(Sha256.of(network));
+  }
+
+  @Test
+  void givesTheSameBytesOnTwoThreadsAndATable() {
+    Path folder = scratch.resolve("threads");
+    HastProcess.Outcome two = HastProcess.run(scratch, command(folder, "--threads", "2"));
+    assertThat(two.code()).as(two.err()).isZero();
+    assertThat(checksums(folder)).isEqualTo(checksums(undisturbed));
+    assertThat(two.out())
+        .contains("full precision", "straight after rounding", "after HAST")
+        .contains("Without a test set there is no accuracy")
+        .contains(folder.resolve("quantised.safetensors").toString());
+  }
+
+  @Test
+  void endsWithTheSameBytesHoweverOftenItIsKilled() throws IOException, InterruptedException {
+    Path folder = scratch.resolve("killed");
+    Random random = new Random(11);
+    int killed = 0;
+    // Lines of metrics: 4 batches of synthesis, 1 of calibration, then one every 50 steps.
+    for (int lines : new int[] {0, 1, 3, 5, 7}) {
+      HastProcess process =
+          HastProcess.start(scratch, command(folder, "--resume", "--checkpoint-every", "0"));
+      while (process.isAlive() && (lines(folder) < lines || !checkpointed(folder))) {
+        Thread.sleep(2);
+      }
+      Thread.sleep(random.nextInt(30));
+      killed += process.isAlive() ? 1 : 0;
+      process.kill();
+      process.outcome();
+    }
+    assertThat(killed).as("kills that hit a running process").isGreaterThanOrEqualTo(3);
+    HastProcess.Outcome last = HastProcess.run(scratch, command(folder, "--resume"));
+    assertThat(last.code()).as(last.err()).isZero();
+    assertThat(checksums(folder)).isEqualTo(checksums(undisturbed));
+  }
+
+  private static boolean checkpointed(Path folder) {
+    return Files.exists(folder.resolve("checkpoint.safetensors"));
+  }
+
+  private static long lines(Path folder) throws IOException {
+    Path metrics = folder.resolve("metrics.jsonl");
+    if (!Files.exists(metrics)) {
+      return 0;
+    }
+    try (Stream<String> lines = Files.lines(metrics)) {
+      return lines.count();
+    }
+  }
+
+  @Test
+  void reusesTheImagesOfAnEarlierSynthesis() {
+    Path images = scratch.resolve("images");
+    List<String> synthesize =
+        new ArrayList<>(List.of("synthesize", network.toString(), "--out", images.toString()));
+    synthesize.addAll(TinyNetwork.RECIPE);
+    HastProcess.Outcome made = HastProcess.run(scratch, synthesize.toArray(String[]::new));
+    assertThat(made.code()).as(made.err()).isZero();
+    Path file = images.resolve("synthetic.safetensors");
+    assertThat(made.out()).contains("16 images").contains(file.toString());
+    assertThat(Sha256.of(file)).isEqualTo(Sha256.of(undisturbed.resolve("synthetic.safetensors")));
+
+    Path folder = scratch.resolve("reused");
+    HastProcess.Outcome used =
+        HastProcess.run(scratch, command(folder, "--images", file.toString()));
+    assertThat(used.code()).as(used.err()).isZero();
+    assertThat(Sha256.of(folder.resolve("quantised.safetensors")))
+        .isEqualTo(Sha256.of(undisturbed.resolve("quantised.safetensors")));
+  }
+
+  @Test
+  void refusesARunThatIsThereAlready() {
+    HastProcess.Outcome again = HastProcess.run(scratch, command(undisturbed));
+    Refusals.check(again, "undisturbed", "already holds a run", "--resume");
+  }
+
+  @Test
+  void refusesToResumeWithAnotherSeed() {
+    HastProcess.Outcome other =
+        HastProcess.run(scratch, command(undisturbed, "--resume", "--seed", "2"));
+    Refusals.check(other, "undisturbed", "another seed (1)");
+  }
+
+  @Test
+  void refusesACorruptCheckpoint() throws IOException {
+    Path folder = scratch.resolve("corrupt");
+    Files.createDirectory(folder);
+    for (String name : List.of("run.json", "metrics.jsonl", "synthetic.safetensors")) {
+      Files.copy(undisturbed.resolve(name), folder.resolve(name));
+    }
+    byte[] checkpoint = Files.readAllBytes(undisturbed.resolve("checkpoint.safetensors"));
+    Files.write(
+        folder.resolve("checkpoint.safetensors"), Arrays.copyOf(checkpoint, checkpoint.length / 2));
+    HastProcess.Outcome resumed = HastProcess.run(scratch, command(folder, "--resume"));
+    Refusals.check(resumed, "checkpoint.safetensors");
+  }
+}
