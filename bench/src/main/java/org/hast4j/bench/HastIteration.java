@@ -1,5 +1,7 @@
 package org.hast4j.bench;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.hast4j.device.Device;
@@ -13,6 +15,7 @@ import org.hast4j.kernel.Backend;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
+import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -28,72 +31,125 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * One iteration of each of the two loops a run spends its time in, on ResNet-20 with shortcut B: synthesis of a batch of
- * 256 and fine-tuning at W4A4 of a batch of 64. With {@code -prof gc} the allocation per iteration must read 0.
+ * One iteration of each of the two loops a run spends its time in, on ResNet-20 with shortcut B:
+ * synthesis of a batch of 256 and fine-tuning at W4A4 of a batch of 64.
+ *
+ * <p>{@code heapBytes} is what the iterations of one measurement allocated on the Java heap, all of
+ * them together, and must read 0. The harness's own {@code gc.alloc.rate.norm} also counts what the
+ * harness allocates between measurements, a few kilobytes, and divides that by the number of
+ * iterations.
  */
 @State(Scope.Benchmark)
-@BenchmarkMode(Mode.SingleShotTime)
+@BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Fork(1)
-@Warmup(iterations = 5)
-@Measurement(iterations = 30)
+@Fork(value = 1, jvmArgsAppend = "--enable-native-access=ALL-UNNAMED")
+@Warmup(iterations = 2, time = 10)
+@Measurement(iterations = 5, time = 10)
 public class HastIteration {
   private static final int DEPTH = 20;
   private static final int BITS = 4;
-  private static final int POOL = 512;
+  private static final int SYNTHESIS_BATCH = 256;
+  private static final int TUNING_BATCH = 64;
+  // Method handles allocate until the JDK has specialised the last of them, some 200 calls on: tiny
+  // batches get there
+  // in seconds, full ones would take a minute.
+  private static final int SETTLING_ITERATIONS = 300;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  /** What a measurement counts beside time. */
+  @State(Scope.Thread)
+  @AuxCounters(AuxCounters.Type.EVENTS)
+  public static class Counters {
+    /** Heap bytes allocated by all iterations of a measurement, to the byte. */
+    public long heapBytes;
+
+    public long iterations;
+  }
 
   @Param("2")
   public int threads;
 
   private Device device;
-  private Memory memory;
-  private Synthesis synthesis;
-  private FineTuning fineTuning;
+  private Loops loops;
   private long step;
+
+  /** Both loops, ready for an iteration. */
+  private static final class Loops implements AutoCloseable {
+    final Memory memory;
+    final Synthesis synthesis;
+    final FineTuning fineTuning;
+
+    Loops(Device device, int synthesisBatch, int tuningBatch) {
+      int images = 2 * synthesisBatch;
+      Recipe recipe =
+          Recipe.read(
+              "released",
+              Map.of(
+                  "synthesis.images", Integer.toString(images),
+                  "synthesis.batch", Integer.toString(synthesisBatch),
+                  "fine-tuning.batch", Integer.toString(tuningBatch)));
+      memory = new Memory(device);
+      Network network = RandomNetwork.of(CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B));
+      Parameters teacher = new Parameters(network.topology(), "teacher");
+      Parameters student = new Parameters(network.topology(), "student");
+      teacher.upload(memory, network);
+      student.upload(memory, network);
+      Pool pool = Pool.of(network.topology(), images);
+      Quantisation quantisation = Quantisation.of(network.topology(), BITS, BITS);
+      float[] ranges = new float[2 * network.topology().quantisers()];
+      for (int i = 1; i < ranges.length; i += 2) {
+        ranges[i] = 4;
+      }
+      memory.buffer(quantisation.ranges()).upload(0, ranges);
+      synthesis = new Synthesis(memory, teacher, recipe.synthesis(), 1);
+      for (int batch = 0; batch < images / synthesisBatch; batch++) {
+        synthesis.begin(batch);
+        synthesis.finish(batch, pool);
+      }
+      fineTuning =
+          new FineTuning(memory, teacher, student, quantisation, pool, recipe.fineTuning(), 1);
+    }
+
+    @Override
+    public void close() {
+      fineTuning.close();
+      synthesis.close();
+      memory.close();
+    }
+  }
 
   @Setup(Level.Trial)
   public void open() {
-    Recipe recipe =
-        Recipe.read(
-            "released", Map.of("synthesis.images", Integer.toString(POOL), "fine-tuning.batch", "64"));
     device = Device.open(Backend.CPU, threads, true);
-    memory = new Memory(device);
-    Network network = RandomNetwork.of(CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B));
-    Parameters teacher = new Parameters(network.topology(), "teacher");
-    Parameters student = new Parameters(network.topology(), "student");
-    teacher.upload(memory, network);
-    student.upload(memory, network);
-    Pool pool = Pool.of(network.topology(), POOL);
-    Quantisation quantisation = Quantisation.of(network.topology(), BITS, BITS);
-    float[] ranges = new float[2 * network.topology().quantisers()];
-    for (int i = 1; i < ranges.length; i += 2) {
-      ranges[i] = 4;
+    try (Loops tiny = new Loops(device, 4, 2)) {
+      for (int i = 0; i < SETTLING_ITERATIONS; i++) {
+        tiny.synthesis.iterate(0, 0);
+        tiny.fineTuning.iterate(i);
+      }
     }
-    memory.buffer(quantisation.ranges()).upload(0, ranges);
-    synthesis = new Synthesis(memory, teacher, recipe.synthesis(), 1);
-    for (int batch = 0; batch < POOL / recipe.synthesis().batch(); batch++) {
-      synthesis.begin(batch);
-      synthesis.finish(batch, pool);
-    }
-    fineTuning =
-        new FineTuning(memory, teacher, student, quantisation, pool, recipe.fineTuning(), 1);
+    loops = new Loops(device, SYNTHESIS_BATCH, TUNING_BATCH);
   }
 
   @Benchmark
-  public void synthesis256() {
-    synthesis.iterate(0, 0);
+  public void synthesis256(Counters counters) {
+    long before = THREADS.getCurrentThreadAllocatedBytes();
+    loops.synthesis.iterate(0, 0);
+    counters.heapBytes += THREADS.getCurrentThreadAllocatedBytes() - before;
+    counters.iterations++;
   }
 
   @Benchmark
-  public void fineTuning64() {
-    fineTuning.iterate(step++);
+  public void fineTuning64(Counters counters) {
+    long before = THREADS.getCurrentThreadAllocatedBytes();
+    loops.fineTuning.iterate(step++);
+    counters.heapBytes += THREADS.getCurrentThreadAllocatedBytes() - before;
+    counters.iterations++;
   }
 
   @TearDown(Level.Trial)
   public void close() {
-    fineTuning.close();
-    synthesis.close();
-    memory.close();
+    loops.close();
     device.close();
   }
 }
