@@ -16,6 +16,7 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topology;
+import org.hast4j.tensor.Shape;
 
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3): distillation and feature
@@ -44,7 +45,8 @@ public final class FineTuning implements AutoCloseable {
   private final Storage learningRate = Storage.of("fine-tuning learning rate", TensorType.f32(1));
   private final Storage losses = Storage.of("fine-tuning losses", TensorType.f32(4));
   private final Program program;
-  private float currentRate = Float.NaN;
+  private final float rateScale;
+  private long rateEpoch = -1;
 
   /** Prepares fine-tuning of a calibrated student; the teacher's parameters lie on the device too. */
   public FineTuning(
@@ -76,6 +78,7 @@ public final class FineTuning implements AutoCloseable {
     this.memory = memory;
     this.recipe = recipe;
     this.student = student;
+    rateScale = recipe.scaleByWeights() ? meanSquaredFilterNorm(teacher, memory) : 1;
     TensorType vector = Parameters.vector(student.trained());
     firstMoment = Storage.of("fine-tuning momentum", vector);
     secondMoment = Storage.of("fine-tuning second moment", vector);
@@ -202,12 +205,37 @@ public final class FineTuning implements AutoCloseable {
 
   /** One step; {@code step} counts from 0 and decides the learning rate. */
   public void iterate(long step) {
-    float rate = recipe.learningRate(step / recipe.epochSteps());
-    if (rate != currentRate) {
-      memory.buffer(learningRate).upload(0, new float[] {rate});
-      currentRate = rate;
+    long epoch = step / recipe.epochSteps();
+    if (epoch != rateEpoch) {
+      memory.buffer(learningRate).upload(0, new float[] {learningRate(epoch)});
+      rateEpoch = epoch;
     }
     program.run();
+  }
+
+  /** Learning rate of an epoch, counted from 0. */
+  public float learningRate(long epoch) {
+    return recipe.learningRate(epoch) * rateScale;
+  }
+
+  /**
+   * Mean squared norm of the convolutions' filters. Behind a BatchNorm a filter's scale means nothing, but a gradient
+   * step of a given rate turns it by an angle that falls with its square.
+   */
+  private static float meanSquaredFilterNorm(Parameters network, Memory memory) {
+    double sum = 0;
+    long filters = 0;
+    Map<String, float[]> weights = network.download(memory);
+    for (String name : network.trained().names()) {
+      Shape shape = network.trained().get(name).type().shape();
+      if (shape.rank() == 4) {
+        for (float value : weights.get(name)) {
+          sum += (double) value * value;
+        }
+        filters += shape.size(0);
+      }
+    }
+    return (float) (sum / filters);
   }
 
   /** Losses of the last step, read back from the device. */
