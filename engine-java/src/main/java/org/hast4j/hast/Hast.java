@@ -286,7 +286,7 @@ public final class Hast {
           long step = done + 1;
           boolean evaluate = test.isPresent() && test.get().steps().contains(step) && step < recipe.steps();
           if (step % METRICS_EVERY == 0 || step == recipe.steps() || evaluate) {
-            report(step, fineTuning.losses(), recipe, evaluate || step == recipe.steps());
+            report(step, fineTuning, recipe, evaluate || step == recipe.steps());
           }
           listener.progress(Stage.FINE_TUNING, step, recipe.steps());
           checkpoint(Stage.FINE_TUNING, step, state);
@@ -297,7 +297,8 @@ public final class Hast {
       }
     }
 
-    private void report(long step, FineTuning.Losses losses, Recipe.FineTuning recipe, boolean evaluate) {
+    private void report(long step, FineTuning fineTuning, Recipe.FineTuning recipe, boolean evaluate) {
+      FineTuning.Losses losses = fineTuning.losses();
       if (!Float.isFinite(losses.clean()) || !Float.isFinite(losses.promoted())) {
         throw new IllegalStateException(
             "the fine-tuning loss became %s at step %d: lower fine-tuning.learning-rate"
@@ -311,7 +312,7 @@ public final class Hast {
         line.put("promoted_loss", losses.promoted());
         line.put("promoted_distillation", losses.promotedDistillation());
       }
-      line.put("learning_rate", recipe.learningRate((step - 1) / recipe.epochSteps()));
+      line.put("learning_rate", fineTuning.learningRate((step - 1) / recipe.epochSteps()));
       if (evaluate) {
         evaluated(line);
       } else {

@@ -78,6 +78,7 @@ public record Recipe(
       int batch,
       Optimiser optimiser,
       float learningRate,
+      boolean scaleByWeights,
       Schedule schedule,
       float momentum,
       float weightDecay,
@@ -91,7 +92,7 @@ public record Recipe(
       int epochSteps,
       float decayFactor,
       List<Integer> decayEpochs) {
-    /** Learning rate of an epoch, counted from 0. */
+    /** Learning rate of an epoch, counted from 0, before it is scaled by the weights. */
     public float learningRate(long epoch) {
       return switch (schedule) {
         case STEPS -> {
@@ -194,6 +195,7 @@ public record Recipe(
             positive(c, "fine-tuning.batch"),
             c.getEnum(Optimiser.class, "fine-tuning.optimiser"),
             number(c, "fine-tuning.learning-rate"),
+            c.getBoolean("fine-tuning.scale-by-weights"),
             c.getEnum(Schedule.class, "fine-tuning.schedule"),
             number(c, "fine-tuning.momentum"),
             number(c, "fine-tuning.weight-decay"),
