@@ -1,0 +1,152 @@
+package org.hast4j.architecture;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noFields;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.hast4j.exec.Program;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Lower packages never know upper ones, and other rules of the house that a compiler does not
+ * check.
+ */
+class LayersTest {
+  private static final String ROOT = "org.hast4j.";
+  private static final String EVERY = "org.hast4j..";
+
+  /** What each package may use besides itself. */
+  private static final Map<String, List<String>> MAY_USE =
+      Map.ofEntries(
+          Map.entry("tensor", List.of()),
+          Map.entry("kernel", List.of("tensor")),
+          Map.entry("device", List.of("tensor", "kernel")),
+          Map.entry("graph", List.of("tensor")),
+          Map.entry("plan", List.of("tensor", "graph")),
+          Map.entry("exec", List.of("tensor", "kernel", "device", "graph", "plan")),
+          Map.entry("io", List.of("tensor")),
+          Map.entry("data", List.of("tensor", "io")),
+          Map.entry(
+              "nn",
+              List.of(
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "quant")),
+          Map.entry(
+              "quant",
+              List.of("tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "nn")),
+          Map.entry(
+              "hast",
+              List.of(
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "nn",
+                  "quant")),
+          Map.entry(
+              "cli",
+              List.of(
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "nn",
+                  "quant", "hast")));
+
+  private static JavaClasses engine;
+
+  @BeforeAll
+  static void read() {
+    // Where the engine's own classes lie, a folder or a jar: the tests share its package names.
+    engine =
+        new ClassFileImporter()
+            .importUrl(Program.class.getProtectionDomain().getCodeSource().getLocation());
+  }
+
+  static Stream<String> packages() {
+    return MAY_USE.keySet().stream().sorted();
+  }
+
+  @ParameterizedTest
+  @MethodSource("packages")
+  void knowsOnlyWhatLiesBelow(String name) {
+    String[] allowed =
+        Stream.concat(Stream.of(name), MAY_USE.get(name).stream())
+            .map(p -> ROOT + p + "..")
+            .toArray(String[]::new);
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + name + "..")
+        .should()
+        .dependOnClassesThat(resideInAPackage(EVERY).and(not(resideInAnyPackage(allowed))))
+        .allowEmptyShould(true)
+        .check(engine);
+  }
+
+  @Test
+  void everyPackageHasItsPlace() {
+    String[] known = MAY_USE.keySet().stream().map(p -> ROOT + p + "..").toArray(String[]::new);
+    classes().that().resideInAPackage(EVERY).should().resideInAnyPackage(known).check(engine);
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching("org.hast4j.(*)..").should().beFreeOfCycles().check(engine);
+  }
+
+  @Test
+  void onlyTheCommandLinePrintsAndExits() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage(ROOT + "cli..")
+        .should()
+        .accessField(System.class, "out")
+        .orShould()
+        .accessField(System.class, "err")
+        .orShould()
+        .callMethod(System.class, "exit", int.class)
+        .orShould()
+        .callMethod(Throwable.class, "printStackTrace")
+        .check(engine);
+  }
+
+  @Test
+  void namesSayWhatAClassIs() {
+    noClasses().should().haveNameMatching(".*(Impl|Util|Utils|Helper|Manager)").check(engine);
+  }
+
+  @Test
+  void nothingStaticChanges() {
+    noFields().that().areStatic().should().notBeFinal().check(engine);
+  }
+
+  /**
+   * A Java read through a segment on GPU memory would fault: device memory is an address outside
+   * the binding.
+   */
+  @Test
+  void deviceMemoryIsNoSegment() {
+    noFields()
+        .that()
+        .areDeclaredInClassesThat()
+        .resideOutsideOfPackages(ROOT + "kernel..", ROOT + "io..")
+        .should()
+        .haveRawType(MemorySegment.class)
+        .check(engine);
+  }
+
+  @Test
+  void graphsKnowNeitherMemoryNorDevices() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(ROOT + "graph..", ROOT + "plan..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("java.lang.foreign..", "java.nio..", "java.io..")
+        .check(engine);
+  }
+}

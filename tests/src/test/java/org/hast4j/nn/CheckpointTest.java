@@ -1,0 +1,309 @@
+package org.hast4j.nn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.hast4j.data.Normalization;
+import org.hast4j.golden.Golden;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Safetensors;
+import org.hast4j.tensor.Shape;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Networks in files: there and back, other people's names, and files that are not what they should
+ * be.
+ */
+class CheckpointTest {
+  private static final Normalization NORMALIZATION = Normalization.CIFAR10;
+
+  @TempDir Path folder;
+
+  private static Network network(CifarResNet.Shortcut shortcut) {
+    Topology topology = CifarResNet.of(8, 4, 10, shortcut);
+    Random random = new Random(5);
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
+      for (String name : slots.names()) {
+        float[] values = new float[Math.toIntExact(slots.get(name).type().shape().elements())];
+        for (int i = 0; i < values.length; i++) {
+          values[i] =
+              name.endsWith("_var") ? random.nextFloat() + .1f : (float) random.nextGaussian();
+        }
+        weights.put(name, values);
+      }
+    }
+    return new Network(topology, NORMALIZATION, weights);
+  }
+
+  private static void same(Network actual, Network expected) {
+    assertThat(actual.topology().name()).isEqualTo(expected.topology().name());
+    assertThat(actual.normalization().mean()).containsExactly(expected.normalization().mean());
+    assertThat(actual.normalization().std()).containsExactly(expected.normalization().std());
+    assertThat(actual.weights().keySet()).isEqualTo(expected.weights().keySet());
+    expected
+        .weights()
+        .forEach(
+            (name, values) ->
+                assertThat(actual.weights().get(name)).as(name).containsExactly(values));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void comesBackFromAFile(CifarResNet.Shortcut shortcut) {
+    Network network = network(shortcut);
+    Path file = folder.resolve("network.safetensors");
+    Checkpoint.write(file, network);
+    same(Checkpoint.read(file), network);
+    assertThat(Safetensors.read(file).tensor("conv1.weight").shape())
+        .isEqualTo(Shape.of(4, 3, 3, 3));
+  }
+
+  /** One value of a file in PyTorch's order: [o, i, h, w]. */
+  @Test
+  void weightsLieInPyTorchsOrder() {
+    Network network = network(CifarResNet.Shortcut.A);
+    Path file = folder.resolve("network.safetensors");
+    Checkpoint.write(file, network);
+    float[] outside = Safetensors.read(file).tensor("layer2.0.conv1.weight").floats();
+    float[] inside = network.weights().get("layer2.0.conv1.weight");
+    // o 5, i 3, h 2, w 1 of [8, 4, 3, 3] and of [8, 3, 3, 4]
+    assertThat(outside[((5 * 4 + 3) * 3 + 2) * 3 + 1])
+        .isEqualTo(inside[((5 * 3 + 2) * 3 + 1) * 4 + 3]);
+  }
+
+  @Test
+  void halfPrecisionKeepsElevenBits() {
+    Network network = network(CifarResNet.Shortcut.B);
+    Path file = folder.resolve("half.safetensors");
+    Checkpoint.writeHalf(file, network);
+    Network half = Checkpoint.read(file);
+    network
+        .weights()
+        .forEach(
+            (name, values) -> {
+              float[] read = half.weights().get(name);
+              for (int i = 0; i < values.length; i++) {
+                assertThat(Math.abs(read[i] - values[i]) <= Math.abs(values[i]) / 2048 + 1e-7)
+                    .as(name)
+                    .isTrue();
+              }
+            });
+    assertThat(half.weights().get("bn1.running_var"))
+        .containsExactly(network.weights().get("bn1.running_var"));
+  }
+
+  // ---- other names ----
+
+  private Path renamed(
+      Network network, java.util.function.UnaryOperator<String> rename, boolean metadata) {
+    Safetensors.Writer writer = new Safetensors.Writer();
+    if (metadata) {
+      writer.metadata("mean", "[0.491, 0.482, 0.447]").metadata("std", "[0.247, 0.243, 0.262]");
+    }
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network);
+    Safetensors tensors = Safetensors.read(original);
+    for (String name : tensors.names()) {
+      writer.put(rename.apply(name), tensors.tensor(name).shape(), tensors.tensor(name).floats());
+    }
+    writer.put("bn1.num_batches_tracked", Shape.of(1), new long[] {7});
+    Path file = folder.resolve("renamed.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"fc.", "linear.", "output.", "module.fc.", "module.linear."})
+  void classifiersHaveManyNames(String classifier) {
+    Network network = network(CifarResNet.Shortcut.B);
+    String prefix = classifier.startsWith("module.") ? "module." : "";
+    Path file =
+        renamed(
+            network,
+            name -> name.startsWith("fc.") ? name.replaceFirst("fc\\.", classifier) : prefix + name,
+            true);
+    same(Checkpoint.read(file), network);
+  }
+
+  @Test
+  void pytorchcvNames() {
+    Network network =
+        Checkpoint.read(
+            Golden.path("small_resnet20"),
+            Optional.of(new Normalization(new float[] {0, 0, 0}, new float[] {1, 1, 1})));
+    assertThat(network.topology().name()).isEqualTo("cifar-resnet20-w4-b");
+    float[] outside =
+        Safetensors.read(Golden.path("small_resnet20"))
+            .tensor("features.stage2.unit1.identity_conv.conv.weight")
+            .floats();
+    // A 1x1 convolution has one order only.
+    assertThat(network.weights().get("layer2.0.downsample.0.weight")).containsExactly(outside);
+    assertThat(network.weights().get("layer3.2.bn2.running_var"))
+        .containsExactly(
+            Safetensors.read(Golden.path("small_resnet20"))
+                .tensor("features.stage3.unit3.body.conv2.bn.running_var")
+                .floats());
+    assertThat(network.normalization().std()).containsOnly(1);
+  }
+
+  // ---- bad files ----
+
+  private static void refused(Path file, String... parts) {
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .isInstanceOf(CorruptFileException.class)
+        .satisfies(
+            e -> Arrays.stream(parts).forEach(part -> assertThat(e).hasMessageContaining(part)));
+  }
+
+  @Test
+  void aNormalizationIsNeeded() {
+    Network network = network(CifarResNet.Shortcut.B);
+    Path file = renamed(network, name -> name, false);
+    refused(file, "--mean", "--std");
+    same(Checkpoint.read(file, Optional.of(NORMALIZATION)), network);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0.5", "[0.1, \"a\", 3]", "{}", "[1, 2", "[0.2, 0.2, 0]", "[]"})
+  void aNormalizationMustBeNumbers(String std) {
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network(CifarResNet.Shortcut.B));
+    Safetensors tensors = Safetensors.read(original);
+    Safetensors.Writer writer =
+        new Safetensors.Writer().metadata("mean", "[0.5, 0.5, 0.5]").metadata("std", std);
+    for (String name : tensors.names()) {
+      writer.put(name, tensors.tensor(name).shape(), tensors.tensor(name).floats());
+    }
+    Path file = folder.resolve("file.safetensors");
+    writer.write(file);
+    assertThatThrownBy(() -> Checkpoint.read(file)).isInstanceOf(CorruptFileException.class);
+  }
+
+  private interface Change {
+    void apply(String name, Shape shape, float[] values, Safetensors.Writer writer);
+  }
+
+  private Path changed(String target, Change change) {
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network(CifarResNet.Shortcut.B));
+    Safetensors tensors = Safetensors.read(original);
+    Safetensors.Writer writer = new Safetensors.Writer();
+    tensors.metadata().forEach(writer::metadata);
+    for (String name : tensors.names()) {
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      if (name.equals(target)) {
+        change.apply(name, tensor.shape(), tensor.floats(), writer);
+      } else {
+        writer.put(name, tensor.shape(), tensor.floats());
+      }
+    }
+    Path file = folder.resolve("changed.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+  void weightsThatAreNoNumbers(float value) {
+    Path file =
+        changed(
+            "layer1.0.conv2.weight",
+            (name, shape, values, writer) -> {
+              values[3] = value;
+              writer.put(name, shape, values);
+            });
+    refused(file, "layer1.0.conv2.weight", "damaged");
+  }
+
+  @Test
+  void aNegativeVariance() {
+    Path file =
+        changed(
+            "bn1.running_var",
+            (name, shape, values, writer) -> {
+              values[0] = -.1f;
+              writer.put(name, shape, values);
+            });
+    refused(file, "bn1.running_var", "negative");
+  }
+
+  @Test
+  void aMissingBatchNorm() {
+    refused(
+        changed("layer2.0.bn1.running_mean", (_, _, _, _) -> {}),
+        "layer2.0.bn1.running_mean",
+        "folded");
+    refused(changed("bn1.weight", (_, _, _, _) -> {}), "bn1.weight");
+  }
+
+  @Test
+  void aMissingStemOrClassifier() {
+    refused(changed("conv1.weight", (_, _, _, _) -> {}), "not a CIFAR ResNet");
+    refused(changed("fc.weight", (_, _, _, _) -> {}), "not a CIFAR ResNet");
+    refused(changed("fc.bias", (_, _, _, _) -> {}), "fc.bias");
+  }
+
+  @Test
+  void aWrongShape() {
+    Path file =
+        changed(
+            "layer3.0.conv1.weight",
+            (name, _, values, writer) -> writer.put(name, Shape.of(16, 8, 9, 1), values));
+    refused(file, "layer3.0.conv1.weight", "[16, 8, 9, 1]", "[16, 8, 3, 3]");
+  }
+
+  @Test
+  void aWrongRank() {
+    refused(
+        changed(
+            "fc.weight",
+            (name, _, values, writer) -> writer.put(name, Shape.of(values.length), values)));
+  }
+
+  @Test
+  void aTensorTooMany() {
+    Path file =
+        changed(
+            "fc.bias",
+            (name, shape, values, writer) -> {
+              writer.put(name, shape, values);
+              writer.put("layer1.0.conv3.weight", shape, values);
+            });
+    refused(file, "layer1.0.conv3.weight");
+  }
+
+  @Test
+  void unevenStages() {
+    Path file =
+        changed(
+            "fc.bias",
+            (name, shape, values, writer) -> {
+              writer.put(name, shape, values);
+              writer.put("layer1.1.conv1.weight", Shape.of(4, 4, 3, 3), new float[144]);
+            });
+    refused(file, "units");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 7, 8, 100, 5000})
+  void aFileThatEndsEarly(int bytes) throws IOException {
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network(CifarResNet.Shortcut.B));
+    Path file = folder.resolve("short.safetensors");
+    Files.write(file, Arrays.copyOf(Files.readAllBytes(original), bytes));
+    refused(file, "short.safetensors");
+  }
+}

@@ -1,0 +1,133 @@
+package org.hast4j.nn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The structure of the CIFAR ResNets: numbers from the paper of He et al. and from published
+ * checkpoints.
+ */
+class CifarResNetTest {
+  private static long parameters(Topology topology) {
+    Slots slots = Slots.parameters(topology);
+    return slots.names().stream()
+        .mapToLong(name -> slots.get(name).type().shape().elements())
+        .sum();
+  }
+
+  private static long count(Topology topology, Class<? extends Layer> layer) {
+    return topology.units().stream().filter(unit -> layer.isInstance(unit.layer())).count();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "20, A, 269722",
+    "20, B, 272474",
+    "32, A, 464154",
+    "44, A, 658586",
+    "56, A, 853018",
+    "110, A, 1727962"
+  })
+  void parameterCounts(int depth, CifarResNet.Shortcut shortcut, long expected) {
+    assertThat(parameters(CifarResNet.of(depth, 16, 10, shortcut))).isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"A, 19, 19", "B, 21, 21"})
+  void partsOfResNet20(CifarResNet.Shortcut shortcut, int convolutions, int norms) {
+    Topology topology = CifarResNet.of(20, 16, 10, shortcut);
+    assertThat(count(topology, Layer.Convolution.class)).isEqualTo(convolutions);
+    assertThat(topology.batchNorms()).isEqualTo(norms);
+    assertThat(topology.quantisers()).isEqualTo(19);
+    assertThat(topology.taps()).hasSize(9);
+    assertThat(count(topology, Layer.Add.class)).isEqualTo(9);
+    assertThat(count(topology, Layer.Linear.class)).isEqualTo(1);
+    assertThat(Parameters.weightNames(topology)).hasSize(convolutions + 1).endsWith("fc.weight");
+  }
+
+  /** The last BatchNorm before each residual add, in order; never the one of a shortcut. */
+  @ParameterizedTest
+  @EnumSource
+  void tapsEndTheBodies(CifarResNet.Shortcut shortcut) {
+    Topology topology = CifarResNet.of(20, 16, 10, shortcut);
+    List<String> taps =
+        topology.taps().stream().map(index -> topology.units().get(index).name()).toList();
+    assertThat(taps)
+        .containsExactly(
+            "layer1.0.bn2",
+            "layer1.1.bn2",
+            "layer1.2.bn2",
+            "layer2.0.bn2",
+            "layer2.1.bn2",
+            "layer2.2.bn2",
+            "layer3.0.bn2",
+            "layer3.1.bn2",
+            "layer3.2.bn2");
+  }
+
+  @Test
+  void onlyUnitsThatChangeShapeHaveAShortcutOfTheirOwn() {
+    assertThat(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.B).units())
+        .extracting(Topology.Unit::name)
+        .contains("layer2.0.downsample.0", "layer3.0.downsample.1")
+        .doesNotContain("layer1.0.downsample.0", "layer2.1.downsample.0");
+    assertThat(count(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.A), Layer.PadShortcut.class))
+        .isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cifar-resnet20-a",
+        "cifar-resnet20-b",
+        "cifar-resnet56-a-100",
+        "cifar-resnet20-w4-b",
+        "cifar-resnet8-w4-a-7"
+      })
+  void namesComeBack(String name) {
+    assertThat(CifarResNet.named(name).name()).isEqualTo(name);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "resnet20",
+        "cifar-resnet20",
+        "cifar-resnet20-c",
+        "cifar-resnet21-a",
+        "",
+        "cifar-resnet20-b-1"
+      })
+  void otherNamesAreRefused(String name) {
+    assertThatThrownBy(() -> CifarResNet.named(name)).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-4, 0, 2, 7, 19, 21})
+  void otherDepthsAreRefused(int depth) {
+    assertThatThrownBy(() -> CifarResNet.of(depth, 16, 10, CifarResNet.Shortcut.A))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("6n + 2");
+  }
+
+  @Test
+  void slotsDoNotOverlap() {
+    Slots slots = Slots.parameters(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.B));
+    long end = 0;
+    for (String name : slots.names()) {
+      Slots.Slot slot = slots.get(name);
+      assertThat(slot.offset() % 64).isZero();
+      assertThat(slot.offset()).isGreaterThanOrEqualTo(end);
+      end = slot.offset() + slot.type().bytes();
+    }
+    assertThat(slots.bytes()).isGreaterThanOrEqualTo(end);
+    assertThatThrownBy(() -> slots.get("fc.gamma")).hasMessageContaining("fc.gamma");
+  }
+}

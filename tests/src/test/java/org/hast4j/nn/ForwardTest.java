@@ -1,0 +1,128 @@
+package org.hast4j.nn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.hast4j.graph.TensorType.f32;
+
+import java.util.List;
+import java.util.Map;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.RangeRule;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.Value;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a topology becomes as a graph. */
+class ForwardTest {
+  private final Graph graph = new Graph();
+
+  private Forward forward(Topology topology, Mode mode) {
+    Value image = graph.variable(Storage.of("image", f32(2, 32, 32, 3)), f32(2, 32, 32, 3));
+    Map<String, Value> parameters = new Parameters(topology, "network").values(graph);
+    return Forward.of(graph, "network", topology, parameters, image, mode);
+  }
+
+  private List<Op.BnAct> norms() {
+    return graph.nodes().stream()
+        .map(Node::op)
+        .filter(Op.BnAct.class::isInstance)
+        .map(Op.BnAct.class::cast)
+        .toList();
+  }
+
+  private long count(Class<? extends Op> op) {
+    return graph.nodes().stream().filter(node -> op.isInstance(node.op())).count();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void everyAddAndReluIsFused(CifarResNet.Shortcut shortcut) {
+    Topology topology = CifarResNet.of(20, 4, 10, shortcut);
+    Forward forward = forward(topology, new Mode.Evaluation());
+    assertThat(count(Op.Add.class)).isZero();
+    assertThat(norms()).hasSize(topology.batchNorms());
+    assertThat(norms().stream().filter(Op.BnAct::addend)).hasSize(9);
+    assertThat(norms().stream().filter(norm -> norm.slope() == 0)).hasSize(19);
+    assertThat(norms()).allMatch(norm -> norm.bits() == 0 && norm.affine() && !norm.training());
+    assertThat(forward.logits().type()).isEqualTo(f32(2, 10));
+    assertThat(forward.statistics()).hasSize(topology.batchNorms());
+    assertThat(forward.taps())
+        .extracting(Forward.Tap::area)
+        .containsExactly(1024L, 1024L, 1024L, 256L, 256L, 256L, 64L, 64L, 64L);
+    assertThat(forward.taps())
+        .extracting(tap -> tap.attention().type())
+        .contains(f32(2, 4), f32(2, 16));
+  }
+
+  /** A tap is what the body gives before the add: attention is of the norm's own features. */
+  @Test
+  void tapsAreBodies() {
+    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    assertThat(forward(topology, new Mode.Evaluation()).taps())
+        .allSatisfy(
+            tap -> {
+              assertThat(tap.attention().index()).isEqualTo(Op.BnAct.ATTENTION);
+              assertThat(tap.attention().node().label()).endsWith("bn2");
+              assertThat(((Op.BnAct) tap.attention().node().op()).addend()).isTrue();
+            });
+  }
+
+  @Test
+  void quantisersReadTheirOwnRanges() {
+    Topology topology = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.B);
+    Storage ranges = Storage.of("ranges", f32(19, 2));
+    forward(topology, new Mode.Quantised(4, ranges));
+    List<Op.BnAct> quantised = norms().stream().filter(norm -> norm.bits() == 4).toList();
+    assertThat(quantised).hasSize(19).allMatch(norm -> norm.slope() == 0);
+    List<Long> offsets =
+        graph.nodes().stream()
+            .map(Node::op)
+            .filter(op -> op instanceof Op.Variable variable && variable.storage() == ranges)
+            .map(op -> ((Op.Variable) op).offset() / 8)
+            .toList();
+    assertThat(offsets)
+        .containsExactlyElementsOf(java.util.stream.LongStream.range(0, 19).boxed().toList());
+  }
+
+  @Test
+  void calibrationTracksEveryRelu() {
+    Topology topology = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.A);
+    forward(
+        topology,
+        new Mode.Calibrating(
+            4,
+            Storage.of("ranges", f32(19, 2)),
+            Storage.of("states", f32(19, 3)),
+            .9f,
+            RangeRule.CORRECT));
+    assertThat(count(Op.MinMax.class)).isEqualTo(19);
+    assertThat(count(Op.RangeTrackStep.class)).isEqualTo(19);
+    assertThat(count(Op.FakeQuant.class)).isEqualTo(19);
+    assertThat(norms()).allMatch(norm -> norm.bits() == 0);
+  }
+
+  @Test
+  void trainingUsesTheStatisticsOfTheBatch() {
+    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    Forward forward = forward(topology, new Mode.Training(.1f));
+    assertThat(count(Op.BnStats.class)).isEqualTo(topology.batchNorms());
+    assertThat(count(Op.BnRunningStep.class)).isEqualTo(topology.batchNorms());
+    assertThat(norms()).allMatch(Op.BnAct::training);
+    assertThat(forward.statistics()).isEmpty();
+  }
+
+  @Test
+  void imagesOfAnotherSizeAreRefused() {
+    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    Value image = graph.variable(Storage.of("image", f32(2, 28, 28, 3)), f32(2, 28, 28, 3));
+    Map<String, Value> parameters = new Parameters(topology, "network").values(graph);
+    assertThatThrownBy(
+            () -> Forward.of(graph, "network", topology, parameters, image, new Mode.Evaluation()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("28");
+  }
+}
