@@ -21,12 +21,9 @@ import org.hast4j.tensor.Shape;
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3): distillation and feature
  * alignment on random crops of the pool, then once more on the same crops made harder by a sign step up the loss, and an
- * optimiser step on the sum. Four forward passes, three data gradients and two weight gradients.
+ * SGD step on the sum. Four forward passes, three data gradients and two weight gradients.
  */
 public final class FineTuning implements AutoCloseable {
-  private static final float ADAM_BETA1 = .9f;
-  private static final float ADAM_BETA2 = .999f;
-  private static final float ADAM_EPSILON = 1e-8f;
   private static final float RATIO_MIN = 3f / 4;
   private static final float RATIO_MAX = 4f / 3;
 
@@ -37,8 +34,7 @@ public final class FineTuning implements AutoCloseable {
   private final Recipe.FineTuning recipe;
   private final Parameters student;
   private final Storage key = Storage.of("fine-tuning key", TensorType.i64(2));
-  private final Storage firstMoment;
-  private final Storage secondMoment;
+  private final Storage momentum;
   // Package-private: the golden vectors hold them.
   final Storage cleanGradients;
   final Storage promotedGradients;
@@ -80,8 +76,7 @@ public final class FineTuning implements AutoCloseable {
     this.student = student;
     rateScale = recipe.scaleByWeights() ? meanSquaredFilterNorm(teacher, memory) : 1;
     TensorType vector = Parameters.vector(student.trained());
-    firstMoment = Storage.of("fine-tuning momentum", vector);
-    secondMoment = Storage.of("fine-tuning second moment", vector);
+    momentum = Storage.of("fine-tuning momentum", vector);
     cleanGradients = Storage.of("clean gradients", vector);
     promotedGradients = Storage.of("promoted gradients", vector);
     Graph graph = new Graph();
@@ -139,26 +134,12 @@ public final class FineTuning implements AutoCloseable {
   private void step(Graph graph, Value gradient) {
     TensorType vector = Parameters.vector(student.trained());
     Value parameters = graph.variable(student.trainedStorage(), vector);
-    Value moment = graph.variable(firstMoment, vector);
-    Value rate = graph.variable(learningRate, TensorType.f32(1));
-    switch (recipe.optimiser()) {
-      case SGD ->
-          graph.apply(
-              new Op.SgdStep(recipe.momentum(), recipe.weightDecay(), true),
-              parameters,
-              moment,
-              gradient,
-              rate);
-      case ADAM ->
-          graph.apply(
-              new Op.AdamStep(ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON),
-              parameters,
-              moment,
-              graph.variable(secondMoment, vector),
-              gradient,
-              rate,
-              graph.variable(key, Long.BYTES, TensorType.i64(1)));
-    }
+    graph.apply(
+        new Op.SgdStep(recipe.momentum(), recipe.weightDecay(), true),
+        parameters,
+        graph.variable(momentum, vector),
+        gradient,
+        graph.variable(learningRate, TensorType.f32(1)));
   }
 
   private record Pass(Value loss, Value distillation) {}
@@ -246,13 +227,7 @@ public final class FineTuning implements AutoCloseable {
 
   /** What an interrupted fine-tuning needs to go on. */
   public List<Storage> state() {
-    List<Storage> state =
-        new ArrayList<>(
-            List.of(student.trainedStorage(), student.statisticsStorage(), firstMoment, key));
-    if (recipe.optimiser() == Recipe.Optimiser.ADAM) {
-      state.add(secondMoment);
-    }
-    return state;
+    return List.of(student.trainedStorage(), student.statisticsStorage(), momentum, key);
   }
 
   /** One run's seconds per operation. */
@@ -265,7 +240,7 @@ public final class FineTuning implements AutoCloseable {
     program.close();
     for (Storage storage :
         List.of(
-            key, firstMoment, secondMoment, cleanGradients, promotedGradients, learningRate, losses)) {
+            key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
       memory.free(storage);
     }
   }

@@ -56,14 +56,6 @@ public record Recipe(
       float momentum,
       RangeRule rule) {}
 
-  /** What steps the student's parameters. */
-  public enum Optimiser {
-    /** Nesterov momentum, the paper's: right for one scale of weights. */
-    SGD,
-    /** Steps of the same size whatever the scale of weights and gradients; weight decay and momentum do not apply. */
-    ADAM
-  }
-
   /** How the learning rate falls. */
   public enum Schedule {
     /** By a factor at given epochs. */
@@ -76,7 +68,6 @@ public record Recipe(
   public record FineTuning(
       int steps,
       int batch,
-      Optimiser optimiser,
       float learningRate,
       boolean scaleByWeights,
       Schedule schedule,
@@ -193,7 +184,6 @@ public record Recipe(
         new FineTuning(
             c.getInt("fine-tuning.steps"),
             positive(c, "fine-tuning.batch"),
-            c.getEnum(Optimiser.class, "fine-tuning.optimiser"),
             number(c, "fine-tuning.learning-rate"),
             c.getBoolean("fine-tuning.scale-by-weights"),
             c.getEnum(Schedule.class, "fine-tuning.schedule"),
