@@ -7,7 +7,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
 
 /** A bar that moves, for terminals. */
 final class BarMeter extends Meter {
-  private static final int COLUMNS = 100;
+  private static final int COLUMNS = 79;
 
   private final ProgressBar bar;
 

@@ -60,7 +60,8 @@ final class DemoCommand implements Runnable {
               keep == null ? temporary.path().resolve("run") : keep,
               true,
               CHECKPOINT_EVERY,
-              test())
+              test(),
+              keep == null ? "" : ": the same command goes on from " + keep)
           .run(device, reporter);
     }
   }

@@ -14,7 +14,11 @@ import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Stage;
 import org.hast4j.io.Sha256;
 
-/** One quantisation from its start, or from where it stopped, to its report. */
+/**
+ * One quantisation from its start, or from where it stopped, to its report.
+ *
+ * @param howToGoOn what a user who stops it reads after "stopped"
+ */
 record QuantisationRun(
     NetworkFile source,
     BitWidths bits,
@@ -24,11 +28,17 @@ record QuantisationRun(
     Path folder,
     boolean resume,
     Duration checkpointEvery,
-    Optional<Hast.Test> test) {
+    Optional<Hast.Test> test,
+    String howToGoOn) {
 
   /** Where the result of a network goes unless the user says something else. */
   static Path defaultFolder(NetworkFile source, BitWidths bits) {
     return Path.of("runs", source.name() + "-" + bits);
+  }
+
+  /** How to go on where there is {@code --resume}. */
+  static String resumable(Path folder) {
+    return ": the same command with --resume goes on from " + folder;
   }
 
   private Job job() {
@@ -73,9 +83,7 @@ record QuantisationRun(
       DeviceOptions options, StageProgress progress, Reporter reporter, Function<Hast, R> work) {
     try (progress;
         Device device = options.open();
-        InterruptionNotice _ =
-            new InterruptionNotice(
-                reporter, "stopped: the same command with --resume goes on from " + folder)) {
+        InterruptionNotice _ = new InterruptionNotice(reporter, "stopped" + howToGoOn)) {
       return work.apply(new Hast(device, progress, checkpointEvery));
     }
   }

@@ -1,8 +1,10 @@
 package org.hast4j.cli;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import org.hast4j.data.Cifar10;
 import org.hast4j.hast.Images;
+import org.hast4j.hast.Recipe;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -75,9 +77,10 @@ final class QuantizeCommand implements Runnable {
 
   @Override
   public void run() {
-    var chosen = recipe.read();
-    var interval = run.checkpointEvery();
+    Recipe chosen = recipe.read();
+    Duration interval = run.checkpointEvery();
     NetworkFile source = NetworkFile.readFloat(network, normalization.given());
+    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, bits);
     Images images = choice == null ? new Images.Synthesised() : choice.images(source, reporter);
     new QuantisationRun(
             source,
@@ -85,10 +88,11 @@ final class QuantizeCommand implements Runnable {
             chosen,
             images,
             run.seed(),
-            out != null ? out : QuantisationRun.defaultFolder(source, bits),
+            folder,
             run.resume(),
             interval,
-            test.of(source.network().topology(), reporter))
+            test.of(source.network().topology(), reporter),
+            QuantisationRun.resumable(folder))
         .run(device, reporter);
   }
 }

@@ -53,16 +53,18 @@ final class SynthesizeCommand implements Runnable {
   public void run() {
     Recipe chosen = recipe.read();
     NetworkFile source = NetworkFile.readFloat(network, normalization.given());
+    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, bits);
     new QuantisationRun(
             source,
             bits,
             chosen,
             new Images.Synthesised(),
             run.seed(),
-            out != null ? out : QuantisationRun.defaultFolder(source, bits),
+            folder,
             run.resume(),
             run.checkpointEvery(),
-            Optional.empty())
+            Optional.empty(),
+            QuantisationRun.resumable(folder))
         .synthesise(device, reporter);
   }
 }

@@ -174,7 +174,8 @@ final class TrainCommand implements Runnable {
             folder,
             run.resume(),
             run.checkpointEvery(),
-            test.of(source.network().topology(), reporter))
+            test.of(source.network().topology(), reporter),
+            QuantisationRun.resumable(folder))
         .run(device, reporter);
   }
 
