@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 
 /** The real command line in a process of its own, with an empty cache folder. */
 final class HastProcess {
-  private static final int LIMIT_SECONDS = 60;
+  private static final int LIMIT_SECONDS = 180;
 
   private final Process process;
   private final Path out;

@@ -17,7 +17,7 @@ import org.hast4j.tensor.Shape;
 
 /** A network that is quantised in a second: a ResNet-8 of width 4 with random weights. */
 final class TinyNetwork {
-  /** A recipe of 24 synthesis iterations, 5 of calibration and 160 fine-tuning steps. */
+  /** A recipe of 24 synthesis iterations, 5 of calibration and 110 fine-tuning steps. */
   static final List<String> RECIPE =
       List.of(
           "--set=synthesis.images=16",
@@ -26,7 +26,7 @@ final class TinyNetwork {
           "--set=calibration.iterations=5",
           "--set=calibration.batch=4",
           "--set=calibration.latent=8",
-          "--set=fine-tuning.steps=160",
+          "--set=fine-tuning.steps=110",
           "--set=fine-tuning.batch=4");
 
   private TinyNetwork() {}
