@@ -171,7 +171,7 @@ public final class FineTuning implements AutoCloseable {
 
   private void keepLosses(Graph graph, Pass pass, int index) {
     graph.keep(pass.loss(), losses, (long) index * Float.BYTES);
-    if (!pass.loss().equals(pass.distillation())) {
+    if (recipe.alignment()) {
       graph.keep(pass.distillation(), losses, (2L + index) * Float.BYTES);
     }
   }
@@ -222,7 +222,10 @@ public final class FineTuning implements AutoCloseable {
   /** Losses of the last step, read back from the device. */
   public Losses losses() {
     float[] values = memory.floats(losses);
-    return new Losses(values[0], values[1], values[2], values[3]);
+    // Without alignment distillation is all there is.
+    return recipe.alignment()
+        ? new Losses(values[0], values[1], values[2], values[3])
+        : new Losses(values[0], values[1], values[0], values[1]);
   }
 
   /** What an interrupted fine-tuning needs to go on. */
