@@ -1,6 +1,8 @@
 package org.hast4j.data;
 
+import java.nio.ByteBuffer;
 import java.util.Objects;
+import org.hast4j.io.Sha256;
 
 /**
  * Labelled 8-bit images of one size. Immutable, and light: the images stay bytes until a batch of
@@ -84,6 +86,14 @@ public final class ImageSet {
     Objects.checkIndex(image, labels.length);
     return Byte.toUnsignedInt(
         pixels[((image * channels + channel) * height + row) * width + column]);
+  }
+
+  /** Checksum of sizes, labels and pixels: equal sets have equal ones. */
+  public String sha256() {
+    ByteBuffer head = ByteBuffer.allocate((4 + labels.length) * Integer.BYTES);
+    head.putInt(classes).putInt(channels).putInt(height).putInt(width);
+    head.asIntBuffer().put(labels);
+    return Sha256.of(head.array(), pixels);
   }
 
   /** Values in one image: channels x height x width. */

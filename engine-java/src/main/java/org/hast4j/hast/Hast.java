@@ -21,8 +21,8 @@ import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
 
 /**
- * A whole run: synthesis, calibration, fine-tuning, in a folder from which it can be resumed at any moment. The result
- * depends on the job alone, not on interruptions and not on the number of threads.
+ * A whole run: synthesis, calibration, fine-tuning, in a folder from which it can be resumed at any moment. On one kind
+ * of processor the result depends on the job alone, not on interruptions and not on the number of threads.
  */
 public final class Hast {
   private static final int METRICS_EVERY = 50;
@@ -74,19 +74,19 @@ public final class Hast {
    * @throws IllegalArgumentException if the folder holds another run, or holds one and {@code resume} is false
    */
   public Result quantise(Job job, Path folder, boolean resume, Optional<Test> test) {
-    try (RunDirectory directory =
-            RunDirectory.open(folder, identity(job), job.recipe().rendered(), resume);
+    Map<String, Object> identity = identity(job);
+    try (RunDirectory directory = RunDirectory.open(folder, identity, resume);
         Memory memory = new Memory(device)) {
-      return new Run(job, directory, memory, test).toEnd();
+      return new Run(job, identity, directory, memory, test).toEnd();
     }
   }
 
   /** Synthesises the images of a job only. The folder can be resumed by {@link #quantise} later. */
   public Path synthesise(Job job, Path folder, boolean resume) {
-    try (RunDirectory directory =
-            RunDirectory.open(folder, identity(job), job.recipe().rendered(), resume);
+    Map<String, Object> identity = identity(job);
+    try (RunDirectory directory = RunDirectory.open(folder, identity, resume);
         Memory memory = new Memory(device)) {
-      new Run(job, directory, memory, Optional.empty()).toImages();
+      new Run(job, identity, directory, memory, Optional.empty()).toImages();
       return directory.synthetic();
     }
   }
@@ -95,6 +95,7 @@ public final class Hast {
     Map<String, Object> identity = new LinkedHashMap<>();
     identity.put("topology", job.teacher().topology().name());
     identity.put("source_sha256", job.sourceSha256());
+    identity.put("normalisation", job.teacher().normalization().toString());
     identity.put("weight_bits", job.weightBits());
     identity.put("activation_bits", job.activationBits());
     identity.put("seed", job.seed());
@@ -103,8 +104,9 @@ public final class Hast {
         switch (job.images()) {
           case Images.Synthesised _ -> "synthesised";
           case Images.Stored stored -> Sha256.of(stored.file());
-          case Images.Real _ -> "real";
+          case Images.Real real -> "real " + real.set().sha256();
         });
+    identity.put("recipe", job.recipe().rendered());
     return identity;
   }
 
@@ -121,7 +123,8 @@ public final class Hast {
     private final Snapshot resumed;
     private long lastCheckpoint = System.nanoTime();
 
-    Run(Job job, RunDirectory directory, Memory memory, Optional<Test> test) {
+    /** Checks everything about the job that can be checked before any work; only then the folder is the run's. */
+    Run(Job job, Map<String, Object> identity, RunDirectory directory, Memory memory, Optional<Test> test) {
       this.job = job;
       this.directory = directory;
       this.memory = memory;
@@ -141,9 +144,12 @@ public final class Hast {
           Files.exists(directory.checkpoint())
               ? Snapshot.read(directory.checkpoint())
               : new Snapshot(Stage.SYNTHESIS, 0, 0);
-      directory.truncateMetrics(resumed.metricsBytes());
       teacher.upload(memory, network);
       student.upload(memory, network);
+      // A pool that does not fit is known now rather than after the first batch.
+      memory.buffer(pool.images());
+      directory.claim(identity, Map.of("device", device.description()), job.recipe().rendered());
+      directory.truncateMetrics(resumed.metricsBytes());
     }
 
     void toImages() {
@@ -260,11 +266,23 @@ public final class Hast {
           listener.progress(Stage.CALIBRATION, done + 1, recipe.iterations());
           checkpoint(Stage.CALIBRATION, done + 1, calibration.state());
         }
+        float[] ranges = memory.floats(quantisation.ranges());
+        checkRanges(ranges, recipe.iterations());
         Map<String, Object> line = line(Stage.CALIBRATION);
         line.put("iteration", recipe.iterations());
         calibration.loss().ifPresent(loss -> line.put("generator_loss", loss));
-        line.put("ranges", memory.floats(quantisation.ranges()));
+        line.put("ranges", ranges);
         evaluated(line);
+      }
+    }
+
+    private static void checkRanges(float[] ranges, int iterations) {
+      for (int i = 0; i < ranges.length; i++) {
+        if (!Float.isFinite(ranges[i])) {
+          throw new IllegalStateException(
+              "the range of activation quantiser %d is %s after %d calibration iterations: raise calibration.iterations"
+                  .formatted(i / 2, ranges[i], iterations));
+        }
       }
     }
 
@@ -299,11 +317,8 @@ public final class Hast {
 
     private void report(long step, FineTuning fineTuning, Recipe.FineTuning recipe, boolean evaluate) {
       FineTuning.Losses losses = fineTuning.losses();
-      if (!Float.isFinite(losses.clean()) || !Float.isFinite(losses.promoted())) {
-        throw new IllegalStateException(
-            "the fine-tuning loss became %s at step %d: lower fine-tuning.learning-rate"
-                .formatted(losses.clean(), step));
-      }
+      checkLoss("clean", losses.clean(), step);
+      checkLoss("promoted", losses.promoted(), step);
       Map<String, Object> line = line(Stage.FINE_TUNING);
       line.put("step", step);
       line.put("clean_loss", losses.clean());
@@ -320,16 +335,32 @@ public final class Hast {
       }
     }
 
+    private static void checkLoss(String name, float loss, long step) {
+      if (!Float.isFinite(loss)) {
+        throw new IllegalStateException(
+            "the %s fine-tuning loss became %s at step %d: lower fine-tuning.learning-rate"
+                .formatted(name, loss, step));
+      }
+    }
+
     /** Adds accuracy on the test images and agreement on the pool to a line of metrics. */
     private void evaluated(Map<String, Object> line) {
       try (Evaluation evaluation = quantisedEvaluation()) {
-        test.ifPresent(
-            t ->
-                line.put(
-                    ACCURACY, evaluation.accuracy(t.images(), job.teacher().normalization(), _ -> {})));
+        test.ifPresent(t -> line.put(ACCURACY, accuracy(evaluation, t)));
         line.put(AGREEMENT, agreement(evaluation));
       }
       metrics(line);
+    }
+
+    private double accuracy(Evaluation evaluation, Test given) {
+      return evaluation.accuracy(given.images(), job.teacher().normalization(), _ -> {});
+    }
+
+    /** Accuracy of a network that was finished without test images. */
+    private double accuracyNow(Test given) {
+      try (Evaluation evaluation = quantisedEvaluation()) {
+        return accuracy(evaluation, given);
+      }
     }
 
     private Evaluation quantisedEvaluation() {
@@ -364,9 +395,7 @@ public final class Hast {
       Optional<Double> fullPrecision = Optional.empty();
       if (test.isPresent()) {
         try (Evaluation evaluation = Evaluation.of(memory, teacher)) {
-          fullPrecision =
-              Optional.of(
-                  evaluation.accuracy(test.get().images(), job.teacher().normalization(), _ -> {}));
+          fullPrecision = Optional.of(accuracy(evaluation, test.get()));
         }
       }
       // The metrics are the record of what was evaluated when, also by the processes that came before.
@@ -377,7 +406,7 @@ public final class Hast {
               network,
               fullPrecision,
               number(lines.getFirst(), ACCURACY),
-              number(lines.getLast(), ACCURACY),
+              number(lines.getLast(), ACCURACY).or(() -> test.map(this::accuracyNow)),
               number(lines.getFirst(), AGREEMENT).orElseThrow(),
               number(lines.getLast(), AGREEMENT).orElseThrow());
       Map<String, Object> json = new LinkedHashMap<>();
@@ -413,7 +442,7 @@ public final class Hast {
     }
 
     private void save(Stage stage, long done, List<Storage> state) {
-      new Snapshot(stage, done, directory.metricsBytes())
+      new Snapshot(stage, done, directory.forcedMetricsBytes())
           .write(directory.checkpoint(), memory, state);
       lastCheckpoint = System.nanoTime();
     }

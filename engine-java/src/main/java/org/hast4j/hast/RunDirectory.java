@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -30,6 +31,7 @@ public final class RunDirectory implements AutoCloseable {
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
   private static final ObjectMapper LINES = new ObjectMapper();
+  private static final String RUN = "run.json";
 
   private final Path folder;
   private final FileChannel lockChannel;
@@ -42,12 +44,12 @@ public final class RunDirectory implements AutoCloseable {
   }
 
   /**
-   * Opens the folder of a run, new or to be resumed.
+   * Opens the folder of a run, new or to be resumed. A new one holds no run before {@link #claim}.
    *
    * @throws IllegalArgumentException if it holds a run and {@code resume} is false, or the run it holds is another one
    * @throws UncheckedIOException if it cannot be created or written
    */
-  static RunDirectory open(Path folder, Map<String, Object> identity, String recipe, boolean resume) {
+  static RunDirectory open(Path folder, Map<String, Object> identity, boolean resume) {
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
@@ -55,7 +57,8 @@ public final class RunDirectory implements AutoCloseable {
     }
     RunDirectory directory = lock(folder);
     try {
-      directory.identify(identity, recipe, resume);
+      directory.compare(identity, resume);
+      directory.deleteTemporaries();
       return directory;
     } catch (RuntimeException e) {
       directory.close();
@@ -83,16 +86,15 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  private void identify(Map<String, Object> identity, String recipe, boolean resume) {
-    Path run = folder.resolve("run.json");
-    Map<String, Object> wanted = new LinkedHashMap<>(identity);
-    wanted.put("recipe", recipe);
-    if (!Files.exists(run)) {
-      AtomicFile.write(folder.resolve("recipe.conf"), recipe.getBytes(StandardCharsets.UTF_8));
-      writeJson("run.json", wanted);
+  private boolean holdsRun() {
+    return Files.exists(folder.resolve(RUN));
+  }
+
+  private void compare(Map<String, Object> wanted, boolean resume) {
+    if (!holdsRun()) {
       return;
     }
-    Map<String, Object> found = readJson("run.json");
+    Map<String, Object> found = readJson(RUN);
     if (!resume) {
       throw new IllegalArgumentException(
           folder + " already holds a run: continue it with --resume, or choose another folder");
@@ -107,8 +109,32 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  public Path folder() {
-    return folder;
+  /** What a process that was killed while it wrote a file left behind; under the lock nobody writes. */
+  private void deleteTemporaries() {
+    try (DirectoryStream<Path> temporaries = Files.newDirectoryStream(folder, ".*.tmp")) {
+      for (Path temporary : temporaries) {
+        Files.delete(temporary);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot delete old temporary files in " + folder, e);
+    }
+  }
+
+  /**
+   * Makes a new folder that of a run; does nothing to one that is.
+   *
+   * @param identity what a resumed run must have in common with this one
+   * @param information what else is worth knowing about it
+   */
+  void claim(Map<String, Object> identity, Map<String, Object> information, String recipe) {
+    if (holdsRun()) {
+      return;
+    }
+    Map<String, Object> run = new LinkedHashMap<>(identity);
+    run.putAll(information);
+    AtomicFile.write(folder.resolve("recipe.conf"), recipe.getBytes(StandardCharsets.UTF_8));
+    // Last, since it is what makes the folder a run's.
+    writeJson(RUN, run);
   }
 
   Path checkpoint() {
@@ -152,20 +178,34 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  long metricsBytes() {
-    try {
-      return Files.exists(metrics()) ? Files.size(metrics()) : 0;
+  /** Length of the metrics after making sure that they are on the disk: a snapshot relies on them. */
+  long forcedMetricsBytes() {
+    if (!Files.exists(metrics())) {
+      return 0;
+    }
+    try (FileChannel channel = FileChannel.open(metrics(), StandardOpenOption.WRITE)) {
+      channel.force(true);
+      return channel.size();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + metrics(), e);
+      throw new UncheckedIOException("cannot write " + metrics() + ": is the disk full?", e);
     }
   }
 
-  /** Drops what was written after a snapshot, so that a resumed run writes it again and only once. */
+  /**
+   * Drops what was written after a snapshot, so that a resumed run writes it again and only once.
+   *
+   * @throws CorruptFileException if something written before it is missing
+   */
   void truncateMetrics(long bytes) {
-    if (!Files.exists(metrics())) {
+    if (bytes == 0 && !Files.exists(metrics())) {
       return;
     }
-    try (FileChannel channel = FileChannel.open(metrics(), StandardOpenOption.WRITE)) {
+    try (FileChannel channel =
+        FileChannel.open(metrics(), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      if (channel.size() < bytes) {
+        throw new CorruptFileException(
+            metrics(), "it has %d bytes, the checkpoint was written after %d".formatted(channel.size(), bytes));
+      }
       channel.truncate(bytes);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot shorten " + metrics(), e);

@@ -15,9 +15,13 @@ public final class Sha256 {
 
   private Sha256() {}
 
-  /** The checksum of the bytes. */
-  public static String of(byte[] bytes) {
-    return HexFormat.of().formatHex(newDigest().digest(bytes));
+  /** The checksum of the bytes of all parts, one after the other. */
+  public static String of(byte[]... parts) {
+    MessageDigest digest = newDigest();
+    for (byte[] part : parts) {
+      digest.update(part);
+    }
+    return HexFormat.of().formatHex(digest.digest());
   }
 
   /**
