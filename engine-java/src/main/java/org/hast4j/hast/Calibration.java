@@ -73,15 +73,20 @@ public final class Calibration implements AutoCloseable {
     return training;
   }
 
-  private static Value generated(
+  private Value generated(
       Graph graph, GeneratorTraining training, Parameters teacher, Value key, Recipe.Calibration recipe) {
     TensorType noise = TensorType.f32(recipe.batch(), recipe.latent());
     int classes = teacher.topology().classes();
+    float weight =
+        recipe.scaleByStatistics()
+            ? recipe.statisticsWeight() / NetworkScale.squaredVariance(teacher, memory)
+            : recipe.statisticsWeight();
     return training.append(
         graph,
         teacher,
         graph.value(new Op.PhiloxNormal(Draw.CALIBRATION_NOISE.id(), noise), key),
-        graph.value(new Op.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key));
+        graph.value(new Op.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key),
+        weight);
   }
 
   private static Value drawn(

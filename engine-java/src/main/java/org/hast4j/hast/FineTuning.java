@@ -16,7 +16,6 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topology;
-import org.hast4j.tensor.Shape;
 
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3): distillation and feature
@@ -74,7 +73,7 @@ public final class FineTuning implements AutoCloseable {
     this.memory = memory;
     this.recipe = recipe;
     this.student = student;
-    rateScale = recipe.scaleByWeights() ? meanSquaredFilterNorm(teacher, memory) : 1;
+    rateScale = recipe.scaleByWeights() ? NetworkScale.squaredFilterNorm(teacher, memory) : 1;
     TensorType vector = Parameters.vector(student.trained());
     momentum = Storage.of("fine-tuning momentum", vector);
     cleanGradients = Storage.of("clean gradients", vector);
@@ -197,26 +196,6 @@ public final class FineTuning implements AutoCloseable {
   /** Learning rate of an epoch, counted from 0. */
   public float learningRate(long epoch) {
     return recipe.learningRate(epoch) * rateScale;
-  }
-
-  /**
-   * Mean squared norm of the convolutions' filters. Behind a BatchNorm a filter's scale means nothing, but a gradient
-   * step of a given rate turns it by an angle that falls with its square.
-   */
-  private static float meanSquaredFilterNorm(Parameters network, Memory memory) {
-    double sum = 0;
-    long filters = 0;
-    Map<String, float[]> weights = network.download(memory);
-    for (String name : network.trained().names()) {
-      Shape shape = network.trained().get(name).type().shape();
-      if (shape.rank() == 4) {
-        for (float value : weights.get(name)) {
-          sum += (double) value * value;
-        }
-        filters += shape.size(0);
-      }
-    }
-    return (float) (sum / filters);
   }
 
   /** Losses of the last step, read back from the device. */

@@ -59,14 +59,15 @@ final class GeneratorTraining {
    *
    * @return the images, made before the step
    */
-  Value append(Graph graph, Parameters teacher, Value noise, Value labels) {
+  Value append(
+      Graph graph, Parameters teacher, Value noise, Value labels, float statisticsWeight) {
     Map<String, Value> parameters = generator.values(graph);
     Value images = generator.forward(graph, parameters, noise, labels);
     Forward forward =
         Forward.of(graph, "teacher", teacher.topology(), teacher.values(graph), images, new Mode.Evaluation());
     Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), labels);
     Value total =
-        Synthesis.statisticsLoss(graph, forward, recipe.statisticsWeight(), crossEntropy.output(0));
+        Synthesis.statisticsLoss(graph, forward, statisticsWeight, crossEntropy.output(0));
     graph.keep(total, loss);
     List<String> names = List.copyOf(generator.slots().names());
     List<Value> grads = Gradients.of(graph, total, names.stream().map(parameters::get).toList());

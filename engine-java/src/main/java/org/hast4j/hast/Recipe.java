@@ -33,6 +33,7 @@ public record Recipe(
       float beta,
       float gamma,
       float statisticsWeight,
+      boolean scaleByStatistics,
       boolean augment,
       Plateau plateau) {}
 
@@ -53,6 +54,7 @@ public record Recipe(
       int latent,
       float learningRate,
       float statisticsWeight,
+      boolean scaleByStatistics,
       float momentum,
       RangeRule rule) {}
 
@@ -159,6 +161,7 @@ public record Recipe(
             number(c, "synthesis.beta"),
             c.getBoolean("synthesis.hard") ? number(c, "synthesis.gamma") : 0,
             number(c, "synthesis.statistics-weight"),
+            c.getBoolean("synthesis.scale-by-statistics"),
             c.getBoolean("synthesis.augment"),
             new Plateau(
                 number(c, "synthesis.plateau.factor"),
@@ -178,6 +181,7 @@ public record Recipe(
             positive(c, "calibration.latent"),
             number(c, "calibration.learning-rate"),
             number(c, "calibration.statistics-weight"),
+            c.getBoolean("calibration.scale-by-statistics"),
             number(c, "calibration.momentum"),
             c.getEnum(RangeRule.class, "calibration.rule"));
     FineTuning fineTuning =

@@ -100,8 +100,12 @@ public final class Synthesis implements AutoCloseable {
     Value seen = augment ? cropped(graph, x, keyValue) : x;
     Forward forward =
         Forward.of(graph, "teacher", topology, teacher.values(graph), seen, new Mode.Evaluation());
+    float weight =
+        recipe.scaleByStatistics()
+            ? recipe.statisticsWeight() / NetworkScale.squaredVariance(teacher, memory)
+            : recipe.statisticsWeight();
     Node hard = graph.apply(new Op.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
-    Value total = statisticsLoss(graph, forward, recipe.statisticsWeight(), hard.output(0));
+    Value total = statisticsLoss(graph, forward, weight, hard.output(0));
     Value gradient = Gradients.of(graph, total, List.of(x)).getFirst();
     graph.part("");
     Value state = graph.variable(plateau, TensorType.f32(3));
