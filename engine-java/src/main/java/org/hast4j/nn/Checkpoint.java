@@ -1,10 +1,13 @@
 package org.hast4j.nn;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -20,8 +23,10 @@ import org.hast4j.tensor.Shape;
  * or without "module." in front. The topology is found from names and shapes; mean and std come from the metadata.
  */
 public final class Checkpoint {
-  private static final Pattern UNIT_CONVOLUTION = Pattern.compile("layer(\\d+)\\.(\\d+)\\.conv1\\.weight");
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Pattern UNIT_CONVOLUTION = Pattern.compile("layer(\\d{1,9})\\.(\\d{1,9})\\.conv1\\.weight");
+  private static final Pattern PYTORCHCV_UNIT = Pattern.compile("features\\.stage(\\d{1,9})\\.unit(\\d{1,9})\\.(.*)");
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
 
   private Checkpoint() {}
 
@@ -34,50 +39,61 @@ public final class Checkpoint {
     return read(file, Optional.empty());
   }
 
-  /** Reads a network, with a normalisation that the file lacks or that overrides the file's. */
+  /**
+   * Reads a network, with a normalisation that the file lacks or that overrides the file's.
+   *
+   * @throws CorruptFileException if the file is damaged or is not a network of a known topology
+   */
   public static Network read(Path file, Optional<Normalization> normalization) {
     Safetensors tensors = Safetensors.read(file);
-    Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
-    for (String name : tensors.names()) {
-      if (!name.endsWith("num_batches_tracked")) {
-        byName.put(canonical(name), tensors.tensor(name));
-      }
-    }
-    Topology topology = topology(file, byName);
-    Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
-    Map<String, float[]> weights = new LinkedHashMap<>();
-    byName.forEach((name, tensor) -> weights.put(name, inside(file, name, tensor, topology)));
     try {
-      return new Network(topology, known, weights);
-    } catch (IllegalArgumentException e) {
+      return parse(file, tensors, normalization);
+    } catch (IllegalArgumentException | IllegalStateException | ArithmeticException | NullPointerException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
   }
 
+  private static Network parse(Path file, Safetensors tensors, Optional<Normalization> normalization) {
+    Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
+    for (String name : tensors.names()) {
+      if (!name.endsWith("num_batches_tracked")) {
+        Safetensors.Tensor before = byName.put(canonical(name), tensors.tensor(name));
+        if (before != null) {
+          throw new CorruptFileException(
+              file, "tensors %s and %s are two names of the same one".formatted(before.name(), name));
+        }
+      }
+    }
+    Topology topology = topology(file, byName);
+    Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
+    Map<String, Shape> shapes = shapes(topology);
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    byName.forEach((name, tensor) -> weights.put(name, inside(file, tensor, topology, shapes.get(name))));
+    return new Network(topology, known, weights);
+  }
+
   /** Writes a network as PyTorch would name and order it. */
   public static void write(Path file, Network network) {
-    Safetensors.Writer writer = writer(network);
-    network.weights().forEach((name, values) -> put(writer, name, network.topology(), values, false));
-    writer.write(file);
+    write(file, network, false);
   }
 
   /** Writes a network with float16 weights: half the size, for files that are shipped. */
   public static void writeHalf(Path file, Network network) {
-    Safetensors.Writer writer = writer(network);
-    network.weights().forEach((name, values) -> put(writer, name, network.topology(), values, true));
+    write(file, network, true);
+  }
+
+  private static void write(Path file, Network network, boolean half) {
+    Safetensors.Writer writer =
+        new Safetensors.Writer()
+            .metadata("topology", network.topology().name())
+            .metadata("mean", Arrays.toString(network.normalization().mean()))
+            .metadata("std", Arrays.toString(network.normalization().std()));
+    Map<String, Shape> shapes = shapes(network.topology());
+    network.weights().forEach((name, values) -> put(writer, name, shapes.get(name), values, half));
     writer.write(file);
   }
 
-  private static Safetensors.Writer writer(Network network) {
-    return new Safetensors.Writer()
-        .metadata("topology", network.topology().name())
-        .metadata("mean", Arrays.toString(network.normalization().mean()))
-        .metadata("std", Arrays.toString(network.normalization().std()));
-  }
-
-  private static void put(
-      Safetensors.Writer writer, String name, Topology topology, float[] values, boolean half) {
-    Shape inside = shape(topology, name);
+  private static void put(Safetensors.Writer writer, String name, Shape inside, float[] values, boolean half) {
     Shape outside = inside;
     float[] ordered = values;
     if (inside.rank() == 4) {
@@ -92,9 +108,13 @@ public final class Checkpoint {
     }
   }
 
-  private static Shape shape(Topology topology, String name) {
-    Slots parameters = Slots.parameters(topology);
-    return (parameters.has(name) ? parameters : Slots.statistics(topology)).get(name).type().shape();
+  /** Shapes of all tensors of a topology, as this engine orders them. */
+  private static Map<String, Shape> shapes(Topology topology) {
+    Map<String, Shape> shapes = new HashMap<>();
+    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
+      slots.names().forEach(name -> shapes.put(name, slots.get(name).type().shape()));
+    }
+    return shapes;
   }
 
   /** Normalisation from metadata "mean" and "std", JSON arrays in units of v/255. */
@@ -104,9 +124,12 @@ public final class Checkpoint {
           file, "its metadata give no mean and std: say how the network's input is normalised with --mean and --std");
     }
     try {
-      return new Normalization(
-          JSON.readValue(metadata.get("mean"), float[].class),
-          JSON.readValue(metadata.get("std"), float[].class));
+      float[] mean = JSON.readValue(metadata.get("mean"), float[].class);
+      float[] std = JSON.readValue(metadata.get("std"), float[].class);
+      if (mean == null || std == null) {
+        throw new CorruptFileException(file, "its metadata mean or std is null, not a list of numbers");
+      }
+      return new Normalization(mean, std);
     } catch (JsonProcessingException | IllegalArgumentException e) {
       throw new CorruptFileException(file, "its metadata mean or std is not a list of numbers", e);
     }
@@ -117,7 +140,7 @@ public final class Checkpoint {
     String n = name.startsWith("module.") ? name.substring("module.".length()) : name;
     n = n.replaceFirst("^(linear|output)\\.", "fc.");
     n = n.replaceFirst("^features\\.init_block\\.conv\\.", "conv1.").replaceFirst("^features\\.init_block\\.bn\\.", "bn1.");
-    Matcher matcher = Pattern.compile("^features\\.stage(\\d+)\\.unit(\\d+)\\.(.*)$").matcher(n);
+    Matcher matcher = PYTORCHCV_UNIT.matcher(n);
     if (!matcher.matches()) {
       return n;
     }
@@ -128,7 +151,8 @@ public final class Checkpoint {
             .replaceFirst("^body\\.conv(\\d+)\\.bn\\.", "bn$1.")
             .replaceFirst("^identity_conv\\.conv\\.", "downsample.0.")
             .replaceFirst("^identity_conv\\.bn\\.", "downsample.1.");
-    return "layer%s.%d.%s".formatted(matcher.group(1), Integer.parseInt(matcher.group(2)) - 1, rest);
+    // Concatenated, not formatted: names are compared, and a locale may have digits of its own.
+    return "layer" + matcher.group(1) + "." + (Integer.parseInt(matcher.group(2)) - 1) + "." + rest;
   }
 
   private static Topology topology(Path file, Map<String, Safetensors.Tensor> tensors) {
@@ -155,6 +179,10 @@ public final class Checkpoint {
       throw new CorruptFileException(
           file, "its stages have %d, %d and %d units, not the same number".formatted(units[1], units[2], units[3]));
     }
+    if (stem.shape().size(0) > Integer.MAX_VALUE || classifier.shape().size(0) > Integer.MAX_VALUE) {
+      throw new CorruptFileException(
+          file, "conv1.weight %s or fc.weight %s is too large".formatted(stem.shape(), classifier.shape()));
+    }
     boolean convolution = tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
     return CifarResNet.of(
         6 * units[1] + 2,
@@ -163,14 +191,11 @@ public final class Checkpoint {
         convolution ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
   }
 
-  private static float[] inside(Path file, String name, Safetensors.Tensor tensor, Topology topology) {
-    Slots parameters = Slots.parameters(topology);
-    Slots slots = parameters.has(name) ? parameters : Slots.statistics(topology);
-    if (!slots.has(name)) {
+  private static float[] inside(Path file, Safetensors.Tensor tensor, Topology topology, Shape expected) {
+    if (expected == null) {
       throw new CorruptFileException(
           file, "tensor %s does not belong to %s".formatted(tensor.name(), topology.name()));
     }
-    Shape expected = slots.get(name).type().shape();
     Shape outside =
         expected.rank() == 4
             ? Shape.of(expected.size(0), expected.size(3), expected.size(1), expected.size(2))

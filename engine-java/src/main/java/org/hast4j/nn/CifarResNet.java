@@ -13,8 +13,12 @@ public final class CifarResNet {
   private static final float EPSILON = 1e-5f;
   private static final int SIZE = 32;
   private static final int STAGES = 3;
+  // Bounds on what a file may ask for, far beyond any network in use.
+  private static final int MAX_DEPTH = 1202;
+  private static final int MAX_WIDTH = 1024;
+  private static final int MAX_CLASSES = 100_000;
   private static final Pattern NAME =
-      Pattern.compile("cifar-resnet(\\d{1,4})(?:-w(\\d{1,4}))?-([ab])(?:-(\\d{1,5}))?");
+      Pattern.compile("cifar-resnet(\\d{1,4})(?:-w(\\d{1,4}))?-([ab])(?:-(\\d{1,6}))?");
 
   private CifarResNet() {}
 
@@ -29,15 +33,23 @@ public final class CifarResNet {
   /**
    * A CIFAR ResNet.
    *
-   * @param depth 6n + 2: 20, 32, 44, 56, ..
-   * @param width channels of the first stage; 16 in the paper
+   * @param depth 6n + 2: 20, 32, 44, 56, .. up to 1202
+   * @param width channels of the first stage, 1 to 1024; 16 in the paper
+   * @param classes 2 to 100000
+   * @throws IllegalArgumentException if one of them is not
    */
   public static Topology of(int depth, int width, int classes, Shortcut shortcut) {
     if (depth < 8 || (depth - 2) % 6 != 0) {
       throw new IllegalArgumentException("the depth of a CIFAR ResNet is 6n + 2 (20, 32, 44, 56, ..), got " + depth);
     }
-    if (width < 1 || classes < 2) {
-      throw new IllegalArgumentException("width %d or classes %d too small".formatted(width, classes));
+    if (depth > MAX_DEPTH) {
+      throw new IllegalArgumentException("the depth must be at most " + MAX_DEPTH + ", got " + depth);
+    }
+    if (width < 1 || width > MAX_WIDTH) {
+      throw new IllegalArgumentException("the width must be 1 to " + MAX_WIDTH + ", got " + width);
+    }
+    if (classes < 2 || classes > MAX_CLASSES) {
+      throw new IllegalArgumentException("the number of classes must be 2 to " + MAX_CLASSES + ", got " + classes);
     }
     Topology.Builder net = new Topology.Builder();
     int x = net.add("conv1", new Layer.Convolution(3, width, 3, 1, 1), Topology.IMAGE);
@@ -54,13 +66,14 @@ public final class CifarResNet {
     }
     x = net.add("pool", new Layer.GlobalAveragePool(), x);
     net.add("fc", new Layer.Linear(inputs, classes), x);
+    // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its own.
     String name =
-        "cifar-resnet%d%s-%s%s"
-            .formatted(
-                depth,
-                width == 16 ? "" : "-w" + width,
-                shortcut.name().toLowerCase(Locale.ROOT),
-                classes == 10 ? "" : "-" + classes);
+        "cifar-resnet"
+            + depth
+            + (width == 16 ? "" : "-w" + width)
+            + "-"
+            + shortcut.name().toLowerCase(Locale.ROOT)
+            + (classes == 10 ? "" : "-" + classes);
     return new Topology(name, SIZE, SIZE, 3, classes, net.units());
   }
 

@@ -15,11 +15,17 @@ public record Network(
     Topology topology, Normalization normalization, Map<String, float[]> weights) {
 
   /**
-   * Checks that every parameter and statistic is there, has its size, and is a number.
+   * Checks that the normalisation has the input's channels, and that every parameter and statistic is there, has its
+   * size, and is a number.
    *
    * @throws IllegalArgumentException naming the first that is not
    */
   public Network {
+    if (normalization.channels() != topology.channels()) {
+      throw new IllegalArgumentException(
+          "%s takes images of %d channels, the normalisation has %d"
+              .formatted(topology.name(), topology.channels(), normalization.channels()));
+    }
     Set<String> known = new LinkedHashSet<>();
     for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
       for (String name : slots.names()) {

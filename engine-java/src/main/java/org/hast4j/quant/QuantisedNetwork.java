@@ -39,7 +39,14 @@ public record QuantisedNetwork(
   private static final String SCALE = ".scale";
   private static final String ZERO = ".zero";
 
+  /**
+   * Checks bit widths and ranges.
+   *
+   * @throws IllegalArgumentException naming what is wrong
+   */
   public QuantisedNetwork {
+    QuantisedTensor.checkBits("weights", weightBits);
+    QuantisedTensor.checkBits("activations", activationBits);
     if (ranges.length != 2 * topology.quantisers()) {
       throw new IllegalArgumentException(
           "%s has %d activation quantisers, got %d ranges"
@@ -127,7 +134,7 @@ public record QuantisedNetwork(
     }
     try {
       return parse(path, file);
-    } catch (IllegalArgumentException e) {
+    } catch (IllegalArgumentException | IllegalStateException | ArithmeticException | NullPointerException e) {
       throw new CorruptFileException(path, e.getMessage(), e);
     }
   }
@@ -136,6 +143,7 @@ public record QuantisedNetwork(
     Topology topology = CifarResNet.named(metadata(path, file, "topology"));
     int weightBits = Integer.parseInt(metadata(path, file, "weight_bits"));
     int activationBits = Integer.parseInt(metadata(path, file, "activation_bits"));
+    QuantisedTensor.checkBits("weights", weightBits);
     Slots slots = Slots.parameters(topology);
     Map<String, QuantisedTensor> weights = new LinkedHashMap<>();
     for (String name : Parameters.weightNames(topology)) {

@@ -15,10 +15,28 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
   private static final float SMALLEST_RANGE = 1e-8f;
 
   public QuantisedTensor {
-    if (scale.length != zero.length || levels.length != scale.length * columns) {
+    checkBits("weights", bits);
+    if (scale.length != zero.length || columns < 1 || levels.length != (long) scale.length * columns) {
       throw new IllegalArgumentException(
           "%d levels, %d scales and %d zero points do not make rows of %d"
               .formatted(levels.length, scale.length, zero.length, columns));
+    }
+    for (int level : levels) {
+      if (level < 0 || level >= 1 << bits) {
+        throw new IllegalArgumentException("level %d does not fit %d bits".formatted(level, bits));
+      }
+    }
+    for (int row = 0; row < scale.length; row++) {
+      if (!Float.isFinite(scale[row]) || scale[row] <= 0 || !Float.isFinite(zero[row])) {
+        throw new IllegalArgumentException("row %d has scale %s and zero point %s".formatted(row, scale[row], zero[row]));
+      }
+    }
+  }
+
+  /** Throws IllegalArgumentException unless a bit width is 2 to 8. */
+  static void checkBits(String what, int bits) {
+    if (bits < 2 || bits > 8) {
+      throw new IllegalArgumentException("%s must have 2 to 8 bits, got %d".formatted(what, bits));
     }
   }
 

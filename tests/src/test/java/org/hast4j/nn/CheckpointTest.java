@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -177,7 +178,18 @@ class CheckpointTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"0.5", "[0.1, \"a\", 3]", "{}", "[1, 2", "[0.2, 0.2, 0]", "[]"})
+  @ValueSource(
+      strings = {
+        "0.5",
+        "[0.1, \"a\", 3]",
+        "{}",
+        "[1, 2",
+        "[0.2, 0.2, 0]",
+        "[]",
+        "null",
+        "[null, 1, 1]",
+        "[1e999, 1, 1]"
+      })
   void aNormalizationMustBeNumbers(String std) {
     Path original = folder.resolve("original.safetensors");
     Checkpoint.write(original, network(CifarResNet.Shortcut.B));
@@ -295,6 +307,79 @@ class CheckpointTest {
               writer.put("layer1.1.conv1.weight", Shape.of(4, 4, 3, 3), new float[144]);
             });
     refused(file, "units");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "layer99999999999.0.conv1.weight",
+        "layer1.99999999999.conv1.weight",
+        "layer0.0.conv1.weight",
+        "features.stage1.unit99999999999.body.conv1.conv.weight",
+        "features.stage1.unit0.body.conv1.conv.weight",
+        "module.fc.bias"
+      })
+  void namesThatNoNetworkHas(String other) {
+    refused(
+        changed(
+            "fc.bias",
+            (name, shape, values, writer) -> {
+              writer.put(name, shape, values);
+              writer.put(other, shape, values);
+            }),
+        "changed.safetensors");
+  }
+
+  @Test
+  void integersForWeights() {
+    refused(
+        changed("bn1.weight", (name, shape, _, writer) -> writer.put(name, shape, new int[4])),
+        "bn1.weight",
+        "I32");
+  }
+
+  @Test
+  void aClassifierOfOneClass() {
+    refused(
+        changed(
+            "fc.weight", (name, _, _, writer) -> writer.put(name, Shape.of(1, 64), new float[64])),
+        "classes");
+  }
+
+  @Test
+  void aClassifierOfTooManyClasses() {
+    refused(
+        changed(
+            "fc.weight",
+            (name, _, _, writer) -> writer.put(name, Shape.of(100_001, 1), new float[100_001])),
+        "100000");
+  }
+
+  @Test
+  void aNormalizationOfOneChannel() {
+    Normalization one = new Normalization(new float[] {.5f}, new float[] {.5f});
+    Network network = network(CifarResNet.Shortcut.A);
+    assertThatThrownBy(() -> new Network(network.topology(), one, network.weights()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("channels");
+    Path file = renamed(network, name -> name, true);
+    assertThatThrownBy(() -> Checkpoint.read(file, Optional.of(one)))
+        .isInstanceOf(CorruptFileException.class);
+  }
+
+  /** Names that are parsed or compared keep their digits wherever the program runs. */
+  @Test
+  void digitsDoNotDependOnTheLocale() {
+    Locale before = Locale.getDefault();
+    try {
+      Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+      assertThat(CifarResNet.of(56, 4, 100, CifarResNet.Shortcut.A).name())
+          .isEqualTo("cifar-resnet56-w4-a-100");
+      assertThat(Checkpoint.canonical("features.stage2.unit11.body.conv1.bn.bias"))
+          .isEqualTo("layer2.10.bn1.bias");
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @ParameterizedTest
