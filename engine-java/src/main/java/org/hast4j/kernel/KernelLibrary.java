@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +15,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
 
-/** A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards. */
+/**
+ * A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards.
+ *
+ * <p>The library is a resource of another artifact (hast4j-native), found through the class loader: its jar may lie on
+ * the class path or, as an automatic module, on the module path.
+ */
 public final class KernelLibrary implements AutoCloseable {
   private static final String DRIVER = "libcuda.so.1";
 
@@ -34,7 +40,7 @@ public final class KernelLibrary implements AutoCloseable {
    * @throws IllegalStateException if this build does not hold it, or it does not load here
    */
   public static KernelLibrary load(Backend backend) {
-    URL resource = KernelLibrary.class.getResource(resource(backend));
+    URL resource = find(backend);
     if (resource == null) {
       throw new IllegalStateException(missing(backend));
     }
@@ -42,11 +48,11 @@ public final class KernelLibrary implements AutoCloseable {
     try {
       Path extracted = resource.getProtocol().equals("file") ? null : extract(resource, backend);
       try {
-        Path file = extracted != null ? extracted : Path.of(resource.getPath());
+        Path file = extracted != null ? extracted : Path.of(resource.toURI());
         return new KernelLibrary(arena, bind(file, arena), backend);
       } finally {
         if (extracted != null) {
-          // The mapping outlives the name: nothing is left behind, however the process ends.
+          // The mapping outlives the name: only a process killed while it loads leaves the copy behind.
           Files.deleteIfExists(extracted);
         }
       }
@@ -54,6 +60,9 @@ public final class KernelLibrary implements AutoCloseable {
       arena.close();
       throw new UncheckedIOException(
           "cannot unpack " + backend.fileName() + " into the temporary folder; is it full or unwritable?", e);
+    } catch (URISyntaxException e) {
+      arena.close();
+      throw new IllegalStateException("cannot locate " + resource, e);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
@@ -62,7 +71,7 @@ public final class KernelLibrary implements AutoCloseable {
 
   /** Says whether a backend can be used, without leaving anything loaded. */
   public static Availability probe(Backend backend) {
-    if (KernelLibrary.class.getResource(resource(backend)) == null) {
+    if (find(backend) == null) {
       return new Availability.Unavailable(List.of(missing(backend)));
     }
     if (backend == Backend.CUDA && !driverLoads()) {
@@ -138,10 +147,16 @@ public final class KernelLibrary implements AutoCloseable {
     }
   }
 
+  /** Where the library is, null if this build does not hold it. */
+  private static URL find(Backend backend) {
+    // Not through the class: in a named module that would look at this module's own resources only.
+    return KernelLibrary.class.getClassLoader().getResource(resource(backend));
+  }
+
   private static String resource(Backend backend) {
     String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
     String arch = System.getProperty("os.arch").equals("amd64") ? "x86_64" : System.getProperty("os.arch");
-    return "/org/hast4j/native/" + os + "-" + arch + "/" + backend.fileName();
+    return "org/hast4j/native/" + os + "-" + arch + "/" + backend.fileName();
   }
 
   private static String missing(Backend backend) {
