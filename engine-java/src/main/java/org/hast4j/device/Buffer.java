@@ -10,13 +10,19 @@ public final class Buffer implements AutoCloseable {
   private final Device device;
   private final String purpose;
   private final long bytes;
+  private final long allocated;
   private long address;
 
-  Buffer(Device device, String purpose, long address, long bytes) {
+  /**
+   * @param bytes asked for
+   * @param allocated at least as many, whole floats
+   */
+  Buffer(Device device, String purpose, long address, long bytes, long allocated) {
     this.device = device;
     this.purpose = purpose;
     this.address = address;
     this.bytes = bytes;
+    this.allocated = allocated;
   }
 
   /**
@@ -36,6 +42,7 @@ public final class Buffer implements AutoCloseable {
     return address + offset;
   }
 
+  /** Bytes that were asked for; the ledger counts what was allocated. */
   public long bytes() {
     return bytes;
   }
@@ -71,22 +78,25 @@ public final class Buffer implements AutoCloseable {
   }
 
   private void upload(long offset, MemorySegment host) {
+    device.checkOwner();
     device.kernels().memoryUpload(address(offset, host.byteSize()), host, device.stream());
   }
 
   private void download(long offset, MemorySegment host) {
+    device.checkOwner();
     device.kernels().memoryDownload(host, address(offset, host.byteSize()), device.stream());
   }
 
   /** Sets all of it to zero bytes. */
   public void clear() {
-    device.kernels().fillFwd(address(0, bytes), bytes / Float.BYTES, 0, device.stream());
+    device.checkOwner();
+    device.kernels().fillFwd(address(0, bytes), allocated / Float.BYTES, 0, device.stream());
   }
 
   @Override
   public void close() {
     if (address != 0) {
-      device.release(purpose, address, bytes);
+      device.release(purpose, address, allocated);
       address = 0;
     }
   }

@@ -7,7 +7,7 @@ import org.hast4j.kernel.Kernels;
 
 /**
  * One device of one backend with its stream and its memory. It belongs to the thread that opened it. Closing it closes
- * the library; every buffer must be closed before.
+ * the library; every buffer should be closed before.
  */
 public final class Device implements AutoCloseable {
   // The ABI's alignment and the planner's: whole buffers are multiples of it, so clearing one never misses a tail.
@@ -19,6 +19,7 @@ public final class Device implements AutoCloseable {
   private final long stream;
   private final MemoryLedger ledger = new MemoryLedger();
   private final Thread owner = Thread.currentThread();
+  private boolean closed;
 
   private Device(KernelLibrary library, int ordinal, int threads, long stream) {
     this.library = library;
@@ -82,16 +83,26 @@ public final class Device implements AutoCloseable {
           e);
     }
     ledger.add(purpose, size);
-    return new Buffer(this, purpose, address, size);
+    return new Buffer(this, purpose, address, bytes, size);
   }
 
   void release(String purpose, long address, long bytes) {
-    kernels().memoryFree(address, ordinal);
+    checkThread();
+    if (!closed) {
+      kernels().memoryFree(address, ordinal);
+    }
     ledger.remove(purpose, bytes);
   }
 
-  /** Fails unless called by the thread that opened the device. */
+  /** Fails unless called by the thread that opened the device, and before it is closed. */
   public void checkOwner() {
+    checkThread();
+    if (closed) {
+      throw new IllegalStateException("the device is closed");
+    }
+  }
+
+  private void checkThread() {
     if (Thread.currentThread() != owner) {
       throw new IllegalStateException(
           "the device belongs to " + owner + ", not to " + Thread.currentThread() + ": open one per thread");
@@ -100,6 +111,7 @@ public final class Device implements AutoCloseable {
 
   /** Waits for everything launched so far. */
   public void synchronize() {
+    checkOwner();
     kernels().streamSynchronize(stream);
   }
 
@@ -129,12 +141,25 @@ public final class Device implements AutoCloseable {
     return kernels().deviceDescribe(ordinal);
   }
 
+  /**
+   * Closes the device for good.
+   *
+   * @throws IllegalStateException if memory is still in use, which is lost then; or if another thread opened the device
+   */
   @Override
   public void close() {
-    if (ledger.bytes() != 0) {
-      throw new IllegalStateException("device memory still in use, close it first: " + ledger);
+    checkThread();
+    if (closed) {
+      return;
     }
-    kernels().streamDestroy(stream);
-    library.close();
+    closed = true;
+    try {
+      kernels().streamDestroy(stream);
+    } finally {
+      library.close();
+    }
+    if (ledger.bytes() != 0) {
+      throw new IllegalStateException("device memory still in use, close it before the device: " + ledger);
+    }
   }
 }

@@ -1,17 +1,21 @@
 package org.hast4j.exec;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.graph.Storage;
 
 /**
  * The device buffers behind storages. Programs that name the same storage share its buffer. A storage gets its buffer,
- * cleared to zero, when first asked for.
+ * cleared to zero, when first asked for. Closing it frees all of them and the slabs of the programs.
  */
 public final class Memory implements AutoCloseable {
   private final Device device;
   private final LinkedHashMap<Storage, Buffer> buffers = new LinkedHashMap<>();
+  private final List<Buffer> slabs = new ArrayList<>();
+  private boolean closed;
 
   public Memory(Device device) {
     this.device = device;
@@ -25,11 +29,33 @@ public final class Memory implements AutoCloseable {
   public Buffer buffer(Storage storage) {
     Buffer buffer = buffers.get(storage);
     if (buffer == null) {
+      checkOpen();
       buffer = device.allocate(storage.name(), storage.bytes());
       buffer.clear();
       buffers.put(storage, buffer);
     }
     return buffer;
+  }
+
+  /** Device memory that belongs to no storage: a program's slab. */
+  Buffer allocate(String name, long bytes) {
+    checkOpen();
+    Buffer slab = device.allocate(name, bytes);
+    slabs.add(slab);
+    return slab;
+  }
+
+  /** Gives back what {@link #allocate} gave. */
+  void release(Buffer slab) {
+    slabs.remove(slab);
+    slab.close();
+  }
+
+  /** Fails once this is closed. */
+  void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("the memory is closed");
+    }
   }
 
   /** A new array of {@code count} floats from the start of a storage. */
@@ -65,6 +91,9 @@ public final class Memory implements AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
+    slabs.reversed().forEach(Buffer::close);
+    slabs.clear();
     buffers.sequencedValues().reversed().forEach(Buffer::close);
     buffers.clear();
   }

@@ -17,14 +17,17 @@ import org.hast4j.plan.Plan;
  * the heap or the device, and reads nothing back; results lie in the storages the graph kept them in.
  */
 public final class Program implements AutoCloseable {
+  private final Memory memory;
   private final Device device;
   private final Plan plan;
   private final Buffer slab;
   private final KernelCall[] calls;
   private final String[] labels;
+  private boolean closed;
 
-  private Program(Device device, Plan plan, Buffer slab, List<KernelCall> calls, List<String> labels) {
-    this.device = device;
+  private Program(Memory memory, Plan plan, Buffer slab, List<KernelCall> calls, List<String> labels) {
+    this.memory = memory;
+    device = memory.device();
     this.plan = plan;
     this.slab = slab;
     this.calls = calls.toArray(KernelCall[]::new);
@@ -37,10 +40,9 @@ public final class Program implements AutoCloseable {
    * @param name what the program's slab is for, in memory reports
    */
   public static Program compile(String name, Graph graph, Memory memory) {
-    Device device = memory.device();
-    Kernels kernels = device.kernels();
+    Kernels kernels = memory.device().kernels();
     Plan plan = Plan.of(graph, node -> Workspaces.bytes(node, kernels));
-    Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
+    Buffer slab = plan.slabBytes() == 0 ? null : memory.allocate(name, plan.slabBytes());
     List<KernelCall> calls = new ArrayList<>();
     List<String> labels = new ArrayList<>();
     for (Plan.Step step : plan.steps()) {
@@ -50,7 +52,7 @@ public final class Program implements AutoCloseable {
         labels.add(step.node().label());
       }
     }
-    return new Program(device, plan, slab, calls, labels);
+    return new Program(memory, plan, slab, calls, labels);
   }
 
   private static long address(Location location, Memory memory, Buffer slab) {
@@ -64,10 +66,11 @@ public final class Program implements AutoCloseable {
   /**
    * Runs every launch once, in order.
    *
+   * @throws IllegalStateException if the program or its memory is closed
    * @throws KernelException naming the operation that failed
    */
   public void run() {
-    device.checkOwner();
+    checkUsable();
     Kernels kernels = device.kernels();
     long stream = device.stream();
     for (int i = 0; i < calls.length; i++) {
@@ -81,7 +84,7 @@ public final class Program implements AutoCloseable {
 
   /** Runs once and gives the seconds spent per operation, in order of first appearance. */
   public Map<String, Double> profile() {
-    device.checkOwner();
+    checkUsable();
     Map<String, Double> seconds = new LinkedHashMap<>();
     for (int i = 0; i < calls.length; i++) {
       long start = System.nanoTime();
@@ -92,9 +95,12 @@ public final class Program implements AutoCloseable {
     return seconds;
   }
 
-  /** Kernel launches of one run. */
-  public int launches() {
-    return calls.length;
+  private void checkUsable() {
+    device.checkOwner();
+    memory.checkOpen();
+    if (closed) {
+      throw new IllegalStateException("the program is closed");
+    }
   }
 
   public Plan plan() {
@@ -103,8 +109,9 @@ public final class Program implements AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
     if (slab != null) {
-      slab.close();
+      memory.release(slab);
     }
   }
 }
