@@ -35,10 +35,31 @@ public record Recipe(
       float statisticsWeight,
       boolean scaleByStatistics,
       boolean augment,
-      Plateau plateau) {}
+      Plateau plateau) {
+    public Synthesis {
+      atLeast(1, images, "synthesis.images");
+      atLeast(1, batch, "synthesis.batch");
+      if (images % batch != 0) {
+        throw new IllegalArgumentException(
+            "synthesis.images (%d) must be a multiple of synthesis.batch (%d)".formatted(images, batch));
+      }
+      atLeast(1, iterations, "synthesis.iterations");
+      positive(learningRate, "synthesis.learning-rate");
+      atLeastZero(beta, "synthesis.beta");
+      atLeastZero(gamma, "synthesis.gamma");
+      atLeastZero(statisticsWeight, "synthesis.statistics-weight");
+    }
+  }
 
   /** ReduceLROnPlateau. */
-  public record Plateau(float factor, int patience, float threshold, float minLearningRate) {}
+  public record Plateau(float factor, int patience, float threshold, float minLearningRate) {
+    public Plateau {
+      check(factor > 0 && factor < 1, "above 0 and below 1", factor, "synthesis.plateau.factor");
+      atLeast(0, patience, "synthesis.plateau.patience");
+      share(threshold, "synthesis.plateau.threshold");
+      atLeastZero(minLearningRate, "synthesis.plateau.min-learning-rate");
+    }
+  }
 
   /** Where calibration images come from. */
   public enum Source {
@@ -56,7 +77,16 @@ public record Recipe(
       float statisticsWeight,
       boolean scaleByStatistics,
       float momentum,
-      RangeRule rule) {}
+      RangeRule rule) {
+    public Calibration {
+      atLeast(1, iterations, "calibration.iterations");
+      atLeast(1, batch, "calibration.batch");
+      atLeast(1, latent, "calibration.latent");
+      positive(learningRate, "calibration.learning-rate");
+      atLeastZero(statisticsWeight, "calibration.statistics-weight");
+      share(momentum, "calibration.momentum");
+    }
+  }
 
   /** How the learning rate falls. */
   public enum Schedule {
@@ -85,6 +115,27 @@ public record Recipe(
       int epochSteps,
       float decayFactor,
       List<Integer> decayEpochs) {
+    public FineTuning {
+      decayEpochs = List.copyOf(decayEpochs);
+      atLeast(0, steps, "fine-tuning.steps");
+      atLeast(1, batch, "fine-tuning.batch");
+      positive(learningRate, "fine-tuning.learning-rate");
+      share(momentum, "fine-tuning.momentum");
+      atLeastZero(weightDecay, "fine-tuning.weight-decay");
+      positive(temperature, "fine-tuning.temperature");
+      atLeastZero(alpha, "fine-tuning.alpha");
+      atLeastZero(lambda, "fine-tuning.lambda");
+      atLeastZero(epsilon, "fine-tuning.epsilon");
+      check(
+          cropScaleMin > 0 && cropScaleMin <= 1,
+          "above 0 and at most 1",
+          cropScaleMin,
+          "fine-tuning.crop-scale-min");
+      atLeast(1, epochSteps, "fine-tuning.epoch-steps");
+      atLeastZero(decayFactor, "fine-tuning.decay-factor");
+      decayEpochs.forEach(epoch -> atLeast(0, epoch, "fine-tuning.decay-epochs"));
+    }
+
     /** Learning rate of an epoch, counted from 0, before it is scaled by the weights. */
     public float learningRate(long epoch) {
       return switch (schedule) {
@@ -154,9 +205,9 @@ public record Recipe(
     }
     Synthesis synthesis =
         new Synthesis(
-            positive(c, "synthesis.images"),
-            positive(c, "synthesis.batch"),
-            positive(c, "synthesis.iterations"),
+            c.getInt("synthesis.images"),
+            c.getInt("synthesis.batch"),
+            c.getInt("synthesis.iterations"),
             number(c, "synthesis.learning-rate"),
             number(c, "synthesis.beta"),
             c.getBoolean("synthesis.hard") ? number(c, "synthesis.gamma") : 0,
@@ -165,20 +216,15 @@ public record Recipe(
             c.getBoolean("synthesis.augment"),
             new Plateau(
                 number(c, "synthesis.plateau.factor"),
-                positive(c, "synthesis.plateau.patience"),
+                c.getInt("synthesis.plateau.patience"),
                 number(c, "synthesis.plateau.threshold"),
                 number(c, "synthesis.plateau.min-learning-rate")));
-    if (synthesis.images() % synthesis.batch() != 0) {
-      throw new IllegalArgumentException(
-          "synthesis.images (%d) must be a multiple of synthesis.batch (%d)"
-              .formatted(synthesis.images(), synthesis.batch()));
-    }
     Calibration calibration =
         new Calibration(
             c.getEnum(Source.class, "calibration.source"),
-            positive(c, "calibration.iterations"),
-            positive(c, "calibration.batch"),
-            positive(c, "calibration.latent"),
+            c.getInt("calibration.iterations"),
+            c.getInt("calibration.batch"),
+            c.getInt("calibration.latent"),
             number(c, "calibration.learning-rate"),
             number(c, "calibration.statistics-weight"),
             c.getBoolean("calibration.scale-by-statistics"),
@@ -187,7 +233,7 @@ public record Recipe(
     FineTuning fineTuning =
         new FineTuning(
             c.getInt("fine-tuning.steps"),
-            positive(c, "fine-tuning.batch"),
+            c.getInt("fine-tuning.batch"),
             number(c, "fine-tuning.learning-rate"),
             c.getBoolean("fine-tuning.scale-by-weights"),
             c.getEnum(Schedule.class, "fine-tuning.schedule"),
@@ -200,34 +246,37 @@ public record Recipe(
             c.getBoolean("fine-tuning.alignment"),
             c.getBoolean("fine-tuning.promotion"),
             number(c, "fine-tuning.crop-scale-min"),
-            positive(c, "fine-tuning.epoch-steps"),
+            c.getInt("fine-tuning.epoch-steps"),
             number(c, "fine-tuning.decay-factor"),
             c.getIntList("fine-tuning.decay-epochs"));
-    if (fineTuning.steps() < 0) {
-      throw new IllegalArgumentException("fine-tuning.steps must be at least 0, got " + fineTuning.steps());
-    }
-    if (fineTuning.cropScaleMin() <= 0 || fineTuning.cropScaleMin() > 1) {
-      throw new IllegalArgumentException(
-          "fine-tuning.crop-scale-min must be above 0 and at most 1, got " + fineTuning.cropScaleMin());
-    }
     String rendered =
         c.root().render(ConfigRenderOptions.defaults().setOriginComments(false).setComments(false).setJson(false));
     return new Recipe(synthesis, calibration, fineTuning, rendered);
   }
 
-  private static int positive(Config config, String path) {
-    int value = config.getInt(path);
-    if (value < 1) {
-      throw new IllegalArgumentException(path + " must be at least 1, got " + value);
-    }
-    return value;
+  private static float number(Config config, String path) {
+    return (float) config.getDouble(path);
   }
 
-  private static float number(Config config, String path) {
-    float value = (float) config.getDouble(path);
-    if (!Float.isFinite(value) || value < 0) {
-      throw new IllegalArgumentException(path + " must be a number of at least 0, got " + value);
+  private static void check(boolean right, String rule, Object value, String path) {
+    if (!right) {
+      throw new IllegalArgumentException("%s must be %s, got %s".formatted(path, rule, value));
     }
-    return value;
+  }
+
+  private static void atLeast(int least, int value, String path) {
+    check(value >= least, "at least " + least, value, path);
+  }
+
+  private static void atLeastZero(float value, String path) {
+    check(value >= 0 && Float.isFinite(value), "a number of at least 0", value, path);
+  }
+
+  private static void positive(float value, String path) {
+    check(value > 0 && Float.isFinite(value), "a number above 0", value, path);
+  }
+
+  private static void share(float value, String path) {
+    check(value >= 0 && value < 1, "at least 0 and below 1", value, path);
   }
 }
