@@ -136,7 +136,7 @@ public final class Hast {
       int images =
           switch (job.images()) {
             case Images.Synthesised _ -> job.recipe().synthesis().images();
-            case Images.Stored stored -> SyntheticSet.count(stored.file(), network.topology());
+            case Images.Stored stored -> SyntheticSet.count(stored.file(), network);
             case Images.Real real -> real.set().count();
           };
       pool = Pool.of(network.topology(), images);
@@ -155,7 +155,7 @@ public final class Hast {
     void toImages() {
       switch (job.images()) {
         case Images.Synthesised _ -> synthesise();
-        case Images.Stored stored -> SyntheticSet.read(stored.file(), memory, pool);
+        case Images.Stored stored -> SyntheticSet.read(stored.file(), job.teacher(), memory, pool);
         case Images.Real real -> real(real.set());
       }
     }
@@ -184,7 +184,7 @@ public final class Hast {
 
     private void synthesise() {
       if (past(Stage.SYNTHESIS)) {
-        SyntheticSet.read(directory.synthetic(), memory, pool);
+        SyntheticSet.read(directory.synthetic(), job.teacher(), memory, pool);
         return;
       }
       Recipe.Synthesis recipe = job.recipe().synthesis();

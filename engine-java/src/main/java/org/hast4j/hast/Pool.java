@@ -11,8 +11,19 @@ import org.hast4j.nn.Topology;
  * @param labels [count]
  */
 public record Pool(Storage images, Storage labels, TensorType imageType) {
-  /** A pool for {@code count} images of a network's input size. */
+  /**
+   * A pool for {@code count} images of a network's input size.
+   *
+   * @throws IllegalArgumentException if that is more than fits into one array
+   */
   public static Pool of(Topology topology, int count) {
+    long size = (long) topology.height() * topology.width() * topology.channels();
+    if (count * size > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "%d images of %dx%dx%d are too many: at most %d of them fit"
+              .formatted(
+                  count, topology.height(), topology.width(), topology.channels(), Integer.MAX_VALUE / size));
+    }
     TensorType type =
         TensorType.f32(count, topology.height(), topology.width(), topology.channels());
     return new Pool(

@@ -15,6 +15,8 @@ import org.hast4j.tensor.Shape;
 final class SyntheticSet {
   private static final String IMAGES = "images";
   private static final String LABELS = "labels";
+  private static final String MEAN = "mean";
+  private static final String STD = "std";
 
   private SyntheticSet() {}
 
@@ -26,26 +28,64 @@ final class SyntheticSet {
     Normalization normalization = teacher.normalization();
     new Safetensors.Writer()
         .metadata("source_sha256", sourceSha256)
-        .metadata("mean", Arrays.toString(normalization.mean()))
-        .metadata("std", Arrays.toString(normalization.std()))
+        .metadata(MEAN, Arrays.toString(normalization.mean()))
+        .metadata(STD, Arrays.toString(normalization.std()))
         .put(IMAGES, nchw, Checkpoint.toOihw(memory.floats(pool.images()), nhwc))
         .put(LABELS, Shape.of(labels.length), labels)
         .write(file);
   }
 
-  /** Number of images in a file, after checking that a network can take them. */
-  static int count(Path file, Topology topology) {
-    Shape shape = Safetensors.read(file).tensor(IMAGES).shape();
+  /**
+   * Number of images in a file, after checking that they are a network's.
+   *
+   * @throws CorruptFileException if images or labels are not what the network takes
+   * @throws IllegalArgumentException if the images are normalised for another network
+   */
+  static int count(Path file, Network network) {
+    Safetensors set = Safetensors.read(file);
+    Topology topology = network.topology();
+    Shape shape = set.tensor(IMAGES).shape();
+    if (shape.rank() != 4) {
+      throw new CorruptFileException(file, "its images are %s, not [count, c, h, w]".formatted(shape));
+    }
     Shape expected =
         Shape.of(shape.size(0), topology.channels(), topology.height(), topology.width());
     if (!shape.equals(expected)) {
       throw new CorruptFileException(
           file, "its images are %s, %s takes %s".formatted(shape, topology.name(), expected));
     }
+    long[] labels = set.tensor(LABELS).longs();
+    if (labels.length != shape.size(0)) {
+      throw new CorruptFileException(
+          file, "it holds %d labels for %d images".formatted(labels.length, shape.size(0)));
+    }
+    for (long label : labels) {
+      if (label < 0 || label >= topology.classes()) {
+        throw new CorruptFileException(
+            file, "label %d is not among the %d classes of %s".formatted(label, topology.classes(), topology.name()));
+      }
+    }
+    Normalization normalization = network.normalization();
+    same(file, set, MEAN, normalization.mean());
+    same(file, set, STD, normalization.std());
     return Math.toIntExact(shape.size(0));
   }
 
-  static void read(Path file, Memory memory, Pool pool) {
+  private static void same(Path file, Safetensors set, String key, float[] expected) {
+    String found = set.metadata().get(key);
+    if (found != null && !found.equals(Arrays.toString(expected))) {
+      throw new IllegalArgumentException(
+          "the images in %s are normalised by the %s %s, the network by %s: synthesise them from this network"
+              .formatted(file, key, found, Arrays.toString(expected)));
+    }
+  }
+
+  static void read(Path file, Network network, Memory memory, Pool pool) {
+    int count = count(file, network);
+    if (count != pool.count()) {
+      throw new CorruptFileException(
+          file, "it holds %d images instead of %d".formatted(count, pool.count()));
+    }
     Safetensors set = Safetensors.read(file);
     Safetensors.Tensor images = set.tensor(IMAGES);
     float[] pixels = images.floats();
