@@ -1,11 +1,13 @@
 package org.hast4j.hast;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.nn.Generator;
+import org.hast4j.nn.Layer;
 import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
@@ -20,15 +22,22 @@ final class Initialisation {
   static Map<String, float[]> network(Topology topology, long seed) {
     RandomGenerator random = RandomGeneratorFactory.of(ALGORITHM).create(seed);
     Map<String, float[]> weights = new LinkedHashMap<>();
+    Map<String, Long> linearInputs = new HashMap<>();
+    for (Topology.Unit unit : topology.units()) {
+      if (unit.layer() instanceof Layer.Linear linear) {
+        linearInputs.put(unit.name(), linear.inputs());
+      }
+    }
     Slots parameters = Slots.parameters(topology);
     for (String name : parameters.names()) {
       Shape shape = parameters.get(name).type().shape();
       float[] values = new float[Math.toIntExact(shape.elements())];
+      Long inputs = linearInputs.get(name.substring(0, name.lastIndexOf('.')));
       if (shape.rank() == 4) {
         double std = Math.sqrt(2.0 / (shape.size(0) * shape.size(1) * shape.size(2)));
         normal(values, std, random);
-      } else if (name.startsWith("fc.")) {
-        uniform(values, 1 / Math.sqrt(parameters.get("fc.weight").type().shape().size(1)), random);
+      } else if (inputs != null) {
+        uniform(values, 1 / Math.sqrt(inputs), random);
       } else if (name.endsWith(".weight")) {
         Arrays.fill(values, 1);
       }

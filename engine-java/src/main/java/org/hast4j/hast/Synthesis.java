@@ -3,6 +3,7 @@ package org.hast4j.hast;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
 import org.hast4j.exec.Memory;
@@ -57,6 +58,8 @@ public final class Synthesis implements AutoCloseable {
   private final Program start;
   private final Program plain;
   private final Program augmented;
+  private final boolean[] augments;
+  private int decided = -1;
 
   /** Prepares synthesis for a teacher whose parameters lie on the device. */
   public Synthesis(Memory memory, Parameters teacher, Recipe.Synthesis recipe, long seed) {
@@ -72,6 +75,7 @@ public final class Synthesis implements AutoCloseable {
     firstMoment = Storage.of("synthesis first moment", batchType);
     secondMoment = Storage.of("synthesis second moment", batchType);
     order = Storage.of("synthesis order", labelType);
+    augments = new boolean[recipe.iterations()];
     start = Program.compile("synthesis start", startGraph(), memory);
     plain = Program.compile("synthesis workspace", iterationGraph(teacher, false), memory);
     augmented =
@@ -164,20 +168,32 @@ public final class Synthesis implements AutoCloseable {
     memory.buffer(secondMoment).clear();
     memory.buffer(iteration).upload(0, new long[] {0});
     memory.buffer(plateau).upload(0, new float[] {recipe.learningRate(), Float.POSITIVE_INFINITY, 0});
+    decide(batch);
   }
 
   /** One iteration on the current batch; {@code index} counts from 0 within it. */
   public void iterate(int batch, int index) {
-    if (recipe.augment() && augments(batch, index)) {
+    if (batch != decided) {
+      // Also when an interrupted batch goes on, which does not begin anew.
+      decide(batch);
+    }
+    if (augments[index]) {
       augmented.run();
     } else {
       plain.run();
     }
   }
 
-  private boolean augments(int batch, int index) {
-    long point = seed + (long) batch * recipe.iterations() + index;
-    return RandomGeneratorFactory.of("L64X128MixRandom").create(point).nextBoolean();
+  /** Tosses the coins of a batch: which iterations augment. */
+  private void decide(int batch) {
+    if (recipe.augment()) {
+      RandomGeneratorFactory<RandomGenerator> coins = RandomGeneratorFactory.of("L64X128MixRandom");
+      for (int index = 0; index < augments.length; index++) {
+        long point = seed + (long) batch * recipe.iterations() + index;
+        augments[index] = coins.create(point).nextBoolean();
+      }
+    }
+    decided = batch;
   }
 
   /** Losses of the last iteration, read back from the device. */

@@ -81,6 +81,11 @@ public final class Training implements AutoCloseable {
       throw new IllegalArgumentException(
           "%s tells %d classes apart, the images have %d".formatted(topology.name(), topology.classes(), set.classes()));
     }
+    if (schedule.batch() < 1 || schedule.batch() > set.count()) {
+      throw new IllegalArgumentException(
+          "batches of %d images cannot be drawn from %d: choose a batch from 1 to %d"
+              .formatted(schedule.batch(), set.count(), set.count()));
+    }
     this.memory = memory;
     this.topology = topology;
     this.normalization = normalization;
