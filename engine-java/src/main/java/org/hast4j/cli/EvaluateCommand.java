@@ -10,10 +10,6 @@ import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.hast.Evaluation;
-import org.hast4j.hast.Quantisation;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantisedNetwork;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -81,24 +77,16 @@ final class EvaluateCommand implements Runnable {
         Meter meter =
             reporter.meter(
                 file.path().getFileName().toString(), Meter.Unit.IMAGES, 0, images.count())) {
-      Parameters parameters = new Parameters(file.network().topology(), "evaluated");
-      parameters.upload(memory, file.network());
-      try (Evaluation evaluation = Evaluation.of(memory, parameters, 0, mode(memory, file))) {
+      try (Evaluation evaluation = evaluation(memory, file)) {
         return evaluation.classify(images, file.network().normalization(), meter::at);
       }
     }
   }
 
-  /** Weights come dequantised; activations are quantised on the file's ranges. */
-  private static Mode mode(Memory memory, NetworkFile file) {
-    if (file.quantised().isEmpty()) {
-      return new Mode.Evaluation();
-    }
-    QuantisedNetwork network = file.quantised().get();
-    Quantisation quantisation =
-        Quantisation.of(network.topology(), network.weightBits(), network.activationBits());
-    memory.buffer(quantisation.ranges()).upload(0, network.ranges());
-    return new Mode.Quantised(network.activationBits(), quantisation.ranges());
+  private static Evaluation evaluation(Memory memory, NetworkFile file) {
+    return file.quantised()
+        .map(network -> Evaluation.of(memory, network, Evaluation.BATCH))
+        .orElseGet(() -> Evaluation.of(memory, file.network(), Evaluation.BATCH));
   }
 
   private double agreement(Device opened, NetworkFile other, ImageSet images, int[] classes) {

@@ -1,5 +1,7 @@
 package org.hast4j.hast;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Normalization;
 import org.hast4j.exec.Memory;
@@ -10,31 +12,92 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
+import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
+import org.hast4j.quant.QuantisedNetwork;
 
-/** Classifies images with a network, float or quantised, and counts what it gets right. */
+/**
+ * Classifies images with a network, float or quantised, and counts what it gets right.
+ *
+ * <p>For single images in a service: {@code Evaluation.of(memory, network, 1)} and {@link #run}, which allocates nothing.
+ */
 public final class Evaluation implements AutoCloseable {
-  /** Images per run of the program: enough to keep every core busy, small enough to stay near the caches. */
+  /** Images per run of the program unless said otherwise: enough to keep every core busy, small enough to stay near the caches. */
   public static final int BATCH = 128;
 
   private final Memory memory;
   private final Topology topology;
+  private final int batch;
   private final Storage images;
   private final Storage logits;
+  private final List<Storage> owned;
   private final Program program;
 
-  private Evaluation(Memory memory, Topology topology, Storage images, Storage logits, Program program) {
+  private Evaluation(
+      Memory memory, Parameters parameters, int weightBits, Mode mode, int batch, List<Storage> owned) {
+    if (batch < 1) {
+      throw new IllegalArgumentException("a batch needs at least 1 image, got " + batch);
+    }
     this.memory = memory;
-    this.topology = topology;
-    this.images = images;
-    this.logits = logits;
-    this.program = program;
+    this.topology = parameters.topology();
+    this.batch = batch;
+    Graph graph = new Graph();
+    TensorType type = TensorType.f32(batch, topology.height(), topology.width(), topology.channels());
+    images = Storage.of("evaluation images", type);
+    logits = Storage.of("evaluation logits", TensorType.f32(batch, topology.classes()));
+    this.owned = new ArrayList<>(owned);
+    this.owned.add(images);
+    this.owned.add(logits);
+    var values = parameters.values(graph);
+    if (weightBits > 0) {
+      values = Parameters.quantised(graph, topology, values, weightBits);
+    }
+    Value x = graph.variable(images, type);
+    graph.keep(Forward.of(graph, "evaluation", topology, values, x, mode).logits(), logits);
+    program = Program.compile("evaluation workspace", graph, memory);
+  }
+
+  /**
+   * Evaluates a quantised network as it stands in a file: the weights its levels mean, activations quantised on its
+   * ranges. The device memory of both belongs to the evaluation.
+   *
+   * @param batch images per run of the program
+   */
+  public static Evaluation of(Memory memory, QuantisedNetwork network, int batch) {
+    Quantisation quantisation =
+        Quantisation.of(network.topology(), network.weightBits(), network.activationBits());
+    memory.buffer(quantisation.ranges()).upload(0, network.ranges());
+    return owning(
+        memory,
+        network.dequantised(),
+        new Mode.Quantised(network.activationBits(), quantisation.ranges()),
+        batch,
+        List.of(quantisation.ranges()));
+  }
+
+  /**
+   * Evaluates a full-precision network. The device memory of its weights belongs to the evaluation.
+   *
+   * @param batch images per run of the program
+   */
+  public static Evaluation of(Memory memory, Network network, int batch) {
+    return owning(memory, network, new Mode.Evaluation(), batch, List.of());
+  }
+
+  private static Evaluation owning(
+      Memory memory, Network network, Mode mode, int batch, List<Storage> more) {
+    Parameters parameters = new Parameters(network.topology(), "evaluated");
+    parameters.upload(memory, network);
+    List<Storage> owned = new ArrayList<>(more);
+    owned.add(parameters.trainedStorage());
+    owned.add(parameters.statisticsStorage());
+    return new Evaluation(memory, parameters, 0, mode, batch, owned);
   }
 
   /** Evaluates parameters as they lie on the device, float weights and activations. */
   public static Evaluation of(Memory memory, Parameters parameters) {
-    return of(memory, parameters, 0, new Mode.Evaluation());
+    return of(memory, parameters, 0, new Mode.Evaluation(), BATCH);
   }
 
   /**
@@ -44,19 +107,17 @@ public final class Evaluation implements AutoCloseable {
    * @param mode {@link Mode.Evaluation} or {@link Mode.Quantised}
    */
   public static Evaluation of(Memory memory, Parameters parameters, int weightBits, Mode mode) {
-    Topology topology = parameters.topology();
-    Graph graph = new Graph();
-    TensorType batch = TensorType.f32(BATCH, topology.height(), topology.width(), topology.channels());
-    Storage images = Storage.of("evaluation images", batch);
-    Storage logits = Storage.of("evaluation logits", TensorType.f32(BATCH, topology.classes()));
-    var values = parameters.values(graph);
-    if (weightBits > 0) {
-      values = Parameters.quantised(graph, topology, values, weightBits);
-    }
-    Value x = graph.variable(images, batch);
-    graph.keep(Forward.of(graph, "evaluation", topology, values, x, mode).logits(), logits);
-    return new Evaluation(
-        memory, topology, images, logits, Program.compile("evaluation workspace", graph, memory));
+    return of(memory, parameters, weightBits, mode, BATCH);
+  }
+
+  /**
+   * The same with a batch of the caller's choice.
+   *
+   * @param batch images per run of the program
+   */
+  public static Evaluation of(
+      Memory memory, Parameters parameters, int weightBits, Mode mode, int batch) {
+    return new Evaluation(memory, parameters, weightBits, mode, batch, List.of());
   }
 
   /** Hears the progress of an evaluation: images done. */
@@ -78,10 +139,10 @@ public final class Evaluation implements AutoCloseable {
           "%d images of %d values expected, got %d values".formatted(count, size, pixels.length));
     }
     float[] all = new float[count * topology.classes()];
-    float[] in = new float[BATCH * size];
-    float[] out = new float[BATCH * topology.classes()];
-    for (int start = 0; start < count; start += BATCH) {
-      int n = Math.min(BATCH, count - start);
+    float[] in = new float[batch * size];
+    float[] out = new float[batch * topology.classes()];
+    for (int start = 0; start < count; start += batch) {
+      int n = Math.min(batch, count - start);
       System.arraycopy(pixels, start * size, in, 0, n * size);
       run(in, out);
       System.arraycopy(out, 0, all, start * topology.classes(), n * topology.classes());
@@ -89,7 +150,14 @@ public final class Evaluation implements AutoCloseable {
     return all;
   }
 
-  private void run(float[] in, float[] out) {
+  /**
+   * Logits of one batch. Allocates nothing.
+   *
+   * @param in [batch, h, w, c], normalised
+   * @param out [batch, classes], overwritten
+   * @throws IndexOutOfBoundsException if an array is longer than that
+   */
+  public void run(float[] in, float[] out) {
     memory.buffer(images).upload(0, in);
     program.run();
     memory.buffer(logits).download(0, out);
@@ -109,10 +177,10 @@ public final class Evaluation implements AutoCloseable {
                   set.height(), set.width(), set.channels()));
     }
     int[] classes = new int[set.count()];
-    float[] in = new float[BATCH * set.imageSize()];
-    float[] out = new float[BATCH * topology.classes()];
-    for (int start = 0; start < set.count(); start += BATCH) {
-      int n = Math.min(BATCH, set.count() - start);
+    float[] in = new float[batch * set.imageSize()];
+    float[] out = new float[batch * topology.classes()];
+    for (int start = 0; start < set.count(); start += batch) {
+      int n = Math.min(batch, set.count() - start);
       set.normalize(start, start + n, normalization, in);
       run(in, out);
       for (int i = 0; i < n; i++) {
@@ -170,7 +238,6 @@ public final class Evaluation implements AutoCloseable {
   @Override
   public void close() {
     program.close();
-    memory.free(images);
-    memory.free(logits);
+    owned.forEach(memory::free);
   }
 }
