@@ -81,8 +81,9 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
           const Group in = group(p, rows, g);
           const int64_t length = in.length;
           const float* __restrict u = job.u + start + in.offset;
-          const float* __restrict a = addend ? job.addend + start + in.offset : nullptr;
-          float* __restrict y = job.y + start + in.offset;
+          // y may be the addend, element by element.
+          const float* a = addend ? job.addend + start + in.offset : nullptr;
+          float* y = job.y + start + in.offset;
           uint8_t* __restrict m = mask ? job.mask + start + in.offset : nullptr;
           if constexpr (moments) {
             // This block's u is in the L1 cache and its y was asked for: use the time to ask for the next u.

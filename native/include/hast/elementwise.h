@@ -28,7 +28,7 @@ HAST_API int32_t hast_tanh_bwd_f32(float* dx,                       /* out [n], 
                                    const float* dy, const float* y, /* [n] */
                                    int64_t n, void* stream) HAST_NOEXCEPT;
 
-/* Difficulty promotion: y = x + epsilon * sign(g), sign(0) = 0, sign(NaN) = NaN. y may be x. */
+/* Difficulty promotion: y = x + epsilon * sign(g), sign(0) = 0, sign(NaN) = NaN. y may be x or g. */
 HAST_API int32_t hast_sign_perturb_fwd_f32(float* y,                       /* out [n] */
                                            const float* x, const float* g, /* [n] */
                                            int64_t n, float epsilon, void* stream) HAST_NOEXCEPT;

@@ -18,7 +18,8 @@ HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] 
  * v = f + addend;  mask = v > 0;  y = fake_quant(activation(v))
  * Given mean and variance are the running ones (evaluation) or hast_bn_stats_fwd's (training). One pass over u.
  * Optional outputs, NULL to leave out: mask; batch_mean and batch_variance, the statistics of u itself;
- * attention[n, c] = mean over hw of f². Optional inputs: addend; gamma and beta (1 and 0); range (no quantisation). */
+ * attention[n, c] = mean over hw of f². Optional inputs: addend; gamma and beta (1 and 0); range (no quantisation).
+ * y may be addend. */
 HAST_API int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) HAST_NOEXCEPT;
 HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                   /* out [n, hw, c] */
                                      uint8_t* mask,                              /* out [n, hw, c] or NULL */
