@@ -4,7 +4,6 @@ module org.hast4j.engine {
   requires com.fasterxml.jackson.databind;
   requires info.picocli;
   requires java.desktop;
-  requires org.slf4j;
   requires me.tongfei.progressbar;
   requires typesafe.config;
 
