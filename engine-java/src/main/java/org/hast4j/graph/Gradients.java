@@ -29,10 +29,10 @@ public final class Gradients {
   /**
    * Gradients of a loss with respect to values of the graph.
    *
-   * @param loss a sum of loss operations' outputs
+   * @param loss a loss operation's output, or a sum of several different ones
    * @param wrt variables or intermediate values
    * @return the gradient of each, in the order given
-   * @throws IllegalArgumentException if the loss does not depend on one of them differentiably
+   * @throws IllegalArgumentException if the loss is no such sum, or does not depend on one of them differentiably
    */
   public static List<Value> of(Graph graph, Value loss, List<Value> wrt) {
     return new Gradients(graph).differentiate(loss, wrt);
@@ -49,7 +49,10 @@ public final class Gradients {
         }
       }
     }
-    unit.add(loss);
+    if (!loss.type().equals(TensorType.f32(1))) {
+      throw new IllegalArgumentException(loss + " is no loss: one number is needed");
+    }
+    addUnit(loss);
     for (Node node : forward.reversed()) {
       if (node.inputs().stream().anyMatch(active::contains)) {
         propagate(node);
@@ -67,6 +70,7 @@ public final class Gradients {
   }
 
   private void propagate(Node node) {
+    checkLoss(node);
     switch (node.op()) {
       case Op.Conv2d op -> convolution(node, op);
       case Op.BnAct op -> batchNorm(node, op);
@@ -130,7 +134,7 @@ public final class Gradients {
       case Op.Add _ -> {
         for (Value input : node.inputs()) {
           if (unit.contains(node.output(0))) {
-            unit.add(input);
+            addUnit(input);
           } else {
             pass(node.output(0), input, dy -> dy);
           }
@@ -163,10 +167,37 @@ public final class Gradients {
           Op.ShortcutGrad _,
           Op.CropFlipGrad _,
           Op.TanhGrad _ -> {
-        if (node.outputs().stream().anyMatch(_ -> hasCotangent(node))) {
+        if (hasCotangent(node)) {
           throw new IllegalArgumentException("second derivatives are not supported: " + node);
         }
       }
+    }
+  }
+
+  /** Refuses what is neither a plain sum of losses nor a loss: its gradient would silently be left out. */
+  private void checkLoss(Node node) {
+    boolean loss =
+        switch (node.op()) {
+          case Op.HardCrossEntropy _, Op.DistillKl _, Op.BnStatsLoss _, Op.FeatureAlign _ -> true;
+          default -> false;
+        };
+    boolean reached = false;
+    for (int i = 0; i < node.outputs().size(); i++) {
+      if (unit.contains(node.output(i))) {
+        reached = true;
+        if (i > 0 || !(loss || node.op() instanceof Op.Add)) {
+          throw new IllegalArgumentException(node + " is not a loss: only plain sums of losses can be differentiated");
+        }
+      }
+    }
+    if ((loss || reached) && hasCotangent(node)) {
+      throw new IllegalArgumentException(node + ": only plain sums of losses can be differentiated");
+    }
+  }
+
+  private void addUnit(Value value) {
+    if (!unit.add(value)) {
+      throw new IllegalArgumentException(value + " is in the loss twice: only sums of different losses can be differentiated");
     }
   }
 
@@ -263,14 +294,12 @@ public final class Gradients {
   private void loss(Node node, int input) {
     if (unit.contains(node.output(0))) {
       addIfActive(node.inputs().get(input), node.output(1 + input));
-    } else if (cotangents.containsKey(node.output(0))) {
-      throw new IllegalArgumentException(node + ": only plain sums of losses can be differentiated");
     }
   }
 
   private void passUnitToBase(Node node, boolean accumulates) {
     if (accumulates) {
-      unit.add(node.inputs().getLast());
+      addUnit(node.inputs().getLast());
     }
   }
 

@@ -12,7 +12,7 @@ import java.util.Map;
  */
 public final class Graph {
   private final List<Node> nodes = new ArrayList<>();
-  private final Map<Value, Op.Variable> results = new LinkedHashMap<>();
+  private final Map<Value, List<Op.Variable>> results = new LinkedHashMap<>();
   private String part = "";
 
   /** Names the part of the computation that the following nodes belong to, for messages and profiles. */
@@ -54,9 +54,21 @@ public final class Graph {
     return value(new Op.Variable(storage, offset, type));
   }
 
-  /** Has a value end up in a storage, where the host or another program reads it. */
+  /**
+   * Has a value end up in a storage, where the host or another program reads it. A value may be kept in several places.
+   *
+   * @throws IllegalArgumentException if another value, or this one, is kept in some of the same bytes
+   */
   public void keep(Value value, Storage storage, long offset) {
-    results.put(value, new Op.Variable(storage, offset, value.type()));
+    Op.Variable target = new Op.Variable(storage, offset, value.type());
+    results.forEach(
+        (other, targets) -> {
+          if (targets.stream().anyMatch(target::overlaps)) {
+            throw new IllegalArgumentException(
+                "%s cannot be kept at byte %d of %s: %s is".formatted(value, offset, storage, other));
+          }
+        });
+    results.computeIfAbsent(value, _ -> new ArrayList<>()).add(target);
   }
 
   /** Has a value end up at the start of a storage. */
@@ -69,7 +81,7 @@ public final class Graph {
   }
 
   /** The kept values and where they end up. */
-  public Map<Value, Op.Variable> results() {
+  public Map<Value, List<Op.Variable>> results() {
     return Collections.unmodifiableMap(results);
   }
 }

@@ -60,6 +60,13 @@ public sealed interface Op {
       Shapes.count("variable", inputs, 0);
       return List.of(type);
     }
+
+    /** Whether another variable lies in some of the same bytes. */
+    public boolean overlaps(Variable other) {
+      return storage == other.storage
+          && offset < other.offset + other.type.bytes()
+          && other.offset < offset + type.bytes();
+    }
   }
 
   // ---- convolution ----
@@ -92,6 +99,8 @@ public sealed interface Op {
       if (accumulates) {
         Shapes.same("conv2d data gradient base", inputs.get(2), x);
       }
+      TensorType y = new Conv2d(stride, pad).outputs(List.of(x, inputs.get(1))).getFirst();
+      Shapes.same("conv2d data gradient dy", inputs.get(0), y);
       return List.of(x);
     }
   }
@@ -101,6 +110,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("conv2d weight gradient", inputs, 2);
+      TensorType y = new Conv2d(stride, pad).outputs(List.of(inputs.get(1), weight)).getFirst();
+      Shapes.same("conv2d weight gradient dy", inputs.get(0), y);
       return List.of(weight);
     }
   }
@@ -110,6 +121,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("channel sum", inputs, 1);
+      Shapes.floats("channel sum x", inputs.get(0));
       return List.of(f32(inputs.get(0).shape().size(-1)));
     }
   }
@@ -220,8 +232,22 @@ public sealed interface Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("batch norm gradient", inputs, statisticsInput() + (statistics ? 2 : 0));
       TensorType u = inputs.get(1);
+      Shape shape = Shapes.rank("batch norm gradient u", u, 4);
       Shapes.same("batch norm gradient dy", inputs.get(0), u);
-      TensorType channels = f32(u.shape().size(3));
+      TensorType channels = f32(shape.size(3));
+      for (int i = 2; i < maskInput(); i++) {
+        Shapes.same("batch norm gradient parameter " + (i - 1), inputs.get(i), channels);
+      }
+      if (mask) {
+        Shapes.same("batch norm gradient mask", inputs.get(maskInput()), new TensorType(DType.U8, shape));
+      }
+      if (attention) {
+        Shapes.same("attention gradient", inputs.get(attentionInput()), f32(shape.size(0), shape.size(3)));
+      }
+      if (statistics) {
+        Shapes.same("statistics gradient", inputs.get(statisticsInput()), f32(2, shape.size(3)));
+        Shapes.same("batch norm gradient batch mean", inputs.get(statisticsInput() + 1), channels);
+      }
       return List.of(u, u, channels, channels);
     }
 
@@ -250,6 +276,10 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("running statistics", inputs, 4);
+      Shapes.rank("running mean", inputs.get(0), 1);
+      for (int i = 1; i < 4; i++) {
+        Shapes.same("running statistics input " + i, inputs.get(i), inputs.get(0));
+      }
       return List.of();
     }
 
@@ -268,8 +298,12 @@ public sealed interface Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("BN-statistic loss", inputs, accumulates ? 5 : 4);
       TensorType channels = inputs.get(0);
+      Shapes.rank("BN-statistic loss mean", channels, 1);
       for (int i = 1; i < 4; i++) {
         Shapes.same("BN-statistic loss input " + i, inputs.get(i), channels);
+      }
+      if (accumulates) {
+        Shapes.same("BN-statistic loss base", inputs.get(4), f32(1));
       }
       return List.of(f32(1), f32(2, channels.shape().size(0)));
     }
@@ -286,6 +320,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("fake quantisation", inputs, 2);
+      Shapes.floats("fake quantisation x", inputs.get(0));
       Shapes.same("activation range", inputs.get(1), f32(2));
       return List.of(inputs.get(0));
     }
@@ -305,6 +340,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("weight quantisation", inputs, 1);
+      Shapes.floats("weight quantisation x", inputs.get(0));
       return List.of(inputs.get(0));
     }
   }
@@ -314,6 +350,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("min max", inputs, 1);
+      Shapes.floats("min max x", inputs.get(0));
       return List.of(f32(2));
     }
   }
@@ -345,6 +382,9 @@ public sealed interface Op {
       Shape x = Shapes.rank("linear x", inputs.get(0), 2);
       Shape w = Shapes.rank("linear weight", inputs.get(1), 2);
       Shapes.equal("linear inputs of x and weight", x.size(1), w.size(1));
+      if (inputs.size() == 3) {
+        Shapes.same("linear bias", inputs.get(2), f32(w.size(0)));
+      }
       return List.of(f32(x.size(0), w.size(0)));
     }
   }
@@ -354,7 +394,10 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("linear data gradient", inputs, 2);
-      return List.of(f32(inputs.get(0).shape().size(0), inputs.get(1).shape().size(1)));
+      Shape dy = Shapes.rank("linear data gradient dy", inputs.get(0), 2);
+      Shape w = Shapes.rank("linear data gradient weight", inputs.get(1), 2);
+      Shapes.equal("linear outputs of dy and weight", dy.size(1), w.size(0));
+      return List.of(f32(dy.size(0), w.size(1)));
     }
   }
 
@@ -363,8 +406,10 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("linear weight gradient", inputs, 2);
-      long outputs = inputs.get(0).shape().size(1);
-      return List.of(f32(outputs, inputs.get(1).shape().size(1)), f32(outputs));
+      Shape dy = Shapes.rank("linear weight gradient dy", inputs.get(0), 2);
+      Shape x = Shapes.rank("linear weight gradient x", inputs.get(1), 2);
+      Shapes.equal("linear rows of dy and x", dy.size(0), x.size(0));
+      return List.of(f32(dy.size(1), x.size(1)), f32(dy.size(1)));
     }
 
     @Override
@@ -388,6 +433,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("global average pooling gradient", inputs, 1);
+      TensorType y = new GlobalAvgPool().outputs(List.of(x)).getFirst();
+      Shapes.same("global average pooling gradient dy", inputs.get(0), y);
       return List.of(x);
     }
   }
@@ -407,6 +454,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("upsampling gradient", inputs, 1);
+      Shapes.same("upsampling gradient dy", inputs.get(0), new Upsample().outputs(List.of(x)).getFirst());
       return List.of(x);
     }
   }
@@ -416,8 +464,10 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("embedding", inputs, 3);
-      Shapes.equal("embedding width", inputs.get(0).shape().size(1), inputs.get(1).shape().size(1));
-      Shapes.same("embedding labels", inputs.get(2), TensorType.i32(inputs.get(1).shape().size(0)));
+      Shape table = Shapes.rank("embedding table", inputs.get(0), 2);
+      Shape noise = Shapes.rank("embedding noise", inputs.get(1), 2);
+      Shapes.equal("embedding width", table.size(1), noise.size(1));
+      Shapes.same("embedding labels", inputs.get(2), TensorType.i32(noise.size(0)));
       return List.of(inputs.get(1));
     }
   }
@@ -427,6 +477,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("embedding gradient", inputs, 3);
+      TensorType y = new Embedding().outputs(List.of(table, inputs.get(1), inputs.get(2))).getFirst();
+      Shapes.same("embedding gradient dy", inputs.get(0), y);
       return List.of(table);
     }
   }
@@ -437,6 +489,10 @@ public sealed interface Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("shortcut", inputs, 1);
       Shape x = Shapes.rank("shortcut x", inputs.get(0), 4);
+      if (stride < 1 || channels < x.size(3)) {
+        throw new IllegalArgumentException(
+            "a shortcut of stride %d cannot make %d channels of %d".formatted(stride, channels, x.size(3)));
+      }
       return List.of(
           f32(x.size(0), Math.ceilDiv(x.size(1), stride), Math.ceilDiv(x.size(2), stride), channels));
     }
@@ -447,6 +503,9 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("shortcut gradient", inputs, 1);
+      Shape dy = Shapes.rank("shortcut gradient dy", inputs.get(0), 4);
+      TensorType y = new Shortcut(stride, dy.size(3)).outputs(List.of(x)).getFirst();
+      Shapes.same("shortcut gradient dy", inputs.get(0), y);
       return List.of(x);
     }
   }
@@ -467,6 +526,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("tanh", inputs, 1);
+      Shapes.floats("tanh x", inputs.get(0));
       return inputs;
     }
 
@@ -481,6 +541,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("tanh gradient", inputs, 2);
+      Shapes.floats("tanh gradient dy", inputs.get(0));
+      Shapes.same("tanh gradient y", inputs.get(1), inputs.get(0));
       return List.of(inputs.get(0));
     }
 
@@ -495,6 +557,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("add", inputs, 2);
+      Shapes.floats("add x", inputs.get(0));
       Shapes.same("add", inputs.get(1), inputs.get(0));
       return List.of(inputs.get(0));
     }
@@ -510,6 +573,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("scale", inputs, 1);
+      Shapes.floats("scale x", inputs.get(0));
       return inputs;
     }
 
@@ -524,6 +588,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("sign perturbation", inputs, 2);
+      Shapes.floats("sign perturbation x", inputs.get(0));
       Shapes.same("sign perturbation", inputs.get(1), inputs.get(0));
       return List.of(inputs.get(0));
     }
@@ -576,7 +641,11 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("feature alignment", inputs, accumulates ? 3 : 2);
+      Shapes.rank("feature alignment", inputs.get(0), 2);
       Shapes.same("feature alignment", inputs.get(1), inputs.get(0));
+      if (accumulates) {
+        Shapes.same("feature alignment base", inputs.get(2), f32(1));
+      }
       return List.of(f32(1), inputs.get(0), inputs.get(0));
     }
 
@@ -625,6 +694,9 @@ public sealed interface Op {
       Shapes.count("boxes", inputs, 2, 3);
       Shapes.same("random key", inputs.get(0), TensorType.i64(2));
       Shapes.rank("boxes images", inputs.get(1), 4);
+      if (inputs.size() == 3) {
+        Shapes.labels("boxes order", inputs.get(2));
+      }
       return List.of(TensorType.i32(count, 6));
     }
   }
@@ -635,8 +707,7 @@ public sealed interface Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("crop", inputs, 2);
       Shape images = Shapes.rank("crop images", inputs.get(0), 4);
-      long n = inputs.get(1).shape().size(0);
-      return List.of(f32(n, height, width, images.size(3)));
+      return List.of(f32(Shapes.boxes("crop boxes", inputs.get(1)), height, width, images.size(3)));
     }
   }
 
@@ -645,8 +716,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("label gather", inputs, 2);
-      Shapes.rank("label gather labels", inputs.get(0), 1);
-      return List.of(TensorType.i32(inputs.get(1).shape().size(0)));
+      Shapes.labels("label gather labels", inputs.get(0));
+      return List.of(TensorType.i32(Shapes.boxes("label gather boxes", inputs.get(1))));
     }
   }
 
@@ -655,6 +726,12 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("crop gradient", inputs, 2);
+      Shape dy = Shapes.rank("crop gradient dy", inputs.get(0), 4);
+      Shape shape = Shapes.rank("crop gradient images", images, 4);
+      Shapes.equal("crop gradient samples of dy and images", dy.size(0), shape.size(0));
+      Shapes.equal("crop gradient channels of dy and images", dy.size(3), shape.size(3));
+      Shapes.equal(
+          "crop gradient samples of dy and boxes", dy.size(0), Shapes.boxes("crop gradient boxes", inputs.get(1)));
       return List.of(images);
     }
   }
@@ -666,9 +743,12 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("Adam", inputs, 6);
-      for (int i = 1; i < 4; i++) {
+      for (int i = 0; i < 4; i++) {
+        Shapes.floats("Adam input " + i, inputs.get(i));
         Shapes.equal("Adam elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
       }
+      Shapes.same("Adam learning rate", inputs.get(4), f32(1));
+      Shapes.same("Adam counter", inputs.get(5), TensorType.i64(1));
       return List.of();
     }
 
@@ -683,9 +763,11 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("SGD", inputs, 4);
-      for (int i = 1; i < 3; i++) {
+      for (int i = 0; i < 3; i++) {
+        Shapes.floats("SGD input " + i, inputs.get(i));
         Shapes.equal("SGD elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
       }
+      Shapes.same("SGD learning rate", inputs.get(3), f32(1));
       return List.of();
     }
 

@@ -1,6 +1,7 @@
 package org.hast4j.graph;
 
 import java.util.List;
+import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
 /** Checks of operations' inputs; each failure names the operation and both sides. */
@@ -16,7 +17,27 @@ final class Shapes {
     throw new IllegalArgumentException(what + ": wrong number of inputs: " + inputs);
   }
 
+  static void floats(String what, TensorType type) {
+    if (type.dtype() != DType.F32) {
+      throw new IllegalArgumentException("%s must be %s, got %s".formatted(what, DType.F32, type));
+    }
+  }
+
+  /** Int32 [n]. */
+  static void labels(String what, TensorType type) {
+    same(what, type, TensorType.i32(type.shape().elements()));
+  }
+
+  /** Number of boxes, int32 [n, 6]. */
+  static long boxes(String what, TensorType type) {
+    long n = type.shape().size(0);
+    same(what, type, TensorType.i32(n, 6));
+    return n;
+  }
+
+  /** The shape of float32 values with so many dimensions. */
   static Shape rank(String what, TensorType type, int rank) {
+    floats(what, type);
     if (type.shape().rank() != rank) {
       throw new IllegalArgumentException("%s must have %d dimensions, got %s".formatted(what, rank, type));
     }

@@ -84,6 +84,9 @@ public record Plan(List<Step> steps, long slabBytes) {
       }
     }
 
+    /** A kept value and one place it is kept in. */
+    private record Result(Value value, Location target) {}
+
     private final Graph graph;
     private final ToLongFunction<Node> workspaceBytes;
     private final List<Node> live = new ArrayList<>();
@@ -91,7 +94,7 @@ public record Plan(List<Step> steps, long slabBytes) {
     // In order of definition, so that the same graph always gives the same layout.
     private final Map<Value, Group> groups = new LinkedHashMap<>();
     private final Set<Integer> copiedBases = new HashSet<>();
-    private final Map<Integer, List<Value>> copiedResults = new HashMap<>();
+    private final Map<Integer, List<Result>> copiedResults = new HashMap<>();
 
     Planner(Graph graph, ToLongFunction<Node> workspaceBytes) {
       this.graph = graph;
@@ -104,7 +107,7 @@ public record Plan(List<Step> steps, long slabBytes) {
       for (int i = 0; i < live.size(); i++) {
         group(live.get(i), i);
       }
-      graph.results().forEach(this::placeResult);
+      graph.results().forEach((value, targets) -> targets.forEach(target -> placeResult(value, target)));
       return place();
     }
 
@@ -148,10 +151,10 @@ public record Plan(List<Step> steps, long slabBytes) {
           continue;
         }
         Group group = takenOver(node, output, step, taken);
+        if (output == 0 && node.op().accumulates() && group != groups.get(node.inputs().getLast())) {
+          copiedBases.add(step);
+        }
         if (group == null) {
-          if (output == 0 && node.op().accumulates()) {
-            copiedBases.add(step);
-          }
           group = new Group(value.type().bytes(), step);
         } else {
           taken.add(group);
@@ -199,7 +202,8 @@ public record Plan(List<Step> steps, long slabBytes) {
           return false;
         }
       }
-      return true;
+      // Copying the base there first would destroy any other input.
+      return output != 0 || !node.op().accumulates() || groups.get(node.inputs().getLast()) == group;
     }
 
     /** Lets a result be computed right in its storage, or schedules a copy where that would disturb something. */
@@ -207,20 +211,40 @@ public record Plan(List<Step> steps, long slabBytes) {
       Group group = groups.get(value);
       int defined = live.indexOf(value.node());
       Location location = new Location(target.storage(), target.offset(), value.type().bytes());
-      if (group.fixed == null && !touchedBetween(location, group.first, defined)) {
+      if (group.fixed == null
+          && !readBetween(location, group.first, defined)
+          && !changedBetween(location, defined, group.last)) {
         group.fixed = location;
       } else {
-        copiedResults.computeIfAbsent(defined, _ -> new ArrayList<>()).add(value);
+        copiedResults.computeIfAbsent(defined, _ -> new ArrayList<>()).add(new Result(value, location));
       }
     }
 
-    private boolean touchedBetween(Location location, int first, int last) {
+    /** Whether a step still reads what the storage held before. */
+    private boolean readBetween(Location location, int first, int last) {
       for (int i = first; i <= last; i++) {
-        for (Value input : live.get(i).inputs()) {
-          Location fixed = groups.get(input).fixed;
-          if (fixed != null && fixed.overlaps(location)) {
-            return true;
-          }
+        if (reads(live.get(i), location)) {
+          return true;
+        }
+      }
+      return false;
+    }
+
+    /** Whether a step with an effect may change the storage before the last reader of the value has read it. */
+    private boolean changedBetween(Location location, int defined, int last) {
+      for (int i = defined + 1; i <= last; i++) {
+        if (live.get(i).op().effect() && reads(live.get(i), location)) {
+          return true;
+        }
+      }
+      return false;
+    }
+
+    private boolean reads(Node node, Location location) {
+      for (Value input : node.inputs()) {
+        Location fixed = groups.get(input).fixed;
+        if (fixed != null && fixed.overlaps(location)) {
+          return true;
         }
       }
       return false;
@@ -248,7 +272,7 @@ public record Plan(List<Step> steps, long slabBytes) {
       for (int i = 0; i < live.size(); i++) {
         Node node = live.get(i);
         List<Copy> copies =
-            copiedResults.getOrDefault(i, List.of()).stream().map(value -> copyOf(value)).toList();
+            copiedResults.getOrDefault(i, List.of()).stream().map(this::copyOf).toList();
         boolean silent = node.op() instanceof Op.Variable || node.op() instanceof Op.Reshape;
         if (silent && copies.isEmpty()) {
           continue;
@@ -269,10 +293,8 @@ public record Plan(List<Step> steps, long slabBytes) {
       return new Plan(List.copyOf(steps), slab.bytes());
     }
 
-    private Copy copyOf(Value value) {
-      Op.Variable target = graph.results().get(value);
-      Location from = groups.get(value).fixed;
-      return new Copy(from, new Location(target.storage(), target.offset(), from.bytes()));
+    private Copy copyOf(Result result) {
+      return new Copy(groups.get(result.value()).fixed, result.target());
     }
 
     private Location[] locations(Node node) {

@@ -435,8 +435,33 @@ class GradientsTest {
   void scaledLossesAreRefused() {
     Value a = input("a", 1, BATCH, CLASSES);
     Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
-    Value scaled = graph.value(new Op.Scale(2), loss);
-    assertThatThrownBy(() -> Gradients.of(graph, scaled, List.of(a)))
-        .isInstanceOf(IllegalArgumentException.class);
+    refused(graph.value(new Op.Scale(2), loss), a, "plain sums");
+    refused(graph.value(new Op.Add(), graph.value(new Op.Tanh(), loss), loss), a, "plain sums");
+    refused(graph.value(new Op.Reshape(f32(1)), loss), a, "plain sums");
+  }
+
+  private void refused(Value loss, Value wrt, String message) {
+    assertThatThrownBy(() -> Gradients.of(graph, loss, List.of(wrt)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(message);
+  }
+
+  /** The second half of the sum would be left out. */
+  @Test
+  void aLossInTheSumTwiceIsRefused() {
+    Value a = input("a", 1, BATCH, CLASSES);
+    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
+    refused(graph.value(new Op.Add(), loss, loss), a, "twice");
+    Value other = graph.value(new Op.HardCrossEntropy(2, 1), a, labels());
+    refused(
+        graph.value(new Op.Add(), loss, graph.value(new Op.Add(), other, loss)), a, "twice");
+  }
+
+  @Test
+  void whatIsNotALossIsRefused() {
+    Value a = input("a", 1, BATCH, CLASSES);
+    Node node = graph.apply(new Op.HardCrossEntropy(1, 0), a, labels());
+    refused(node.output(1), a, "one number");
+    refused(graph.value(new Op.Tanh(), input("b", 1, 1)), a, "depend");
   }
 }

@@ -85,8 +85,7 @@ public final class Interpreter {
       }
       trace.outputs().add(out);
       for (int i = 0; i < out.size(); i++) {
-        Op.Variable target = graph.results().get(node.output(i));
-        if (target != null) {
+        for (Op.Variable target : graph.results().getOrDefault(node.output(i), List.of())) {
           write(target.storage(), target.offset(), out.get(i));
         }
       }

@@ -1,6 +1,7 @@
 package org.hast4j.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.hast4j.graph.TensorType.f32;
 
 import java.util.ArrayList;
@@ -297,6 +298,50 @@ class PlanTest {
     assertThat(of(plan, y).outputs()[0]).isEqualTo(new Location(storage, 1024, TYPE.bytes()));
     assertThat(plan.steps()).allSatisfy(step -> assertThat(step.copies()).isEmpty());
     assertThat(plan.storages()).contains(storage);
+  }
+
+  @Example
+  void aValueMayBeKeptInSeveralPlaces() {
+    Storage first = Storage.of("first", TYPE);
+    Storage second = Storage.of("second", TYPE);
+    Value y = graph.value(new Op.Tanh(), variable(TYPE));
+    graph.keep(y, first);
+    graph.keep(y, second);
+    Plan.Step step = of(plan(), y);
+    Location at = new Location(first, 0, TYPE.bytes());
+    assertThat(step.outputs()[0]).isEqualTo(at);
+    assertThat(step.copies())
+        .containsExactly(new Plan.Copy(at, new Location(second, 0, TYPE.bytes())));
+  }
+
+  @Example
+  void keptValuesMayNotOverlap() {
+    Storage storage = new Storage("result", 2 * TYPE.bytes());
+    Value y = graph.value(new Op.Tanh(), variable(TYPE));
+    Value z = graph.value(new Op.Tanh(), y);
+    graph.keep(y, storage);
+    for (long offset : new long[] {0, 4, TYPE.bytes() - 4}) {
+      assertThatThrownBy(() -> graph.keep(z, storage, offset))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("cannot be kept");
+    }
+    graph.keep(z, storage, TYPE.bytes());
+  }
+
+  /** The state moves on between the value's making and its last reader. */
+  @Example
+  void aKeptValueThatAnEffectChangesIsCopied() {
+    TensorType state = f32(3);
+    Storage storage = Storage.of("state", state);
+    Value y = graph.value(new Op.Tanh(), variable(state));
+    graph.keep(y, storage);
+    graph.apply(
+        new Op.PlateauStep(.5f, 0, 0, 0, 1), graph.variable(storage, state), variable(f32(1)));
+    graph.keep(graph.value(new Op.Add(), y, variable(state)), Storage.of("result", state));
+    Plan.Step step = of(plan(), y);
+    assertThat(step.outputs()[0].storage()).isNull();
+    assertThat(step.copies())
+        .containsExactly(new Plan.Copy(step.outputs()[0], new Location(storage, 0, state.bytes())));
   }
 
   /** x = f(x): the result may not be computed where it is still read. */

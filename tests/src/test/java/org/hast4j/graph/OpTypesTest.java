@@ -1,0 +1,111 @@
+package org.hast4j.graph;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i32;
+import static org.hast4j.graph.TensorType.i64;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.hast4j.tensor.DType;
+import org.hast4j.tensor.Shape;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Operations with one input at a time of a wrong type: none may reach its kernel. */
+class OpTypesTest {
+  private static final TensorType X = f32(2, 8, 8, 3);
+  private static final TensorType Y = f32(2, 4, 4, 5);
+  private static final TensorType WEIGHT = f32(5, 3, 3, 3);
+  private static final TensorType C = f32(3);
+  private static final TensorType MASK = new TensorType(DType.U8, Shape.of(2, 8, 8, 3));
+  private static final Op.Augmentation SHIFT = new Op.Augmentation.Shift(1, true);
+
+  /** An operation and types it accepts. */
+  private record Good(Op op, List<TensorType> inputs) {
+    static Good of(Op op, TensorType... inputs) {
+      return new Good(op, List.of(inputs));
+    }
+  }
+
+  static Stream<Good> operations() {
+    Op.BnAct norm = new Op.BnAct(true, true, 4, 0, 1e-5f, true);
+    return Stream.of(
+        Good.of(new Op.Conv2d(2, 1), X, WEIGHT, f32(5)),
+        Good.of(new Op.Conv2dDataGrad(2, 1, X, true), Y, WEIGHT, X),
+        Good.of(new Op.Conv2dWeightGrad(2, 1, WEIGHT), Y, X),
+        Good.of(norm, X, C, C, C, C, X, f32(2)),
+        Good.of(
+            new Op.BnActGrad(norm, true, true, true),
+            X, X, C, C, C, C, MASK, f32(2, 3), f32(2, 3), C),
+        Good.of(new Op.BnRunningStep(.1f, 128), C, C, C, C),
+        Good.of(new Op.BnStatsLoss(128, 1, true), C, C, C, C, f32(1)),
+        Good.of(new Op.Linear(), f32(2, 7), f32(4, 7), f32(4)),
+        Good.of(new Op.LinearDataGrad(), f32(2, 4), f32(4, 7)),
+        Good.of(new Op.LinearWeightGrad(), f32(2, 4), f32(2, 7)),
+        Good.of(new Op.GlobalAvgPoolGrad(X), f32(2, 3)),
+        Good.of(new Op.UpsampleGrad(Y), f32(2, 8, 8, 5)),
+        Good.of(new Op.Embedding(), f32(10, 7), f32(2, 7), i32(2)),
+        Good.of(new Op.EmbeddingGrad(f32(10, 7)), f32(2, 7), f32(2, 7), i32(2)),
+        Good.of(new Op.ShortcutGrad(2, X), f32(2, 4, 4, 6)),
+        Good.of(new Op.TanhGrad(), X, X),
+        Good.of(new Op.Add(), X, X),
+        Good.of(new Op.FeatureAlign(64, 1, true), f32(2, 3), f32(2, 3), f32(1)),
+        Good.of(new Op.Boxes(0, 4, SHIFT), i64(2), X, i32(9)),
+        Good.of(new Op.CropFlip(8, 8), X, i32(4, 6)),
+        Good.of(new Op.CropFlipGrad(X), f32(2, 5, 5, 3), i32(2, 6)),
+        Good.of(new Op.GatherLabels(), i32(9), i32(4, 6)),
+        Good.of(new Op.AdamStep(.9f, .99f, 1e-8f), X, X, X, X, f32(1), i64(1)),
+        Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("operations")
+  void everyInputIsChecked(Good good) {
+    assertThat(good.op.outputs(good.inputs)).isNotNull();
+    for (int i = 0; i < good.inputs.size(); i++) {
+      TensorType type = good.inputs.get(i);
+      Shape shape = type.shape();
+      TensorType otherElements =
+          new TensorType(type.dtype() == DType.I32 ? DType.F32 : DType.I32, shape);
+      TensorType otherRank = new TensorType(type.dtype(), Shape.of(1, shape.elements(), 1));
+      List<TensorType> bad = new ArrayList<>(List.of(otherElements));
+      boolean anyShape =
+          good.op instanceof Op.AdamStep || good.op instanceof Op.SgdStep;
+      if (!anyShape || i > 3) {
+        bad.add(otherRank);
+      }
+      for (TensorType wrong : bad) {
+        List<TensorType> inputs = new ArrayList<>(good.inputs);
+        inputs.set(i, wrong);
+        assertThatThrownBy(() -> good.op.outputs(inputs))
+            .as("input %d of %s as %s", i, good.op, wrong)
+            .isInstanceOf(IllegalArgumentException.class);
+      }
+    }
+  }
+
+  static Stream<Good> misfits() {
+    return Stream.of(
+        Good.of(new Op.Conv2dDataGrad(1, 1, X, false), Y, WEIGHT),
+        Good.of(new Op.Conv2dWeightGrad(1, 1, WEIGHT), Y, X),
+        Good.of(new Op.Linear(), f32(2, 7), f32(4, 7), f32(5)),
+        Good.of(new Op.LinearDataGrad(), f32(2, 5), f32(4, 7)),
+        Good.of(new Op.LinearWeightGrad(), f32(3, 4), f32(2, 7)),
+        Good.of(new Op.Shortcut(2, 2), X),
+        Good.of(new Op.Shortcut(0, 3), X),
+        Good.of(new Op.CropFlip(8, 8), X, i32(4, 5)),
+        Good.of(new Op.CropFlipGrad(X), f32(2, 5, 5, 3), i32(3, 6)),
+        Good.of(new Op.BnStatsLoss(128, 1, true), C, C, C, C, f32(2)),
+        Good.of(new Op.EmbeddingGrad(f32(10, 7)), f32(2, 6), f32(2, 7), i32(2)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("misfits")
+  void sizesThatDoNotFit(Good misfit) {
+    assertThatThrownBy(() -> misfit.op.outputs(misfit.inputs))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+}
