@@ -169,7 +169,8 @@ class DeviceTest {
     Graph graph = new Graph();
     Value in = graph.variable(Storage.of("in", f32(4)), f32(4));
     Value inner = graph.value(new Op.Tanh(), in);
-    graph.keep(graph.value(new Op.Tanh(), inner), Storage.of("out", f32(4)));
+    Value other = graph.value(new Op.Tanh(), inner);
+    graph.keep(graph.value(new Op.Add(), inner, other), Storage.of("out", f32(4)));
     return graph;
   }
 

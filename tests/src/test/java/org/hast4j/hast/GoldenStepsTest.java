@@ -275,7 +275,8 @@ class GoldenStepsTest {
             graph,
             teacher,
             graph.variable(noise, f32(16, 4)),
-            graph.variable(labels, TensorType.i32(16)));
+            graph.variable(labels, TensorType.i32(16)),
+            recipe.statisticsWeight());
     graph.keep(made, images);
     Calibration.append(graph, uploaded("student"), quantisation, made, recipe);
     Tensor before = Tensor.zeros(Parameters.vector(generator.slots()));

@@ -1,0 +1,188 @@
+package org.hast4j.hast;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import org.hast4j.data.ImageSet;
+import org.hast4j.data.Normalization;
+import org.hast4j.device.Devices;
+import org.hast4j.exec.Memory;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.kernel.Backend;
+import org.hast4j.nn.CifarResNet;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Topology;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Runs inside this process: what they refuse, and what they leave in their folder. */
+class HastTest {
+  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+  private static final Map<String, String> TINY =
+      Map.of(
+          "synthesis.images", "4",
+          "synthesis.batch", "4",
+          "synthesis.iterations", "2",
+          "calibration.iterations", "2",
+          "calibration.batch", "4",
+          "calibration.latent", "4",
+          "fine-tuning.steps", "2",
+          "fine-tuning.batch", "2");
+
+  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+
+  @TempDir private Path scratch;
+
+  private static Recipe recipe(String... changes) {
+    Map<String, String> values = new HashMap<>(TINY);
+    for (int i = 0; i < changes.length; i += 2) {
+      values.put(changes[i], changes[i + 1]);
+    }
+    return Recipe.read("released", values);
+  }
+
+  private static Job job(int bits, Recipe recipe, Images images, Normalization normalization) {
+    Network network = new Network(TOPOLOGY, normalization, Initialisation.network(TOPOLOGY, 1));
+    return new Job(network, "none", bits, bits, recipe, images, 1);
+  }
+
+  private static Job job(int bits, Recipe recipe) {
+    return job(bits, recipe, new Images.Synthesised(), Normalization.CIFAR10);
+  }
+
+  private static ImageSet images(int count, int seed) {
+    Random random = new Random(seed);
+    byte[] pixels = new byte[count * 3 * 32 * 32];
+    random.nextBytes(pixels);
+    return new ImageSet(10, 3, 32, 32, random.ints(count, 0, 10).toArray(), pixels);
+  }
+
+  private Hast.Result run(Job job, boolean resume, Optional<Hast.Test> test) {
+    Listener silent =
+        new Listener() {
+          @Override
+          public void progress(Stage stage, long done, long total) {}
+
+          @Override
+          public void metrics(Map<String, Object> line) {}
+        };
+    return new Hast(DEVICES.open(), silent, Duration.ofDays(1))
+        .quantise(job, scratch.resolve("run"), resume, test);
+  }
+
+  @Test
+  void aStartThatFailsDoesNotClaimTheFolder() {
+    assertThatThrownBy(() -> run(job(9, recipe()), false, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(scratch.resolve("run/run.json")).doesNotExist();
+    assertThat(run(job(4, recipe()), false, Optional.empty()).fineTuned()).isEmpty();
+    assertThat(scratch.resolve("run/run.json")).content().contains("\"device\"");
+  }
+
+  @Test
+  void aFinishedRunIsEvaluatedWhenItIsResumedWithTestImages() throws IOException {
+    run(job(4, recipe()), false, Optional.empty());
+    Path leftOver = scratch.resolve("run/.result.json.abc.tmp");
+    Files.writeString(leftOver, "half");
+    Hast.Test test = new Hast.Test(images(8, 3), Set.of());
+    assertThat(run(job(4, recipe()), true, Optional.of(test)).fineTuned()).isPresent();
+    assertThat(leftOver).doesNotExist();
+  }
+
+  @Test
+  void anotherNormalisationIsAnotherRun() {
+    run(job(4, recipe()), false, Optional.empty());
+    Job other = job(4, recipe(), new Images.Synthesised(), Normalization.IMAGENET);
+    assertThatThrownBy(() -> run(other, true, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("another normalisation");
+  }
+
+  @Test
+  void otherRealImagesAreAnotherRun() {
+    run(
+        job(4, recipe(), new Images.Real(images(4, 1)), Normalization.CIFAR10),
+        false,
+        Optional.empty());
+    Job other = job(4, recipe(), new Images.Real(images(4, 2)), Normalization.CIFAR10);
+    assertThatThrownBy(() -> run(other, true, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("another images");
+  }
+
+  @Test
+  void lostMetricsAreReported() throws IOException {
+    run(job(4, recipe()), false, Optional.empty());
+    Files.writeString(scratch.resolve("run/metrics.jsonl"), "{}\n");
+    assertThatThrownBy(() -> run(job(4, recipe()), true, Optional.empty()))
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessageContaining("metrics.jsonl");
+  }
+
+  @Test
+  void imagesOfAnotherNormalisationAreRefused() {
+    run(job(4, recipe()), false, Optional.empty());
+    Path file = scratch.resolve("run/synthetic.safetensors");
+    Job other = job(4, recipe(), new Images.Stored(file), Normalization.IMAGENET);
+    Hast hast = new Hast(DEVICES.open(), null, Duration.ofDays(1));
+    assertThatThrownBy(
+            () -> hast.quantise(other, scratch.resolve("other"), false, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("normalised by the mean");
+  }
+
+  @Test
+  void withoutAlignmentTheLossIsTheDistillation() throws IOException {
+    run(job(4, recipe("fine-tuning.alignment", "false")), false, Optional.empty());
+    String last =
+        Files.readAllLines(scratch.resolve("run/metrics.jsonl")).getLast().replace("\"", "");
+    String loss = last.replaceFirst(".*clean_loss:([^,]*),.*", "$1");
+    assertThat(last).contains("clean_distillation:" + loss + ",");
+    assertThat(Double.parseDouble(loss)).isPositive();
+  }
+
+  @Test
+  void aQuantisedNetworkIsEvaluatedInAnyBatch() {
+    Hast.Result result = run(job(4, recipe()), false, Optional.empty());
+    float[] pixels = images(3, 5).normalized(0, 3, Normalization.CIFAR10);
+    try (Memory memory = new Memory(DEVICES.open());
+        Evaluation one = Evaluation.of(memory, result.network(), 1);
+        Evaluation two = Evaluation.of(memory, result.network(), 2)) {
+      assertThat(two.logits(pixels, 3)).isEqualTo(one.logits(pixels, 3));
+      one.close();
+      two.close();
+      assertThat(DEVICES.open().ledger().bytes()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "fine-tuning.momentum, 1",
+    "fine-tuning.temperature, 0",
+    "fine-tuning.learning-rate, 0",
+    "fine-tuning.crop-scale-min, 1.5",
+    "fine-tuning.decay-epochs, [-1]",
+    "calibration.momentum, 1",
+    "calibration.batch, 0",
+    "synthesis.batch, 3",
+    "synthesis.plateau.factor, 1",
+    "synthesis.plateau.patience, -1"
+  })
+  void recipeValuesOutOfRangeAreNamed(String path, String value) {
+    assertThatThrownBy(() -> recipe(path, value))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(path);
+  }
+}
