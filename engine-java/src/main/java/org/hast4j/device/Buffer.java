@@ -3,8 +3,9 @@ package org.hast4j.device;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A range of device memory: an address, a size and the device that owns it. It is never a {@link MemorySegment}, because
- * a Java read of GPU memory would fault; host arrays go in and out by copies.
+ * A range of device memory: an address, a size and the device that owns it. It is never a {@link
+ * MemorySegment}, because a Java read of GPU memory would fault; host arrays go in and out by
+ * copies.
  */
 public final class Buffer implements AutoCloseable {
   private final Device device;
@@ -34,7 +35,8 @@ public final class Buffer implements AutoCloseable {
   public long address(long offset, long length) {
     if (offset < 0 || length < 0 || offset > bytes - length) {
       throw new IndexOutOfBoundsException(
-          "bytes [%d, %d) of buffer '%s', which has %d".formatted(offset, offset + length, purpose, bytes));
+          "bytes [%d, %d) of buffer '%s', which has %d"
+              .formatted(offset, offset + length, purpose, bytes));
     }
     if (address == 0) {
       throw new IllegalStateException("buffer '" + purpose + "' is closed");

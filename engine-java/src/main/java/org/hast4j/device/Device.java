@@ -6,11 +6,12 @@ import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Kernels;
 
 /**
- * One device of one backend with its stream and its memory. It belongs to the thread that opened it. Closing it closes
- * the library; every buffer should be closed before.
+ * One device of one backend with its stream and its memory. It belongs to the thread that opened
+ * it. Closing it closes the library; every buffer should be closed before.
  */
 public final class Device implements AutoCloseable {
-  // The ABI's alignment and the planner's: whole buffers are multiples of it, so clearing one never misses a tail.
+  // The ABI's alignment and the planner's: whole buffers are multiples of it, so clearing one never
+  // misses a tail.
   private static final long ALIGNMENT = 256;
 
   private final KernelLibrary library;
@@ -32,7 +33,8 @@ public final class Device implements AutoCloseable {
    * Opens the first device of a backend.
    *
    * @param threads worker threads of the CPU backend, at least 1; no result depends on it
-   * @throws IllegalStateException if the backend cannot be used; {@link KernelLibrary#probe} gives the reasons as data
+   * @throws IllegalStateException if the backend cannot be used; {@link KernelLibrary#probe} gives
+   *     the reasons as data
    */
   public static Device open(Backend backend, int threads) {
     return open(backend, threads, false);
@@ -41,8 +43,8 @@ public final class Device implements AutoCloseable {
   /**
    * Opens the first device of a backend.
    *
-   * @param pinned whether the calling thread and the workers each keep to a processor of their own: faster for a process
-   *     that does nothing else, unfriendly inside one that does
+   * @param pinned whether the calling thread and the workers each keep to a processor of their own:
+   *     faster for a process that does nothing else, unfriendly inside one that does
    */
   public static Device open(Backend backend, int threads, boolean pinned) {
     KernelLibrary library = KernelLibrary.load(backend);
@@ -79,7 +81,11 @@ public final class Device implements AutoCloseable {
       throw new DeviceMemoryException(
           "%.1f MiB for %s do not fit: %.1f MiB of %.1f MiB free, %s; use a smaller batch or free memory"
               .formatted(
-                  size / 1048576.0, purpose, memory.free() / 1048576.0, memory.total() / 1048576.0, ledger),
+                  size / 1048576.0,
+                  purpose,
+                  memory.free() / 1048576.0,
+                  memory.total() / 1048576.0,
+                  ledger),
           e);
     }
     ledger.add(purpose, size);
@@ -105,7 +111,11 @@ public final class Device implements AutoCloseable {
   private void checkThread() {
     if (Thread.currentThread() != owner) {
       throw new IllegalStateException(
-          "the device belongs to " + owner + ", not to " + Thread.currentThread() + ": open one per thread");
+          "the device belongs to "
+              + owner
+              + ", not to "
+              + Thread.currentThread()
+              + ": open one per thread");
     }
   }
 
@@ -144,7 +154,8 @@ public final class Device implements AutoCloseable {
   /**
    * Closes the device for good.
    *
-   * @throws IllegalStateException if memory is still in use, which is lost then; or if another thread opened the device
+   * @throws IllegalStateException if memory is still in use, which is lost then; or if another
+   *     thread opened the device
    */
   @Override
   public void close() {
@@ -159,7 +170,8 @@ public final class Device implements AutoCloseable {
       library.close();
     }
     if (ledger.bytes() != 0) {
-      throw new IllegalStateException("device memory still in use, close it before the device: " + ledger);
+      throw new IllegalStateException(
+          "device memory still in use, close it before the device: " + ledger);
     }
   }
 }

@@ -4,7 +4,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** Counts the device bytes in use, per purpose. Not thread-safe: it belongs to its device's thread. */
+/**
+ * Counts the device bytes in use, per purpose. Not thread-safe: it belongs to its device's thread.
+ */
 public final class MemoryLedger {
   private final Map<String, Long> bytesByPurpose = new TreeMap<>();
   private long bytes;

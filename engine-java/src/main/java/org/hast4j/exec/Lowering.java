@@ -79,7 +79,8 @@ final class Lowering {
         long variance = in(3);
         long c = elements(0);
         yield (k, s) ->
-            k.bnRunningStep(runningMean, runningVariance, mean, variance, op.rows(), c, op.momentum(), s);
+            k.bnRunningStep(
+                runningMean, runningVariance, mean, variance, op.rows(), c, op.momentum(), s);
       }
       case Op.BnStatsLoss op -> {
         long loss = out(0);
@@ -92,7 +93,17 @@ final class Lowering {
         int accumulate = op.accumulates() ? 1 : 0;
         yield (k, s) ->
             k.bnStatsLossFwd(
-                loss, gradient, mean, variance, runningMean, runningVariance, op.rows(), c, op.weight(), accumulate, s);
+                loss,
+                gradient,
+                mean,
+                variance,
+                runningMean,
+                runningVariance,
+                op.rows(),
+                c,
+                op.weight(),
+                accumulate,
+                s);
       }
       case Op.FakeQuant op -> {
         long y = out(0);
@@ -275,7 +286,8 @@ final class Lowering {
         long n = shape(0).size(0);
         long classes = shape(0).size(1);
         yield (k, s) ->
-            k.hardCeFwd(loss, dlogits, difficulty, logits, labels, n, classes, op.beta(), op.gamma(), s);
+            k.hardCeFwd(
+                loss, dlogits, difficulty, logits, labels, n, classes, op.beta(), op.gamma(), s);
       }
       case Op.DistillKl op -> {
         long loss = out(0);
@@ -287,7 +299,16 @@ final class Lowering {
         long classes = shape(0).size(1);
         yield (k, s) ->
             k.distillKlFwd(
-                loss, dstudent, dteacher, student, teacher, n, classes, op.temperature(), op.alpha(), s);
+                loss,
+                dstudent,
+                dteacher,
+                student,
+                teacher,
+                n,
+                classes,
+                op.temperature(),
+                op.alpha(),
+                s);
       }
       case Op.FeatureAlign op -> {
         long loss = out(0);
@@ -300,7 +321,17 @@ final class Lowering {
         int accumulate = op.accumulates() ? 1 : 0;
         yield (k, s) ->
             k.featureAlignFwd(
-                loss, dstudent, dteacher, student, teacher, n, op.area(), c, op.lambda(), accumulate, s);
+                loss,
+                dstudent,
+                dteacher,
+                student,
+                teacher,
+                n,
+                op.area(),
+                c,
+                op.lambda(),
+                accumulate,
+                s);
       }
       case Op.PhiloxNormal op -> {
         long y = out(0);
@@ -324,7 +355,8 @@ final class Lowering {
         long w = shape.size(2);
         long c = shape.size(3);
         long n = shape(1).size(0);
-        yield (k, s) -> k.cropFlipFwd(y, images, boxes, n, count, h, w, c, op.height(), op.width(), s);
+        yield (k, s) ->
+            k.cropFlipFwd(y, images, boxes, n, count, h, w, c, op.height(), op.width(), s);
       }
       case Op.GatherLabels _ -> {
         long labels = out(0);
@@ -355,7 +387,8 @@ final class Lowering {
         long lr = in(4);
         long completed = in(5);
         long n = elements(0);
-        yield (k, s) -> k.adamStep(p, m, v, g, lr, completed, n, op.beta1(), op.beta2(), op.epsilon(), s);
+        yield (k, s) ->
+            k.adamStep(p, m, v, g, lr, completed, n, op.beta1(), op.beta2(), op.epsilon(), s);
       }
       case Op.SgdStep op -> {
         long p = in(0);
@@ -371,7 +404,14 @@ final class Lowering {
         long loss = in(1);
         yield (k, s) ->
             k.plateauStep(
-                state, loss, op.factor(), op.threshold(), op.minLr(), op.epsilon(), op.patience(), s);
+                state,
+                loss,
+                op.factor(),
+                op.threshold(),
+                op.minLr(),
+                op.epsilon(),
+                op.patience(),
+                s);
       }
       case Op.CounterStep _ -> {
         long counter = in(0);
@@ -405,7 +445,8 @@ final class Lowering {
     long r = kernel.size(1);
     long q = kernel.size(2);
     return (k, s) ->
-        k.conv2dFwd(y, x, weight, bias, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), s);
+        k.conv2dFwd(
+            y, x, weight, bias, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), s);
   }
 
   private KernelCall dataGradient(Op.Conv2dDataGrad op) {
@@ -426,7 +467,22 @@ final class Lowering {
     int accumulate = op.accumulates() ? 1 : 0;
     return (k, s) ->
         k.conv2dBwdData(
-            dx, dy, weight, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), accumulate, s);
+            dx,
+            dy,
+            weight,
+            workspace,
+            bytes,
+            n,
+            h,
+            w,
+            c,
+            o,
+            r,
+            q,
+            op.stride(),
+            op.pad(),
+            accumulate,
+            s);
   }
 
   private KernelCall weightGradient(Op.Conv2dWeightGrad op) {
@@ -445,7 +501,8 @@ final class Lowering {
     long r = kernel.size(1);
     long q = kernel.size(2);
     return (k, s) ->
-        k.conv2dBwdWeight(dweight, dy, x, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), s);
+        k.conv2dBwdWeight(
+            dweight, dy, x, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), s);
   }
 
   private KernelCall channelSum() {
@@ -490,8 +547,27 @@ final class Lowering {
     long c = shape.size(3);
     return (k, s) ->
         k.bnActFwd(
-            y, mask, batchMean, batchVariance, attention, u, addend, gamma, beta, mean, variance, range,
-            workspace, bytes, n, hw, c, op.epsilon(), op.slope(), op.bits(), s);
+            y,
+            mask,
+            batchMean,
+            batchVariance,
+            attention,
+            u,
+            addend,
+            gamma,
+            beta,
+            mean,
+            variance,
+            range,
+            workspace,
+            bytes,
+            n,
+            hw,
+            c,
+            op.epsilon(),
+            op.slope(),
+            op.bits(),
+            s);
   }
 
   private KernelCall bnActGradient(Op.BnActGrad op) {
@@ -519,8 +595,29 @@ final class Lowering {
     int training = forward.training() ? 1 : 0;
     return (k, s) ->
         k.bnActBwd(
-            du, daddend, dgamma, dbeta, dy, mask, u, gamma, beta, mean, variance, attention, statistics,
-            batchMean, workspace, bytes, n, hw, c, forward.epsilon(), forward.slope(), training, s);
+            du,
+            daddend,
+            dgamma,
+            dbeta,
+            dy,
+            mask,
+            u,
+            gamma,
+            beta,
+            mean,
+            variance,
+            attention,
+            statistics,
+            batchMean,
+            workspace,
+            bytes,
+            n,
+            hw,
+            c,
+            forward.epsilon(),
+            forward.slope(),
+            training,
+            s);
   }
 
   private KernelCall boxes(Op.Boxes op) {
@@ -536,13 +633,36 @@ final class Lowering {
       case Op.Augmentation.ResizedCrop crop ->
           (k, s) ->
               k.cropBoxesFwd(
-                  boxes, key, order, op.count(), images, orderCount, h, w, crop.scaleMin(), crop.scaleMax(),
-                  crop.ratioMin(), crop.ratioMax(), op.draw(), s);
+                  boxes,
+                  key,
+                  order,
+                  op.count(),
+                  images,
+                  orderCount,
+                  h,
+                  w,
+                  crop.scaleMin(),
+                  crop.scaleMax(),
+                  crop.ratioMin(),
+                  crop.ratioMax(),
+                  op.draw(),
+                  s);
       case Op.Augmentation.Shift shift -> {
         int flip = shift.flip() ? 1 : 0;
         yield (k, s) ->
             k.shiftBoxesFwd(
-                boxes, key, order, op.count(), images, orderCount, h, w, shift.pad(), flip, op.draw(), s);
+                boxes,
+                key,
+                order,
+                op.count(),
+                images,
+                orderCount,
+                h,
+                w,
+                shift.pad(),
+                flip,
+                op.draw(),
+                s);
       }
     };
   }

@@ -8,8 +8,9 @@ import org.hast4j.device.Device;
 import org.hast4j.graph.Storage;
 
 /**
- * The device buffers behind storages. Programs that name the same storage share its buffer. A storage gets its buffer,
- * cleared to zero, when first asked for. Closing it frees all of them and the slabs of the programs.
+ * The device buffers behind storages. Programs that name the same storage share its buffer. A
+ * storage gets its buffer, cleared to zero, when first asked for. Closing it frees all of them and
+ * the slabs of the programs.
  */
 public final class Memory implements AutoCloseable {
   private final Device device;

@@ -13,8 +13,9 @@ import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
 
 /**
- * A graph compiled for a device: a list of kernel launches with fixed addresses on one slab. A run allocates nothing, on
- * the heap or the device, and reads nothing back; results lie in the storages the graph kept them in.
+ * A graph compiled for a device: a list of kernel launches with fixed addresses on one slab. A run
+ * allocates nothing, on the heap or the device, and reads nothing back; results lie in the storages
+ * the graph kept them in.
  */
 public final class Program implements AutoCloseable {
   private final Memory memory;
@@ -25,7 +26,8 @@ public final class Program implements AutoCloseable {
   private final String[] labels;
   private boolean closed;
 
-  private Program(Memory memory, Plan plan, Buffer slab, List<KernelCall> calls, List<String> labels) {
+  private Program(
+      Memory memory, Plan plan, Buffer slab, List<KernelCall> calls, List<String> labels) {
     this.memory = memory;
     device = memory.device();
     this.plan = plan;

@@ -15,13 +15,18 @@ final class Workspaces {
 
   static long bytes(Node node, Kernels kernels) {
     return switch (node.op()) {
-      case Op.Conv2d op -> convolution(kernels, shape(node, 0), shape(node, 1), op.stride(), op.pad(), CONV_FWD);
+      case Op.Conv2d op ->
+          convolution(kernels, shape(node, 0), shape(node, 1), op.stride(), op.pad(), CONV_FWD);
       case Op.Conv2dDataGrad op ->
-          convolution(kernels, op.x().shape(), shape(node, 1), op.stride(), op.pad(), CONV_BWD_DATA);
+          convolution(
+              kernels, op.x().shape(), shape(node, 1), op.stride(), op.pad(), CONV_BWD_DATA);
       case Op.Conv2dWeightGrad op ->
-          convolution(kernels, shape(node, 1), op.weight().shape(), op.stride(), op.pad(), CONV_BWD_WEIGHT);
-      case Op.BnStats _ -> kernels.bnStatsWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
-      case Op.ChannelSum _ -> kernels.channelSumWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
+          convolution(
+              kernels, shape(node, 1), op.weight().shape(), op.stride(), op.pad(), CONV_BWD_WEIGHT);
+      case Op.BnStats _ ->
+          kernels.bnStatsWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
+      case Op.ChannelSum _ ->
+          kernels.channelSumWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
       case Op.BnAct _ -> {
         Shape u = shape(node, 0);
         yield kernels.bnActFwdWorkspaceBytes(u.size(0), u.size(1) * u.size(2), u.size(3));
@@ -66,7 +71,8 @@ final class Workspaces {
           Op.AdamStep _,
           Op.SgdStep _,
           Op.PlateauStep _,
-          Op.CounterStep _ -> 0;
+          Op.CounterStep _ ->
+          0;
     };
   }
 
@@ -82,8 +88,10 @@ final class Workspaces {
     return shape.elements() / channels(shape);
   }
 
-  private static long convolution(Kernels kernels, Shape x, Shape w, int stride, int pad, int direction) {
+  private static long convolution(
+      Kernels kernels, Shape x, Shape w, int stride, int pad, int direction) {
     return kernels.conv2dWorkspaceBytes(
-        x.size(0), x.size(1), x.size(2), x.size(3), w.size(0), w.size(1), w.size(2), stride, pad, direction);
+        x.size(0), x.size(1), x.size(2), x.size(3), w.size(0), w.size(1), w.size(2), stride, pad,
+        direction);
   }
 }

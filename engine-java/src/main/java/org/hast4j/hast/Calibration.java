@@ -19,9 +19,9 @@ import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
 
 /**
- * Calibration of activation ranges (algorithm section 3): the student sees images and every activation quantiser tracks
- * its range. The images come from a small generator trained along the way, as in the released code, or from the pool,
- * cropped as fine-tuning crops them.
+ * Calibration of activation ranges (algorithm section 3): the student sees images and every
+ * activation quantiser tracks its range. The images come from a small generator trained along the
+ * way, as in the released code, or from the pool, cropped as fine-tuning crops them.
  */
 public final class Calibration implements AutoCloseable {
   private final Memory memory;
@@ -74,7 +74,11 @@ public final class Calibration implements AutoCloseable {
   }
 
   private Value generated(
-      Graph graph, GeneratorTraining training, Parameters teacher, Value key, Recipe.Calibration recipe) {
+      Graph graph,
+      GeneratorTraining training,
+      Parameters teacher,
+      Value key,
+      Recipe.Calibration recipe) {
     TensorType noise = TensorType.f32(recipe.batch(), recipe.latent());
     int classes = teacher.topology().classes();
     float weight =
@@ -85,20 +89,31 @@ public final class Calibration implements AutoCloseable {
         graph,
         teacher,
         graph.value(new Op.PhiloxNormal(Draw.CALIBRATION_NOISE.id(), noise), key),
-        graph.value(new Op.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key),
+        graph.value(
+            new Op.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key),
         weight);
   }
 
   private static Value drawn(
-      Graph graph, Topology topology, Pool pool, Op.Augmentation crop, Value key, Recipe.Calibration recipe) {
+      Graph graph,
+      Topology topology,
+      Pool pool,
+      Op.Augmentation crop,
+      Value key,
+      Recipe.Calibration recipe) {
     Value all = graph.variable(pool.images(), pool.imageType());
-    Value boxes = graph.value(new Op.Boxes(Draw.CALIBRATION_CROPS.id(), recipe.batch(), crop), key, all);
+    Value boxes =
+        graph.value(new Op.Boxes(Draw.CALIBRATION_CROPS.id(), recipe.batch(), crop), key, all);
     return graph.value(new Op.CropFlip(topology.height(), topology.width()), all, boxes);
   }
 
   /** Appends the student's pass over a batch, which moves the ranges. */
   static void append(
-      Graph graph, Parameters student, Quantisation quantisation, Value images, Recipe.Calibration recipe) {
+      Graph graph,
+      Parameters student,
+      Quantisation quantisation,
+      Value images,
+      Recipe.Calibration recipe) {
     Map<String, Value> weights =
         Parameters.quantised(
             graph, student.topology(), student.values(graph), quantisation.weightBits());
@@ -126,7 +141,8 @@ public final class Calibration implements AutoCloseable {
 
   /** What an interrupted calibration needs to go on. */
   public List<Storage> state() {
-    List<Storage> state = new ArrayList<>(List.of(key, quantisation.ranges(), quantisation.rangeStates()));
+    List<Storage> state =
+        new ArrayList<>(List.of(key, quantisation.ranges(), quantisation.rangeStates()));
     generator.ifPresent(training -> state.addAll(training.state()));
     return state;
   }

@@ -20,10 +20,14 @@ import org.hast4j.quant.QuantisedNetwork;
 /**
  * Classifies images with a network, float or quantised, and counts what it gets right.
  *
- * <p>For single images in a service: {@code Evaluation.of(memory, network, 1)} and {@link #run}, which allocates nothing.
+ * <p>For single images in a service: {@code Evaluation.of(memory, network, 1)} and {@link #run},
+ * which allocates nothing.
  */
 public final class Evaluation implements AutoCloseable {
-  /** Images per run of the program unless said otherwise: enough to keep every core busy, small enough to stay near the caches. */
+  /**
+   * Images per run of the program unless said otherwise: enough to keep every core busy, small
+   * enough to stay near the caches.
+   */
   public static final int BATCH = 128;
 
   private final Memory memory;
@@ -35,7 +39,12 @@ public final class Evaluation implements AutoCloseable {
   private final Program program;
 
   private Evaluation(
-      Memory memory, Parameters parameters, int weightBits, Mode mode, int batch, List<Storage> owned) {
+      Memory memory,
+      Parameters parameters,
+      int weightBits,
+      Mode mode,
+      int batch,
+      List<Storage> owned) {
     if (batch < 1) {
       throw new IllegalArgumentException("a batch needs at least 1 image, got " + batch);
     }
@@ -43,7 +52,8 @@ public final class Evaluation implements AutoCloseable {
     this.topology = parameters.topology();
     this.batch = batch;
     Graph graph = new Graph();
-    TensorType type = TensorType.f32(batch, topology.height(), topology.width(), topology.channels());
+    TensorType type =
+        TensorType.f32(batch, topology.height(), topology.width(), topology.channels());
     images = Storage.of("evaluation images", type);
     logits = Storage.of("evaluation logits", TensorType.f32(batch, topology.classes()));
     this.owned = new ArrayList<>(owned);
@@ -59,8 +69,8 @@ public final class Evaluation implements AutoCloseable {
   }
 
   /**
-   * Evaluates a quantised network as it stands in a file: the weights its levels mean, activations quantised on its
-   * ranges. The device memory of both belongs to the evaluation.
+   * Evaluates a quantised network as it stands in a file: the weights its levels mean, activations
+   * quantised on its ranges. The device memory of both belongs to the evaluation.
    *
    * @param batch images per run of the program
    */
@@ -169,12 +179,19 @@ public final class Evaluation implements AutoCloseable {
    * @throws IllegalArgumentException if the images are not of the network's size
    */
   public int[] classify(ImageSet set, Normalization normalization, Progress progress) {
-    if (set.height() != topology.height() || set.width() != topology.width() || set.channels() != topology.channels()) {
+    if (set.height() != topology.height()
+        || set.width() != topology.width()
+        || set.channels() != topology.channels()) {
       throw new IllegalArgumentException(
           "%s takes %dx%dx%d images, these are %dx%dx%d"
               .formatted(
-                  topology.name(), topology.height(), topology.width(), topology.channels(),
-                  set.height(), set.width(), set.channels()));
+                  topology.name(),
+                  topology.height(),
+                  topology.width(),
+                  topology.channels(),
+                  set.height(),
+                  set.width(),
+                  set.channels()));
     }
     int[] classes = new int[set.count()];
     float[] in = new float[batch * set.imageSize()];
@@ -208,7 +225,8 @@ public final class Evaluation implements AutoCloseable {
   /**
    * Share of images given their label, percent.
    *
-   * @throws IllegalArgumentException if the images have another number of classes or size than the network
+   * @throws IllegalArgumentException if the images have another number of classes or size than the
+   *     network
    */
   public double accuracy(ImageSet set, Normalization normalization, Progress progress) {
     if (set.classes() != topology.classes()) {

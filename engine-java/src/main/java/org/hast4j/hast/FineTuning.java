@@ -18,16 +18,21 @@ import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topology;
 
 /**
- * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3): distillation and feature
- * alignment on random crops of the pool, then once more on the same crops made harder by a sign step up the loss, and an
- * SGD step on the sum. Four forward passes, three data gradients and two weight gradients.
+ * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3):
+ * distillation and feature alignment on random crops of the pool, then once more on the same crops
+ * made harder by a sign step up the loss, and an SGD step on the sum. Four forward passes, three
+ * data gradients and two weight gradients.
  */
 public final class FineTuning implements AutoCloseable {
   private static final float RATIO_MIN = 3f / 4;
   private static final float RATIO_MAX = 4f / 3;
 
-  /** Losses of the last step on clean and on promoted samples (0 without promotion), and their distillation parts. */
-  public record Losses(float clean, float promoted, float cleanDistillation, float promotedDistillation) {}
+  /**
+   * Losses of the last step on clean and on promoted samples (0 without promotion), and their
+   * distillation parts.
+   */
+  public record Losses(
+      float clean, float promoted, float cleanDistillation, float promotedDistillation) {}
 
   private final Memory memory;
   private final Recipe.FineTuning recipe;
@@ -43,7 +48,9 @@ public final class FineTuning implements AutoCloseable {
   private final float rateScale;
   private long rateEpoch = -1;
 
-  /** Prepares fine-tuning of a calibrated student; the teacher's parameters lie on the device too. */
+  /**
+   * Prepares fine-tuning of a calibrated student; the teacher's parameters lie on the device too.
+   */
   public FineTuning(
       Memory memory,
       Parameters teacher,
@@ -52,7 +59,14 @@ public final class FineTuning implements AutoCloseable {
       Pool pool,
       Recipe.FineTuning recipe,
       long seed) {
-    this(memory, teacher, student, quantisation, recipe, seed, (graph, key) -> crops(graph, key, pool, recipe));
+    this(
+        memory,
+        teacher,
+        student,
+        quantisation,
+        recipe,
+        seed,
+        (graph, key) -> crops(graph, key, pool, recipe));
   }
 
   /** Appends what a step trains on to its graph. */
@@ -79,7 +93,8 @@ public final class FineTuning implements AutoCloseable {
     cleanGradients = Storage.of("clean gradients", vector);
     promotedGradients = Storage.of("promoted gradients", vector);
     Graph graph = new Graph();
-    append(graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
+    append(
+        graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
     graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("fine-tuning workspace", graph, memory);
     memory.buffer(key).upload(0, new long[] {seed, 0});
@@ -88,7 +103,8 @@ public final class FineTuning implements AutoCloseable {
   private static Value crops(Graph graph, Value key, Pool pool, Recipe.FineTuning recipe) {
     Value images = graph.variable(pool.images(), pool.imageType());
     Value boxes =
-        graph.value(new Op.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)), key, images);
+        graph.value(
+            new Op.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)), key, images);
     return graph.value(new Op.CropFlip(images.size(1), images.size(2)), images, boxes);
   }
 
@@ -151,12 +167,15 @@ public final class FineTuning implements AutoCloseable {
       Mode quantised,
       Value x) {
     Topology topology = student.topology();
-    Forward taught = Forward.of(graph, name + " teacher", topology, teacherValues, x, new Mode.Evaluation());
+    Forward taught =
+        Forward.of(graph, name + " teacher", topology, teacherValues, x, new Mode.Evaluation());
     Forward learnt = Forward.of(graph, name + " student", topology, weights, x, quantised);
     graph.part(name);
     Value distillation =
         graph.value(
-            new Op.DistillKl(recipe.temperature(), recipe.alpha()), learnt.logits(), taught.logits());
+            new Op.DistillKl(recipe.temperature(), recipe.alpha()),
+            learnt.logits(),
+            taught.logits());
     Value loss = distillation;
     if (recipe.alignment()) {
       for (int tap = 0; tap < learnt.taps().size(); tap++) {
@@ -221,8 +240,7 @@ public final class FineTuning implements AutoCloseable {
   public void close() {
     program.close();
     for (Storage storage :
-        List.of(
-            key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
+        List.of(key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
       memory.free(storage);
     }
   }

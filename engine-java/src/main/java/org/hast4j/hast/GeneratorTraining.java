@@ -16,8 +16,8 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 
 /**
- * Trains the calibration generator by one Adam step per batch: cross-entropy of the teacher plus a little of the
- * BN-statistic loss (algorithm section 3).
+ * Trains the calibration generator by one Adam step per batch: cross-entropy of the teacher plus a
+ * little of the BN-statistic loss (algorithm section 3).
  */
 final class GeneratorTraining {
   private static final float ADAM_BETA1 = .5f;
@@ -47,7 +47,9 @@ final class GeneratorTraining {
   void begin(Memory memory, Map<String, float[]> weights) {
     weights.forEach(
         (name, values) ->
-            memory.buffer(generator.storage()).upload(generator.slots().get(name).offset(), values));
+            memory
+                .buffer(generator.storage())
+                .upload(generator.slots().get(name).offset(), values));
     memory.buffer(firstMoment).clear();
     memory.buffer(secondMoment).clear();
     memory.buffer(iteration).upload(0, new long[] {0});
@@ -59,12 +61,17 @@ final class GeneratorTraining {
    *
    * @return the images, made before the step
    */
-  Value append(
-      Graph graph, Parameters teacher, Value noise, Value labels, float statisticsWeight) {
+  Value append(Graph graph, Parameters teacher, Value noise, Value labels, float statisticsWeight) {
     Map<String, Value> parameters = generator.values(graph);
     Value images = generator.forward(graph, parameters, noise, labels);
     Forward forward =
-        Forward.of(graph, "teacher", teacher.topology(), teacher.values(graph), images, new Mode.Evaluation());
+        Forward.of(
+            graph,
+            "teacher",
+            teacher.topology(),
+            teacher.values(graph),
+            images,
+            new Mode.Evaluation());
     Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), labels);
     Value total =
         Synthesis.statisticsLoss(graph, forward, statisticsWeight, crossEntropy.output(0));

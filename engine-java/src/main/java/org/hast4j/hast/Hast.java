@@ -21,8 +21,9 @@ import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
 
 /**
- * A whole run: synthesis, calibration, fine-tuning, in a folder from which it can be resumed at any moment. On one kind
- * of processor the result depends on the job alone, not on interruptions and not on the number of threads.
+ * A whole run: synthesis, calibration, fine-tuning, in a folder from which it can be resumed at any
+ * moment. On one kind of processor the result depends on the job alone, not on interruptions and
+ * not on the number of threads.
  */
 public final class Hast {
   private static final int METRICS_EVERY = 50;
@@ -46,18 +47,20 @@ public final class Hast {
   /**
    * Test images to follow a run with. They decide nothing.
    *
-   * @param steps fine-tuning steps after which to evaluate; after calibration and at the end it is done anyway
+   * @param steps fine-tuning steps after which to evaluate; after calibration and at the end it is
+   *     done anyway
    */
   public record Test(ImageSet images, Set<Long> steps) {}
 
   /**
    * What came out.
    *
-   * @param fullPrecision the teacher's accuracy on the test images, percent; empty without test images, as the next two
+   * @param fullPrecision the teacher's accuracy on the test images, percent; empty without test
+   *     images, as the next two
    * @param rounded the quantised network's straight after calibration
    * @param fineTuned the quantised network's in the end
-   * @param roundedAgreement share of (at most 1024 of) the pool's images that teacher and quantised network classify alike straight after
-   *     calibration, percent
+   * @param roundedAgreement share of (at most 1024 of) the pool's images that teacher and quantised
+   *     network classify alike straight after calibration, percent
    * @param agreement the same in the end
    */
   public record Result(
@@ -71,7 +74,8 @@ public final class Hast {
   /**
    * Runs or resumes a job.
    *
-   * @throws IllegalArgumentException if the folder holds another run, or holds one and {@code resume} is false
+   * @throws IllegalArgumentException if the folder holds another run, or holds one and {@code
+   *     resume} is false
    */
   public Result quantise(Job job, Path folder, boolean resume, Optional<Test> test) {
     Map<String, Object> identity = identity(job);
@@ -123,8 +127,16 @@ public final class Hast {
     private final Snapshot resumed;
     private long lastCheckpoint = System.nanoTime();
 
-    /** Checks everything about the job that can be checked before any work; only then the folder is the run's. */
-    Run(Job job, Map<String, Object> identity, RunDirectory directory, Memory memory, Optional<Test> test) {
+    /**
+     * Checks everything about the job that can be checked before any work; only then the folder is
+     * the run's.
+     */
+    Run(
+        Job job,
+        Map<String, Object> identity,
+        RunDirectory directory,
+        Memory memory,
+        Optional<Test> test) {
       this.job = job;
       this.directory = directory;
       this.memory = memory;
@@ -302,7 +314,8 @@ public final class Hast {
         for (; done < recipe.steps(); done++) {
           fineTuning.iterate(done);
           long step = done + 1;
-          boolean evaluate = test.isPresent() && test.get().steps().contains(step) && step < recipe.steps();
+          boolean evaluate =
+              test.isPresent() && test.get().steps().contains(step) && step < recipe.steps();
           if (step % METRICS_EVERY == 0 || step == recipe.steps() || evaluate) {
             report(step, fineTuning, recipe, evaluate || step == recipe.steps());
           }
@@ -315,7 +328,8 @@ public final class Hast {
       }
     }
 
-    private void report(long step, FineTuning fineTuning, Recipe.FineTuning recipe, boolean evaluate) {
+    private void report(
+        long step, FineTuning fineTuning, Recipe.FineTuning recipe, boolean evaluate) {
       FineTuning.Losses losses = fineTuning.losses();
       checkLoss("clean", losses.clean(), step);
       checkLoss("promoted", losses.promoted(), step);
@@ -398,7 +412,8 @@ public final class Hast {
           fullPrecision = Optional.of(accuracy(evaluation, test.get()));
         }
       }
-      // The metrics are the record of what was evaluated when, also by the processes that came before.
+      // The metrics are the record of what was evaluated when, also by the processes that came
+      // before.
       List<Map<String, Object>> lines =
           directory.metricsLines().stream().filter(line -> line.containsKey(AGREEMENT)).toList();
       Result result =

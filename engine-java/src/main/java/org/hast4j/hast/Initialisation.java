@@ -18,7 +18,10 @@ final class Initialisation {
 
   private Initialisation() {}
 
-  /** He et al. 2015: N(0, 2 / fan out) for convolutions, U(+-1 / sqrt(fan in)) for the classifier, BatchNorm 1 and 0. */
+  /**
+   * He et al. 2015: N(0, 2 / fan out) for convolutions, U(+-1 / sqrt(fan in)) for the classifier,
+   * BatchNorm 1 and 0.
+   */
   static Map<String, float[]> network(Topology topology, long seed) {
     RandomGenerator random = RandomGeneratorFactory.of(ALGORITHM).create(seed);
     Map<String, float[]> weights = new LinkedHashMap<>();

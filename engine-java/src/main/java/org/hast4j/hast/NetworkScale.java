@@ -6,16 +6,16 @@ import org.hast4j.nn.Parameters;
 import org.hast4j.tensor.Shape;
 
 /**
- * The scale of a network's weights and statistics. Behind a BatchNorm neither changes what the network computes, but both
- * decide what a learning rate or a loss weight means, and networks trained with different weight decays differ in them
- * by orders of magnitude.
+ * The scale of a network's weights and statistics. Behind a BatchNorm neither changes what the
+ * network computes, but both decide what a learning rate or a loss weight means, and networks
+ * trained with different weight decays differ in them by orders of magnitude.
  */
 final class NetworkScale {
   private NetworkScale() {}
 
   /**
-   * Mean squared norm of the convolutions' filters: a gradient step of a given rate turns a filter by an angle that
-   * falls with its square.
+   * Mean squared norm of the convolutions' filters: a gradient step of a given rate turns a filter
+   * by an angle that falls with its square.
    */
   static float squaredFilterNorm(Parameters network, Memory memory) {
     double sum = 0;
@@ -33,7 +33,10 @@ final class NetworkScale {
     return (float) (sum / filters);
   }
 
-  /** Mean squared running variance, over channels and then layers: the unit of the BN-statistic loss. */
+  /**
+   * Mean squared running variance, over channels and then layers: the unit of the BN-statistic
+   * loss.
+   */
   static float squaredVariance(Parameters network, Memory memory) {
     double sum = 0;
     int layers = 0;

@@ -22,7 +22,11 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
       throw new IllegalArgumentException(
           "%d images of %dx%dx%d are too many: at most %d of them fit"
               .formatted(
-                  count, topology.height(), topology.width(), topology.channels(), Integer.MAX_VALUE / size));
+                  count,
+                  topology.height(),
+                  topology.width(),
+                  topology.channels(),
+                  Integer.MAX_VALUE / size));
     }
     TensorType type =
         TensorType.f32(count, topology.height(), topology.width(), topology.channels());

@@ -13,7 +13,8 @@ import org.hast4j.nn.Topology;
  * @param ranges [quantisers, 2] floats {min, max}
  * @param rangeStates [quantisers, 3] floats, what range tracking carries from batch to batch
  */
-public record Quantisation(int weightBits, int activationBits, Storage ranges, Storage rangeStates) {
+public record Quantisation(
+    int weightBits, int activationBits, Storage ranges, Storage rangeStates) {
   private static final int STATE = 3;
 
   public Quantisation {
@@ -23,7 +24,8 @@ public record Quantisation(int weightBits, int activationBits, Storage ranges, S
 
   private static void check(String what, int bits) {
     if (bits < 2 || bits > 8) {
-      throw new IllegalArgumentException("bit width of %s must be 2 to 8, got %d".formatted(what, bits));
+      throw new IllegalArgumentException(
+          "bit width of %s must be 2 to 8, got %d".formatted(what, bits));
     }
   }
 

@@ -14,8 +14,8 @@ import java.util.TreeSet;
 import org.hast4j.graph.RangeRule;
 
 /**
- * Everything that decides what a run does, apart from the network, the bit widths and the seed. Recipes are HOCON files;
- * the meaning of each value stands in {@code recipes/reference.conf}.
+ * Everything that decides what a run does, apart from the network, the bit widths and the seed.
+ * Recipes are HOCON files; the meaning of each value stands in {@code recipes/reference.conf}.
  */
 public record Recipe(
     Synthesis synthesis, Calibration calibration, FineTuning fineTuning, String rendered) {
@@ -41,7 +41,8 @@ public record Recipe(
       atLeast(1, batch, "synthesis.batch");
       if (images % batch != 0) {
         throw new IllegalArgumentException(
-            "synthesis.images (%d) must be a multiple of synthesis.batch (%d)".formatted(images, batch));
+            "synthesis.images (%d) must be a multiple of synthesis.batch (%d)"
+                .formatted(images, batch));
       }
       atLeast(1, iterations, "synthesis.iterations");
       positive(learningRate, "synthesis.learning-rate");
@@ -171,7 +172,9 @@ public record Recipe(
               : ConfigFactory.parseFile(existing(nameOrFile).toFile());
       Config config = chosen;
       for (Map.Entry<String, String> override : overrides.entrySet()) {
-        config = ConfigFactory.parseString(override.getKey() + " = " + override.getValue()).withFallback(config);
+        config =
+            ConfigFactory.parseString(override.getKey() + " = " + override.getValue())
+                .withFallback(config);
       }
       return of(config.withFallback(reference).resolve(ConfigResolveOptions.noSystem()), reference);
     } catch (ConfigException e) {
@@ -250,7 +253,12 @@ public record Recipe(
             number(c, "fine-tuning.decay-factor"),
             c.getIntList("fine-tuning.decay-epochs"));
     String rendered =
-        c.root().render(ConfigRenderOptions.defaults().setOriginComments(false).setComments(false).setJson(false));
+        c.root()
+            .render(
+                ConfigRenderOptions.defaults()
+                    .setOriginComments(false)
+                    .setComments(false)
+                    .setJson(false));
     return new Recipe(synthesis, calibration, fineTuning, rendered);
   }
 

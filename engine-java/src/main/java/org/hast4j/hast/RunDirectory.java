@@ -25,7 +25,8 @@ import org.hast4j.io.CorruptFileException;
 /**
  * The folder of one run: what it was asked ({@code run.json}, {@code recipe.conf}), what happened
  * ({@code metrics.jsonl}), where it stands ({@code checkpoint.safetensors}), and what came out
- * ({@code synthetic.safetensors}, {@code quantised.safetensors}, {@code result.json}). One process at a time works in it.
+ * ({@code synthetic.safetensors}, {@code quantised.safetensors}, {@code result.json}). One process
+ * at a time works in it.
  */
 public final class RunDirectory implements AutoCloseable {
   private static final ObjectMapper JSON =
@@ -46,14 +47,16 @@ public final class RunDirectory implements AutoCloseable {
   /**
    * Opens the folder of a run, new or to be resumed. A new one holds no run before {@link #claim}.
    *
-   * @throws IllegalArgumentException if it holds a run and {@code resume} is false, or the run it holds is another one
+   * @throws IllegalArgumentException if it holds a run and {@code resume} is false, or the run it
+   *     holds is another one
    * @throws UncheckedIOException if it cannot be created or written
    */
   static RunDirectory open(Path folder, Map<String, Object> identity, boolean resume) {
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot create the run folder " + folder + ": choose one that is writable", e);
+      throw new UncheckedIOException(
+          "cannot create the run folder " + folder + ": choose one that is writable", e);
     }
     RunDirectory directory = lock(folder);
     try {
@@ -69,7 +72,8 @@ public final class RunDirectory implements AutoCloseable {
   private static RunDirectory lock(Path folder) {
     try {
       FileChannel channel =
-          FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+          FileChannel.open(
+              folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       FileLock lock;
       try {
         lock = channel.tryLock();
@@ -78,11 +82,13 @@ public final class RunDirectory implements AutoCloseable {
       }
       if (lock == null) {
         channel.close();
-        throw new IllegalArgumentException("another process works in " + folder + ": wait for it or choose another folder");
+        throw new IllegalArgumentException(
+            "another process works in " + folder + ": wait for it or choose another folder");
       }
       return new RunDirectory(folder, channel, lock);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot write in the run folder " + folder + ": choose one that is writable", e);
+      throw new UncheckedIOException(
+          "cannot write in the run folder " + folder + ": choose one that is writable", e);
     }
   }
 
@@ -109,7 +115,9 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  /** What a process that was killed while it wrote a file left behind; under the lock nobody writes. */
+  /**
+   * What a process that was killed while it wrote a file left behind; under the lock nobody writes.
+   */
   private void deleteTemporaries() {
     try (DirectoryStream<Path> temporaries = Files.newDirectoryStream(folder, ".*.tmp")) {
       for (Path temporary : temporaries) {
@@ -159,7 +167,10 @@ public final class RunDirectory implements AutoCloseable {
   void append(Map<String, Object> line) {
     try {
       Files.writeString(
-          metrics(), LINES.writeValueAsString(line) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+          metrics(),
+          LINES.writeValueAsString(line) + "\n",
+          StandardOpenOption.CREATE,
+          StandardOpenOption.APPEND);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + metrics() + ": is the disk full?", e);
     }
@@ -178,7 +189,9 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  /** Length of the metrics after making sure that they are on the disk: a snapshot relies on them. */
+  /**
+   * Length of the metrics after making sure that they are on the disk: a snapshot relies on them.
+   */
   long forcedMetricsBytes() {
     if (!Files.exists(metrics())) {
       return 0;
@@ -204,7 +217,9 @@ public final class RunDirectory implements AutoCloseable {
         FileChannel.open(metrics(), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
       if (channel.size() < bytes) {
         throw new CorruptFileException(
-            metrics(), "it has %d bytes, the checkpoint was written after %d".formatted(channel.size(), bytes));
+            metrics(),
+            "it has %d bytes, the checkpoint was written after %d"
+                .formatted(channel.size(), bytes));
       }
       channel.truncate(bytes);
     } catch (IOException e) {

@@ -10,8 +10,9 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.tensor.Shape;
 
 /**
- * The memory a stage needs to go on, bit for bit, in a file. Every step is a function of that memory, so a run that
- * continues from a snapshot ends with the bytes of one that was never interrupted.
+ * The memory a stage needs to go on, bit for bit, in a file. Every step is a function of that
+ * memory, so a run that continues from a snapshot ends with the bytes of one that was never
+ * interrupted.
  *
  * @param stage where the run stands
  * @param done units of the stage that are done
@@ -57,11 +58,14 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
       long[] words =
           tensors
               .find(storage.name())
-              .orElseThrow(() -> new CorruptFileException(file, "it lacks '" + storage.name() + "'"))
+              .orElseThrow(
+                  () -> new CorruptFileException(file, "it lacks '" + storage.name() + "'"))
               .longs();
       if (words.length != storage.bytes() / Integer.BYTES) {
         throw new CorruptFileException(
-            file, "'%s' holds %d words instead of %d".formatted(storage.name(), words.length, storage.bytes() / 4));
+            file,
+            "'%s' holds %d words instead of %d"
+                .formatted(storage.name(), words.length, storage.bytes() / 4));
       }
       int[] narrow = new int[words.length];
       for (int i = 0; i < words.length; i++) {

@@ -21,16 +21,17 @@ import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
 
 /**
- * Hard-sample synthesis (paper section 3.2, algorithm section 1): images optimised from noise so that a frozen teacher
- * sees its own BatchNorm statistics in them and finds them hard. Works on one batch at a time; a finished batch goes
- * into the pool.
+ * Hard-sample synthesis (paper section 3.2, algorithm section 1): images optimised from noise so
+ * that a frozen teacher sees its own BatchNorm statistics in them and finds them hard. Works on one
+ * batch at a time; a finished batch goes into the pool.
  */
 public final class Synthesis implements AutoCloseable {
   private static final float ADAM_BETA1 = .9f;
   private static final float ADAM_BETA2 = .999f;
   private static final float ADAM_EPSILON = 1e-8f;
   private static final float PLATEAU_EPSILON = 1e-8f;
-  private static final Op.Augmentation CROP = new Op.Augmentation.ResizedCrop(.4f, 1, 3f / 4, 4f / 3);
+  private static final Op.Augmentation CROP =
+      new Op.Augmentation.ResizedCrop(.4f, 1, 3f / 4, 4f / 3);
 
   /** Losses of the last iteration: the sum, the hard-sample part, the learning rate of the next. */
   public record Losses(float total, float hardSample, float learningRate) {
@@ -80,7 +81,8 @@ public final class Synthesis implements AutoCloseable {
     plain = Program.compile("synthesis workspace", iterationGraph(teacher, false), memory);
     augmented =
         recipe.augment()
-            ? Program.compile("augmented synthesis workspace", iterationGraph(teacher, true), memory)
+            ? Program.compile(
+                "augmented synthesis workspace", iterationGraph(teacher, true), memory)
             : plain;
     memory.buffer(order).upload(0, IntStream.range(0, recipe.batch()).toArray());
   }
@@ -88,10 +90,12 @@ public final class Synthesis implements AutoCloseable {
   private Graph startGraph() {
     Graph graph = new Graph();
     Value keyValue = graph.variable(key, TensorType.i64(2));
-    graph.keep(graph.value(new Op.PhiloxNormal(Draw.SYNTHESIS_IMAGES.id(), batchType), keyValue), pixels);
+    graph.keep(
+        graph.value(new Op.PhiloxNormal(Draw.SYNTHESIS_IMAGES.id(), batchType), keyValue), pixels);
     graph.keep(
         graph.value(
-            new Op.PhiloxLabels(Draw.SYNTHESIS_LABELS.id(), recipe.batch(), topology.classes()), keyValue),
+            new Op.PhiloxLabels(Draw.SYNTHESIS_LABELS.id(), recipe.batch(), topology.classes()),
+            keyValue),
         labels);
     return graph;
   }
@@ -108,7 +112,8 @@ public final class Synthesis implements AutoCloseable {
         recipe.scaleByStatistics()
             ? recipe.statisticsWeight() / NetworkScale.squaredVariance(teacher, memory)
             : recipe.statisticsWeight();
-    Node hard = graph.apply(new Op.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
+    Node hard =
+        graph.apply(new Op.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
     Value total = statisticsLoss(graph, forward, weight, hard.output(0));
     Value gradient = Gradients.of(graph, total, List.of(x)).getFirst();
     graph.part("");
@@ -125,7 +130,11 @@ public final class Synthesis implements AutoCloseable {
     Recipe.Plateau rule = recipe.plateau();
     graph.apply(
         new Op.PlateauStep(
-            rule.factor(), rule.threshold(), rule.minLearningRate(), PLATEAU_EPSILON, rule.patience()),
+            rule.factor(),
+            rule.threshold(),
+            rule.minLearningRate(),
+            PLATEAU_EPSILON,
+            rule.patience()),
         state,
         total);
     graph.apply(new Op.CounterStep(), done);
@@ -151,23 +160,33 @@ public final class Synthesis implements AutoCloseable {
     graph.part("statistics");
     Value total = loss;
     for (Forward.Statistics layer : forward.statistics()) {
-      Op.BnStatsLoss op = new Op.BnStatsLoss(layer.rows(), weight / forward.statistics().size(), true);
+      Op.BnStatsLoss op =
+          new Op.BnStatsLoss(layer.rows(), weight / forward.statistics().size(), true);
       total =
           graph.value(
-              op, layer.mean(), layer.variance(), layer.runningMean(), layer.runningVariance(), total);
+              op,
+              layer.mean(),
+              layer.variance(),
+              layer.runningMean(),
+              layer.runningVariance(),
+              total);
     }
     graph.part("");
     return total;
   }
 
-  /** Starts a batch from noise: N(0, 1) pixels, uniform labels, fresh optimiser and learning rate. */
+  /**
+   * Starts a batch from noise: N(0, 1) pixels, uniform labels, fresh optimiser and learning rate.
+   */
   public void begin(int batch) {
     memory.buffer(key).upload(0, new long[] {seed, (long) batch * (recipe.iterations() + 1)});
     start.run();
     memory.buffer(firstMoment).clear();
     memory.buffer(secondMoment).clear();
     memory.buffer(iteration).upload(0, new long[] {0});
-    memory.buffer(plateau).upload(0, new float[] {recipe.learningRate(), Float.POSITIVE_INFINITY, 0});
+    memory
+        .buffer(plateau)
+        .upload(0, new float[] {recipe.learningRate(), Float.POSITIVE_INFINITY, 0});
     decide(batch);
   }
 

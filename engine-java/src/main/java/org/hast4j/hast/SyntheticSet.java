@@ -11,7 +11,10 @@ import org.hast4j.nn.Network;
 import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
-/** Synthetic images in a safetensors file: images [count, c, h, w] as PyTorch wants them, normalised, and labels. */
+/**
+ * Synthetic images in a safetensors file: images [count, c, h, w] as PyTorch wants them,
+ * normalised, and labels.
+ */
 final class SyntheticSet {
   private static final String IMAGES = "images";
   private static final String LABELS = "labels";
@@ -46,7 +49,8 @@ final class SyntheticSet {
     Topology topology = network.topology();
     Shape shape = set.tensor(IMAGES).shape();
     if (shape.rank() != 4) {
-      throw new CorruptFileException(file, "its images are %s, not [count, c, h, w]".formatted(shape));
+      throw new CorruptFileException(
+          file, "its images are %s, not [count, c, h, w]".formatted(shape));
     }
     Shape expected =
         Shape.of(shape.size(0), topology.channels(), topology.height(), topology.width());
@@ -62,7 +66,9 @@ final class SyntheticSet {
     for (long label : labels) {
       if (label < 0 || label >= topology.classes()) {
         throw new CorruptFileException(
-            file, "label %d is not among the %d classes of %s".formatted(label, topology.classes(), topology.name()));
+            file,
+            "label %d is not among the %d classes of %s"
+                .formatted(label, topology.classes(), topology.name()));
       }
     }
     Normalization normalization = network.normalization();
@@ -91,11 +97,14 @@ final class SyntheticSet {
     float[] pixels = images.floats();
     for (int i = 0; i < pixels.length; i++) {
       if (!Float.isFinite(pixels[i])) {
-        throw new CorruptFileException(file, "its images hold %s at index %d".formatted(pixels[i], i));
+        throw new CorruptFileException(
+            file, "its images hold %s at index %d".formatted(pixels[i], i));
       }
     }
     memory.buffer(pool.images()).upload(0, Checkpoint.toOhwi(pixels, images.shape()));
     long[] labels = set.tensor(LABELS).longs();
-    memory.buffer(pool.labels()).upload(0, Arrays.stream(labels).mapToInt(Math::toIntExact).toArray());
+    memory
+        .buffer(pool.labels())
+        .upload(0, Arrays.stream(labels).mapToInt(Math::toIntExact).toArray());
   }
 }

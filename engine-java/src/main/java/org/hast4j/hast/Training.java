@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.data.ImageSet;
+import org.hast4j.data.Normalization;
 import org.hast4j.device.Buffer;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
@@ -23,11 +24,11 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
-import org.hast4j.data.Normalization;
 
 /**
- * Full-precision training on labelled images: cross-entropy, SGD with Nesterov momentum, one-cycle learning rate, shifts
- * and flips. Each epoch visits every image once, in an order that depends on the seed and the epoch alone.
+ * Full-precision training on labelled images: cross-entropy, SGD with Nesterov momentum, one-cycle
+ * learning rate, shifts and flips. Each epoch visits every image once, in an order that depends on
+ * the seed and the epoch alone.
  */
 public final class Training implements AutoCloseable {
   private static final float MOMENTUM = .9f;
@@ -40,7 +41,8 @@ public final class Training implements AutoCloseable {
    *
    * @param epochs passes over the images
    * @param batch images per step
-   * @param peakLearningRate reached after {@code warmup} of all steps, then lowered to 0 along a cosine
+   * @param peakLearningRate reached after {@code warmup} of all steps, then lowered to 0 along a
+   *     cosine
    * @param warmup share of the steps that raise the learning rate from 0
    * @param weightDecay on every parameter
    * @param pad largest shift, pixels
@@ -51,7 +53,9 @@ public final class Training implements AutoCloseable {
     public float learningRate(long step, long steps) {
       double raise = warmup * steps;
       double share =
-          step < raise ? step / raise : .5 * (1 + Math.cos(Math.PI * (step - raise) / (steps - raise)));
+          step < raise
+              ? step / raise
+              : .5 * (1 + Math.cos(Math.PI * (step - raise) / (steps - raise)));
       return (float) (peakLearningRate * share);
     }
   }
@@ -76,10 +80,16 @@ public final class Training implements AutoCloseable {
 
   /** Prepares training from random weights. */
   public Training(
-      Memory memory, Topology topology, ImageSet set, Normalization normalization, Schedule schedule, long seed) {
+      Memory memory,
+      Topology topology,
+      ImageSet set,
+      Normalization normalization,
+      Schedule schedule,
+      long seed) {
     if (set.classes() != topology.classes()) {
       throw new IllegalArgumentException(
-          "%s tells %d classes apart, the images have %d".formatted(topology.name(), topology.classes(), set.classes()));
+          "%s tells %d classes apart, the images have %d"
+              .formatted(topology.name(), topology.classes(), set.classes()));
     }
     if (schedule.batch() < 1 || schedule.batch() > set.count()) {
       throw new IllegalArgumentException(
@@ -101,7 +111,8 @@ public final class Training implements AutoCloseable {
     labels = Storage.of("training labels", TensorType.i32(images));
     order = Storage.of("training order", TensorType.i32(images));
     program = Program.compile("training workspace", graph(poolType, vector), memory);
-    parameters.upload(memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
+    parameters.upload(
+        memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
     memory.buffer(labels).upload(0, set.labels());
     uploadImages(set);
@@ -112,7 +123,8 @@ public final class Training implements AutoCloseable {
     int chunk = 1000;
     for (int start = 0; start < images; start += chunk) {
       int end = Math.min(images, start + chunk);
-      buffer.upload((long) start * set.imageSize() * Float.BYTES, set.normalized(start, end, normalization));
+      buffer.upload(
+          (long) start * set.imageSize() * Float.BYTES, set.normalized(start, end, normalization));
     }
   }
 
@@ -124,12 +136,15 @@ public final class Training implements AutoCloseable {
     Value boxes =
         graph.value(
             new Op.Boxes(
-                Draw.TRAINING_SHIFTS.id(), schedule.batch(), new Op.Augmentation.Shift(schedule.pad(), true)),
+                Draw.TRAINING_SHIFTS.id(),
+                schedule.batch(),
+                new Op.Augmentation.Shift(schedule.pad(), true)),
             keyValue,
             imagesValue,
             orderValue);
     Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), imagesValue, boxes);
-    Value y = graph.value(new Op.GatherLabels(), graph.variable(labels, TensorType.i32(images)), boxes);
+    Value y =
+        graph.value(new Op.GatherLabels(), graph.variable(labels, TensorType.i32(images)), boxes);
     Map<String, Value> values = parameters.values(graph);
     Forward forward =
         Forward.of(graph, "network", topology, values, x, new Mode.Training(STATISTICS_MOMENTUM));
@@ -152,7 +167,10 @@ public final class Training implements AutoCloseable {
     return graph;
   }
 
-  /** Steps of one epoch; the last images of an order that do not fill a batch wait for another epoch. */
+  /**
+   * Steps of one epoch; the last images of an order that do not fill a batch wait for another
+   * epoch.
+   */
   public int stepsPerEpoch() {
     return images / schedule.batch();
   }
@@ -195,7 +213,8 @@ public final class Training implements AutoCloseable {
   }
 
   private int[] permutation(long epoch) {
-    RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + epoch);
+    RandomGenerator random =
+        RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + epoch);
     int[] permutation = new int[images];
     for (int i = 0; i < images; i++) {
       int j = random.nextInt(i + 1);
@@ -235,14 +254,16 @@ public final class Training implements AutoCloseable {
     }
     if (!metadata.get(IDENTITY).equals(identity())) {
       throw new IllegalArgumentException(
-          "%s is of another training (%s) than asked for (%s)".formatted(file, metadata.get(IDENTITY), identity()));
+          "%s is of another training (%s) than asked for (%s)"
+              .formatted(file, metadata.get(IDENTITY), identity()));
     }
     Snapshot.restore(file, memory, state());
     step = Long.parseLong(metadata.get(STEP));
   }
 
   private String identity() {
-    return "%s, seed %d, %d images, %s, %s".formatted(topology.name(), seed, images, normalization, schedule);
+    return "%s, seed %d, %d images, %s, %s"
+        .formatted(topology.name(), seed, images, normalization, schedule);
   }
 
   private List<Storage> state() {
@@ -264,8 +285,16 @@ public final class Training implements AutoCloseable {
     program.close();
     for (Storage storage :
         List.of(
-            parameters.trainedStorage(), parameters.statisticsStorage(), momentum, key, learningRate, loss,
-            gradients, pool, labels, order)) {
+            parameters.trainedStorage(),
+            parameters.statisticsStorage(),
+            momentum,
+            key,
+            learningRate,
+            loss,
+            gradients,
+            pool,
+            labels,
+            order)) {
       memory.free(storage);
     }
   }
