@@ -21,15 +21,15 @@ HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] 
  * attention[n, c] = mean over hw of f². Optional inputs: addend; gamma and beta (1 and 0); range (no quantisation).
  * y may be addend. */
 HAST_API int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) HAST_NOEXCEPT;
-HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                   /* out [n, hw, c] */
-                                     uint8_t* mask,                              /* out [n, hw, c] or NULL */
-                                     float* batch_mean, float* batch_variance,   /* out [c] or both NULL */
-                                     float* attention,                           /* out [n, c] or NULL */
-                                     const float* u,                             /* [n, hw, c] */
-                                     const float* addend,                        /* [n, hw, c] or NULL */
-                                     const float* gamma, const float* beta,      /* [c] or NULL */
-                                     const float* mean, const float* variance,   /* [c] */
-                                     const float* range,                         /* [2] min, max, or NULL */
+HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                 /* out [n, hw, c] */
+                                     uint8_t* mask,                            /* out [n, hw, c] or NULL */
+                                     float* batch_mean, float* batch_variance, /* out [c] or both NULL */
+                                     float* attention,                         /* out [n, c] or NULL */
+                                     const float* u,                           /* [n, hw, c] */
+                                     const float* addend,                      /* [n, hw, c] or NULL */
+                                     const float* gamma, const float* beta,    /* [c] or NULL */
+                                     const float* mean, const float* variance, /* [c] */
+                                     const float* range,                       /* [2] min, max, or NULL */
                                      void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c,
                                      float epsilon, float slope, int32_t bits, void* stream) HAST_NOEXCEPT;
 
@@ -63,8 +63,8 @@ HAST_API int32_t hast_bn_running_step_f32(float* running_mean, float* running_va
 /* BN-statistic loss of one layer (algorithm section 1.4), weight = 1 / L:
  *   loss (=, or += when accumulate) weight * [ mean_c (m - mu)² + mean_c (v - sigma²)² ]
  *   stat_grad[0, c] = weight * 2 / (C M) (m - mu);  stat_grad[1, c] = weight * 4 / (C M) (v - sigma²),  M = rows */
-HAST_API int32_t hast_bn_stats_loss_fwd_f32(float* loss,                          /* out or in-out [1] */
-                                            float* stat_grad,                     /* out [2, c] */
+HAST_API int32_t hast_bn_stats_loss_fwd_f32(float* loss,                              /* out or in-out [1] */
+                                            float* stat_grad,                         /* out [2, c] */
                                             const float* mean, const float* variance, /* [c] of the batch */
                                             const float* running_mean, const float* running_variance, /* [c] */
                                             int64_t rows, int64_t c, float weight, int32_t accumulate,

@@ -19,8 +19,7 @@ HAST_API int32_t hast_fake_quant_fwd_f32(float* y,           /* out [n] */
 /* One range per row, the row's own min and max: weights [out channels, everything else]. y must not be x. */
 HAST_API int32_t hast_fake_quant_channel_fwd_f32(float* y,       /* out [rows, cols] */
                                                  const float* x, /* [rows, cols] */
-                                                 int64_t rows, int64_t cols, int32_t bits,
-                                                 void* stream) HAST_NOEXCEPT;
+                                                 int64_t rows, int64_t cols, int32_t bits, void* stream) HAST_NOEXCEPT;
 
 /* range = {min x, max x}; NaN in x gives NaN in both */
 HAST_API int64_t hast_min_max_workspace_bytes(int64_t n) HAST_NOEXCEPT;

@@ -40,16 +40,17 @@ HAST_API int32_t hast_crop_boxes_fwd_i32(int32_t* boxes,       /* out [n, 6] */
 
 /* Boxes of full size shifted by a uniform integer in [-pad, pad] on both axes, with a random horizontal flip: the
  * usual CIFAR training augmentation (zero padding). pad = 0 and flip = 0 give the images themselves.
- * Words w of block 48 i: top = below(w0, 2 pad + 1) - pad, left = below(w1, 2 pad + 1) - pad; flip and image as above. */
+ * Words w of block 48 i: top = below(w0, 2 pad + 1) - pad, left = below(w1, 2 pad + 1) - pad; flip and image as above.
+ */
 HAST_API int32_t hast_shift_boxes_fwd_i32(int32_t* boxes,       /* out [n, 6] */
                                           const int64_t* key,   /* [2] seed, step */
                                           const int32_t* order, /* [order_count] or NULL */
-                                          int64_t n, int64_t images, int64_t order_count, int64_t height,
-                                          int64_t width, int32_t pad, int32_t flip, int32_t draw,
-                                          void* stream) HAST_NOEXCEPT;
+                                          int64_t n, int64_t images, int64_t order_count, int64_t height, int64_t width,
+                                          int32_t pad, int32_t flip, int32_t draw, void* stream) HAST_NOEXCEPT;
 
 /* Crops, resizes (bilinear, align_corners = false, no antialias) and flips in one gather. Pixels of a box outside the
- * image read 0. A box of the output size is copied exactly. A box with an unknown image, or with no pixel, gives NaN. */
+ * image read 0. A box of the output size is copied exactly. A box with an unknown image, or with no pixel, gives NaN.
+ */
 HAST_API int32_t hast_crop_flip_fwd_f32(float* y,             /* out [n, out_height, out_width, channels] */
                                         const float* images,  /* [images, height, width, channels] */
                                         const int32_t* boxes, /* [n, 6] */
@@ -67,7 +68,7 @@ HAST_API int32_t hast_gather_labels_fwd_i32(int32_t* labels,           /* out [n
 HAST_API int32_t hast_crop_flip_bwd_f32(float* dimages,       /* out [n, height, width, channels], = */
                                         const float* dy,      /* [n, out_height, out_width, channels] */
                                         const int32_t* boxes, /* [n, 6] */
-                                        int64_t n, int64_t height, int64_t width, int64_t channels,
-                                        int64_t out_height, int64_t out_width, void* stream) HAST_NOEXCEPT;
+                                        int64_t n, int64_t height, int64_t width, int64_t channels, int64_t out_height,
+                                        int64_t out_width, void* stream) HAST_NOEXCEPT;
 
 #endif

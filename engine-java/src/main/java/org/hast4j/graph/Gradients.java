@@ -8,13 +8,15 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Reverse-mode differentiation as a rewrite: appends to a graph the nodes that compute the gradient of a scalar loss.
- * The exhaustive switch over {@link Op} makes an operation without a gradient rule a compile error.
+ * Reverse-mode differentiation as a rewrite: appends to a graph the nodes that compute the gradient
+ * of a scalar loss. The exhaustive switch over {@link Op} makes an operation without a gradient
+ * rule a compile error.
  *
- * <p>Loss operations compute their gradients in their forward pass, for a loss of weight 1; losses are summed through
- * their bases or {@link Op.Add}. Quantisers pass gradients straight through. Three cotangents are carried in the form
- * their consumer takes: that of {@link Op.BnAct#ATTENTION} as the factor of {@link Op.FeatureAlign}, and those of batch
- * means and variances together, at the mean, as the pair {@link Op.BnStatsLoss} gives.
+ * <p>Loss operations compute their gradients in their forward pass, for a loss of weight 1; losses
+ * are summed through their bases or {@link Op.Add}. Quantisers pass gradients straight through.
+ * Three cotangents are carried in the form their consumer takes: that of {@link Op.BnAct#ATTENTION}
+ * as the factor of {@link Op.FeatureAlign}, and those of batch means and variances together, at the
+ * mean, as the pair {@link Op.BnStatsLoss} gives.
  */
 public final class Gradients {
   private final Graph graph;
@@ -32,14 +34,16 @@ public final class Gradients {
    * @param loss a loss operation's output, or a sum of several different ones
    * @param wrt variables or intermediate values
    * @return the gradient of each, in the order given
-   * @throws IllegalArgumentException if the loss is no such sum, or does not depend on one of them differentiably
+   * @throws IllegalArgumentException if the loss is no such sum, or does not depend on one of them
+   *     differentiably
    */
   public static List<Value> of(Graph graph, Value loss, List<Value> wrt) {
     return new Gradients(graph).differentiate(loss, wrt);
   }
 
   private List<Value> differentiate(Value loss, List<Value> wrt) {
-    // Only nodes between wrt and the loss matter; the graph grows while rules run, so take the list first.
+    // Only nodes between wrt and the loss matter; the graph grows while rules run, so take the list
+    // first.
     List<Node> forward = new ArrayList<>(graph.nodes().subList(0, loss.node().id() + 1));
     active.addAll(wrt);
     for (Node node : forward) {
@@ -93,9 +97,13 @@ public final class Gradients {
           passUnitToBase(node, op.accumulates());
         }
       }
-      case Op.FakeQuant _, Op.FakeQuantChannel _ -> pass(node.output(0), node.inputs().get(0), dy -> dy);
+      case Op.FakeQuant _, Op.FakeQuantChannel _ ->
+          pass(node.output(0), node.inputs().get(0), dy -> dy);
       case Op.Reshape _ ->
-          pass(node.output(0), node.inputs().get(0), dy -> graph.value(new Op.Reshape(node.inputs().get(0).type()), dy));
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.Reshape(node.inputs().get(0).type()), dy));
       case Op.Linear _ -> linear(node);
       case Op.GlobalAvgPool _ ->
           pass(
@@ -126,11 +134,19 @@ public final class Gradients {
           pass(
               node.output(0),
               node.inputs().get(0),
-              dy -> graph.value(new Op.CropFlipGrad(node.inputs().get(0).type()), dy, node.inputs().get(1)));
+              dy ->
+                  graph.value(
+                      new Op.CropFlipGrad(node.inputs().get(0).type()), dy, node.inputs().get(1)));
       case Op.Tanh _ ->
-          pass(node.output(0), node.inputs().get(0), dy -> graph.value(new Op.TanhGrad(), dy, node.output(0)));
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.TanhGrad(), dy, node.output(0)));
       case Op.Scale op ->
-          pass(node.output(0), node.inputs().get(0), dy -> graph.value(new Op.Scale(op.factor()), dy));
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy -> graph.value(new Op.Scale(op.factor()), dy));
       case Op.Add _ -> {
         for (Value input : node.inputs()) {
           if (unit.contains(node.output(0))) {
@@ -174,7 +190,10 @@ public final class Gradients {
     }
   }
 
-  /** Refuses what is neither a plain sum of losses nor a loss: its gradient would silently be left out. */
+  /**
+   * Refuses what is neither a plain sum of losses nor a loss: its gradient would silently be left
+   * out.
+   */
   private void checkLoss(Node node) {
     boolean loss =
         switch (node.op()) {
@@ -186,18 +205,21 @@ public final class Gradients {
       if (unit.contains(node.output(i))) {
         reached = true;
         if (i > 0 || !(loss || node.op() instanceof Op.Add)) {
-          throw new IllegalArgumentException(node + " is not a loss: only plain sums of losses can be differentiated");
+          throw new IllegalArgumentException(
+              node + " is not a loss: only plain sums of losses can be differentiated");
         }
       }
     }
     if ((loss || reached) && hasCotangent(node)) {
-      throw new IllegalArgumentException(node + ": only plain sums of losses can be differentiated");
+      throw new IllegalArgumentException(
+          node + ": only plain sums of losses can be differentiated");
     }
   }
 
   private void addUnit(Value value) {
     if (!unit.add(value)) {
-      throw new IllegalArgumentException(value + " is in the loss twice: only sums of different losses can be differentiated");
+      throw new IllegalArgumentException(
+          value + " is in the loss twice: only sums of different losses can be differentiated");
     }
   }
 
@@ -219,7 +241,9 @@ public final class Gradients {
     Value weight = node.inputs().get(1);
     graph.part(partOf(node));
     if (active.contains(weight)) {
-      add(weight, graph.value(new Op.Conv2dWeightGrad(op.stride(), op.pad(), weight.type()), dy, x));
+      add(
+          weight,
+          graph.value(new Op.Conv2dWeightGrad(op.stride(), op.pad(), weight.type()), dy, x));
     }
     if (node.inputs().size() == 3 && active.contains(node.inputs().get(2))) {
       add(node.inputs().get(2), graph.value(new Op.ChannelSum(), dy));
@@ -227,7 +251,8 @@ public final class Gradients {
     if (active.contains(x)) {
       Value base = cotangents.get(x);
       Op.Conv2dDataGrad grad = new Op.Conv2dDataGrad(op.stride(), op.pad(), x.type(), base != null);
-      cotangents.put(x, base == null ? graph.value(grad, dy, weight) : graph.value(grad, dy, weight, base));
+      cotangents.put(
+          x, base == null ? graph.value(grad, dy, weight) : graph.value(grad, dy, weight, base));
     }
   }
 
@@ -238,7 +263,9 @@ public final class Gradients {
     if (dy == null) {
       if (attention != null || statistics != null) {
         throw new IllegalArgumentException(
-            node + ": its output does not reach the loss although its statistics do, which is not supported");
+            node
+                + ": its output does not reach the loss although its statistics do, which is not"
+                + " supported");
       }
       return;
     }
@@ -258,7 +285,8 @@ public final class Gradients {
     graph.part(partOf(node));
     Node gradient =
         graph.apply(
-            new Op.BnActGrad(op, mask, attention != null, statistics != null), inputs.toArray(Value[]::new));
+            new Op.BnActGrad(op, mask, attention != null, statistics != null),
+            inputs.toArray(Value[]::new));
     addIfActive(node.inputs().get(0), gradient.output(Op.BnActGrad.DU));
     if (op.affine()) {
       addIfActive(node.inputs().get(3), gradient.output(Op.BnActGrad.DGAMMA));
@@ -304,8 +332,10 @@ public final class Gradients {
   }
 
   private Value statisticsOnly(Value ignored) {
-    // Training-mode statistics are differentiated inside BnActGrad; only a statistic loss on BnStats would end here.
-    throw new IllegalArgumentException("take batch statistics for a loss from the batch norm, not from BnStats");
+    // Training-mode statistics are differentiated inside BnActGrad; only a statistic loss on
+    // BnStats would end here.
+    throw new IllegalArgumentException(
+        "take batch statistics for a loss from the batch norm, not from BnStats");
   }
 
   private interface Rule {

@@ -7,15 +7,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A growing list of operations in the order of their execution. Nodes never change once applied; a step (an operation
- * with an effect) changes variables for the nodes applied after it.
+ * A growing list of operations in the order of their execution. Nodes never change once applied; a
+ * step (an operation with an effect) changes variables for the nodes applied after it.
  */
 public final class Graph {
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Value, List<Op.Variable>> results = new LinkedHashMap<>();
   private String part = "";
 
-  /** Names the part of the computation that the following nodes belong to, for messages and profiles. */
+  /**
+   * Names the part of the computation that the following nodes belong to, for messages and
+   * profiles.
+   */
   public void part(String name) {
     part = name;
   }
@@ -27,7 +30,8 @@ public final class Graph {
    */
   public Node apply(Op op, Value... inputs) {
     List<Value> list = List.of(inputs);
-    String label = part.isEmpty() ? op.getClass().getSimpleName() : op.getClass().getSimpleName() + " " + part;
+    String label =
+        part.isEmpty() ? op.getClass().getSimpleName() : op.getClass().getSimpleName() + " " + part;
     List<TensorType> outputs;
     try {
       outputs = op.outputs(list.stream().map(Value::type).toList());
@@ -55,9 +59,11 @@ public final class Graph {
   }
 
   /**
-   * Has a value end up in a storage, where the host or another program reads it. A value may be kept in several places.
+   * Has a value end up in a storage, where the host or another program reads it. A value may be
+   * kept in several places.
    *
-   * @throws IllegalArgumentException if another value, or this one, is kept in some of the same bytes
+   * @throws IllegalArgumentException if another value, or this one, is kept in some of the same
+   *     bytes
    */
   public void keep(Value value, Storage storage, long offset) {
     Op.Variable target = new Op.Variable(storage, offset, value.type());
@@ -65,7 +71,8 @@ public final class Graph {
         (other, targets) -> {
           if (targets.stream().anyMatch(target::overlaps)) {
             throw new IllegalArgumentException(
-                "%s cannot be kept at byte %d of %s: %s is".formatted(value, offset, storage, other));
+                "%s cannot be kept at byte %d of %s: %s is"
+                    .formatted(value, offset, storage, other));
           }
         });
     results.computeIfAbsent(value, _ -> new ArrayList<>()).add(target);

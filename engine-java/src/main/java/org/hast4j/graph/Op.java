@@ -7,11 +7,12 @@ import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
 /**
- * An operation of the graph: one kernel family of the C ABI, whose header gives the formula. The record components are
- * its attributes; {@link #outputs} checks the inputs' shapes and gives the outputs'.
+ * An operation of the graph: one kernel family of the C ABI, whose header gives the formula. The
+ * record components are its attributes; {@link #outputs} checks the inputs' shapes and gives the
+ * outputs'.
  *
- * <p>Activations are NHWC, weights OHWI. An operation with a <i>base</i> adds to its last input: output 0 is base plus
- * the operation's own result.
+ * <p>Activations are NHWC, weights OHWI. An operation with a <i>base</i> adds to its last input:
+ * output 0 is base plus the operation's own result.
  */
 public sealed interface Op {
   /**
@@ -21,7 +22,9 @@ public sealed interface Op {
    */
   List<TensorType> outputs(List<TensorType> inputs);
 
-  /** Whether it changes memory behind its inputs, so that it must be kept although nothing reads it. */
+  /**
+   * Whether it changes memory behind its inputs, so that it must be kept although nothing reads it.
+   */
   default boolean effect() {
     return false;
   }
@@ -49,7 +52,9 @@ public sealed interface Op {
   /** Memory that outlives a run: a tensor at a byte offset of a storage. */
   record Variable(Storage storage, long offset, TensorType type) implements Op {
     public Variable {
-      if (offset < 0 || offset % type.dtype().bytes() != 0 || offset + type.bytes() > storage.bytes()) {
+      if (offset < 0
+          || offset % type.dtype().bytes() != 0
+          || offset + type.bytes() > storage.bytes()) {
         throw new IllegalArgumentException(
             "%s at byte %d does not lie in storage %s".formatted(type, offset, storage));
       }
@@ -139,10 +144,11 @@ public sealed interface Op {
   }
 
   /**
-   * Batch normalisation with everything fused: (u, mean, variance[, gamma, beta][, addend][, range]) to (y, mask,
-   * batch mean, batch variance, attention). {@code slope} is the activation's for negative values: 1 for none, 0 for
-   * ReLU. {@code bits} quantises the result, 0 does not. {@code training} says that mean and variance are computed from
-   * u, so that gradients flow through them.
+   * Batch normalisation with everything fused: (u, mean, variance[, gamma, beta][, addend][,
+   * range]) to (y, mask, batch mean, batch variance, attention). {@code slope} is the activation's
+   * for negative values: 1 for none, 0 for ReLU. {@code bits} quantises the result, 0 does not.
+   * {@code training} says that mean and variance are computed from u, so that gradients flow
+   * through them.
    */
   record BnAct(
       boolean affine, boolean addend, int bits, float slope, float epsilon, boolean training)
@@ -206,8 +212,8 @@ public sealed interface Op {
   }
 
   /**
-   * Gradient of {@link BnAct}: (dy, u, mean, variance[, gamma, beta][, mask][, attention gradient][, statistics
-   * gradient, batch mean]) to (du, daddend, dgamma, dbeta).
+   * Gradient of {@link BnAct}: (dy, u, mean, variance[, gamma, beta][, mask][, attention
+   * gradient][, statistics gradient, batch mean]) to (du, daddend, dgamma, dbeta).
    */
   record BnActGrad(BnAct forward, boolean mask, boolean attention, boolean statistics)
       implements Op {
@@ -239,10 +245,12 @@ public sealed interface Op {
         Shapes.same("batch norm gradient parameter " + (i - 1), inputs.get(i), channels);
       }
       if (mask) {
-        Shapes.same("batch norm gradient mask", inputs.get(maskInput()), new TensorType(DType.U8, shape));
+        Shapes.same(
+            "batch norm gradient mask", inputs.get(maskInput()), new TensorType(DType.U8, shape));
       }
       if (attention) {
-        Shapes.same("attention gradient", inputs.get(attentionInput()), f32(shape.size(0), shape.size(3)));
+        Shapes.same(
+            "attention gradient", inputs.get(attentionInput()), f32(shape.size(0), shape.size(3)));
       }
       if (statistics) {
         Shapes.same("statistics gradient", inputs.get(statisticsInput()), f32(2, shape.size(3)));
@@ -271,7 +279,10 @@ public sealed interface Op {
     }
   }
 
-  /** Moves (running mean, running variance) towards (mean, variance) of a batch of {@code rows} values a channel. */
+  /**
+   * Moves (running mean, running variance) towards (mean, variance) of a batch of {@code rows}
+   * values a channel.
+   */
   record BnRunningStep(float momentum, long rows) implements Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
@@ -290,8 +301,8 @@ public sealed interface Op {
   }
 
   /**
-   * BN-statistic loss of one layer: (mean, variance, running mean, running variance[, base]) to (loss, statistics
-   * gradient [2, c]).
+   * BN-statistic loss of one layer: (mean, variance, running mean, running variance[, base]) to
+   * (loss, statistics gradient [2, c]).
    */
   record BnStatsLoss(long rows, float weight, boolean accumulates) implements Op {
     @Override
@@ -331,7 +342,9 @@ public sealed interface Op {
     }
   }
 
-  /** Weights [out, ..], each output channel on its own range; the gradient passes straight through. */
+  /**
+   * Weights [out, ..], each output channel on its own range; the gradient passes straight through.
+   */
   record FakeQuantChannel(int bits) implements Op {
     public FakeQuantChannel {
       Shapes.bits(bits);
@@ -454,7 +467,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("upsampling gradient", inputs, 1);
-      Shapes.same("upsampling gradient dy", inputs.get(0), new Upsample().outputs(List.of(x)).getFirst());
+      Shapes.same(
+          "upsampling gradient dy", inputs.get(0), new Upsample().outputs(List.of(x)).getFirst());
       return List.of(x);
     }
   }
@@ -477,7 +491,8 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("embedding gradient", inputs, 3);
-      TensorType y = new Embedding().outputs(List.of(table, inputs.get(1), inputs.get(2))).getFirst();
+      TensorType y =
+          new Embedding().outputs(List.of(table, inputs.get(1), inputs.get(2))).getFirst();
       Shapes.same("embedding gradient dy", inputs.get(0), y);
       return List.of(table);
     }
@@ -491,10 +506,15 @@ public sealed interface Op {
       Shape x = Shapes.rank("shortcut x", inputs.get(0), 4);
       if (stride < 1 || channels < x.size(3)) {
         throw new IllegalArgumentException(
-            "a shortcut of stride %d cannot make %d channels of %d".formatted(stride, channels, x.size(3)));
+            "a shortcut of stride %d cannot make %d channels of %d"
+                .formatted(stride, channels, x.size(3)));
       }
       return List.of(
-          f32(x.size(0), Math.ceilDiv(x.size(1), stride), Math.ceilDiv(x.size(2), stride), channels));
+          f32(
+              x.size(0),
+              Math.ceilDiv(x.size(1), stride),
+              Math.ceilDiv(x.size(2), stride),
+              channels));
     }
   }
 
@@ -601,7 +621,10 @@ public sealed interface Op {
 
   // ---- losses: each gives its gradients in the same pass ----
 
-  /** (logits [n, k], labels [n]) to (loss, dlogits, difficulty [n]). Beta 1 and gamma 0 is plain cross-entropy. */
+  /**
+   * (logits [n, k], labels [n]) to (loss, dlogits, difficulty [n]). Beta 1 and gamma 0 is plain
+   * cross-entropy.
+   */
   record HardCrossEntropy(float beta, float gamma) implements Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
@@ -634,8 +657,8 @@ public sealed interface Op {
   }
 
   /**
-   * (student, teacher attention [n, c][, base]) to (loss, student gradient, teacher gradient); the gradients are the
-   * factors {@link BnActGrad} takes, {@code area} is h times w of the features.
+   * (student, teacher attention [n, c][, base]) to (loss, student gradient, teacher gradient); the
+   * gradients are the factors {@link BnActGrad} takes, {@code area} is h times w of the features.
    */
   record FeatureAlign(long area, float lambda, boolean accumulates) implements Op {
     @Override
@@ -683,11 +706,17 @@ public sealed interface Op {
     record ResizedCrop(float scaleMin, float scaleMax, float ratioMin, float ratioMax)
         implements Augmentation {}
 
-    /** A shift by at most {@code pad} pixels with zero padding, flipped half of the time if {@code flip}. */
+    /**
+     * A shift by at most {@code pad} pixels with zero padding, flipped half of the time if {@code
+     * flip}.
+     */
     record Shift(int pad, boolean flip) implements Augmentation {}
   }
 
-  /** (key, images [count, h, w, c][, order]) to boxes [n, 6] {image, top, left, height, width, flip}. */
+  /**
+   * (key, images [count, h, w, c][, order]) to boxes [n, 6] {image, top, left, height, width,
+   * flip}.
+   */
   record Boxes(int draw, long count, Augmentation augmentation) implements Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
@@ -731,7 +760,9 @@ public sealed interface Op {
       Shapes.equal("crop gradient samples of dy and images", dy.size(0), shape.size(0));
       Shapes.equal("crop gradient channels of dy and images", dy.size(3), shape.size(3));
       Shapes.equal(
-          "crop gradient samples of dy and boxes", dy.size(0), Shapes.boxes("crop gradient boxes", inputs.get(1)));
+          "crop gradient samples of dy and boxes",
+          dy.size(0),
+          Shapes.boxes("crop gradient boxes", inputs.get(1)));
       return List.of(images);
     }
   }
@@ -745,7 +776,8 @@ public sealed interface Op {
       Shapes.count("Adam", inputs, 6);
       for (int i = 0; i < 4; i++) {
         Shapes.floats("Adam input " + i, inputs.get(i));
-        Shapes.equal("Adam elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
+        Shapes.equal(
+            "Adam elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
       }
       Shapes.same("Adam learning rate", inputs.get(4), f32(1));
       Shapes.same("Adam counter", inputs.get(5), TensorType.i64(1));
@@ -765,7 +797,8 @@ public sealed interface Op {
       Shapes.count("SGD", inputs, 4);
       for (int i = 0; i < 3; i++) {
         Shapes.floats("SGD input " + i, inputs.get(i));
-        Shapes.equal("SGD elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
+        Shapes.equal(
+            "SGD elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
       }
       Shapes.same("SGD learning rate", inputs.get(3), f32(1));
       return List.of();

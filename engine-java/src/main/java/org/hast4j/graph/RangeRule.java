@@ -4,6 +4,9 @@ package org.hast4j.graph;
 public enum RangeRule {
   /** A moving average whose correction is applied to the result only. */
   CORRECT,
-  /** The released code's: the correction is folded into the state, which is off by orders of magnitude at first. */
+  /**
+   * The released code's: the correction is folded into the state, which is off by orders of
+   * magnitude at first.
+   */
   RELEASED
 }

@@ -39,7 +39,8 @@ final class Shapes {
   static Shape rank(String what, TensorType type, int rank) {
     floats(what, type);
     if (type.shape().rank() != rank) {
-      throw new IllegalArgumentException("%s must have %d dimensions, got %s".formatted(what, rank, type));
+      throw new IllegalArgumentException(
+          "%s must have %d dimensions, got %s".formatted(what, rank, type));
     }
     return type.shape();
   }

@@ -1,8 +1,8 @@
 package org.hast4j.graph;
 
 /**
- * A named range of memory that outlives a program's run: parameters, optimiser state, data. Two storages are the same
- * only if they are the same object.
+ * A named range of memory that outlives a program's run: parameters, optimiser state, data. Two
+ * storages are the same only if they are the same object.
  */
 public final class Storage {
   private final String name;
@@ -10,7 +10,8 @@ public final class Storage {
 
   public Storage(String name, long bytes) {
     if (bytes < 1) {
-      throw new IllegalArgumentException("storage '" + name + "' needs at least 1 byte, got " + bytes);
+      throw new IllegalArgumentException(
+          "storage '" + name + "' needs at least 1 byte, got " + bytes);
     }
     this.name = name;
     this.bytes = bytes;

@@ -1,2 +1,4 @@
-/** Computations as values: operations, their shapes and their gradients. No memory and no device. */
+/**
+ * Computations as values: operations, their shapes and their gradients. No memory and no device.
+ */
 package org.hast4j.graph;

@@ -18,8 +18,8 @@ import java.util.stream.IntStream;
 /**
  * A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards.
  *
- * <p>The library is a resource of another artifact (hast4j-native), found through the class loader: its jar may lie on
- * the class path or, as an automatic module, on the module path.
+ * <p>The library is a resource of another artifact (hast4j-native), found through the class loader:
+ * its jar may lie on the class path or, as an automatic module, on the module path.
  */
 public final class KernelLibrary implements AutoCloseable {
   private static final String DRIVER = "libcuda.so.1";
@@ -52,14 +52,18 @@ public final class KernelLibrary implements AutoCloseable {
         return new KernelLibrary(arena, bind(file, arena), backend);
       } finally {
         if (extracted != null) {
-          // The mapping outlives the name: only a process killed while it loads leaves the copy behind.
+          // The mapping outlives the name: only a process killed while it loads leaves the copy
+          // behind.
           Files.deleteIfExists(extracted);
         }
       }
     } catch (IOException e) {
       arena.close();
       throw new UncheckedIOException(
-          "cannot unpack " + backend.fileName() + " into the temporary folder; is it full or unwritable?", e);
+          "cannot unpack "
+              + backend.fileName()
+              + " into the temporary folder; is it full or unwritable?",
+          e);
     } catch (URISyntaxException e) {
       arena.close();
       throw new IllegalStateException("cannot locate " + resource, e);
@@ -109,7 +113,10 @@ public final class KernelLibrary implements AutoCloseable {
       lookup = SymbolLookup.libraryLookup(file, arena);
     } catch (IllegalArgumentException e) {
       throw new IllegalStateException(
-          file.getFileName() + " does not load here (it is built for x86-64 Linux with glibc): " + e.getMessage(), e);
+          file.getFileName()
+              + " does not load here (it is built for x86-64 Linux with glibc): "
+              + e.getMessage(),
+          e);
     }
     return new Kernels(
         new Kernels.Symbols() {
@@ -120,7 +127,10 @@ public final class KernelLibrary implements AutoCloseable {
                 .orElseThrow(
                     () ->
                         new IllegalStateException(
-                            file.getFileName() + " lacks " + name + ": build it from the same sources"));
+                            file.getFileName()
+                                + " lacks "
+                                + name
+                                + ": build it from the same sources"));
           }
 
           @Override
@@ -155,14 +165,19 @@ public final class KernelLibrary implements AutoCloseable {
 
   private static String resource(Backend backend) {
     String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
-    String arch = System.getProperty("os.arch").equals("amd64") ? "x86_64" : System.getProperty("os.arch");
+    String arch =
+        System.getProperty("os.arch").equals("amd64") ? "x86_64" : System.getProperty("os.arch");
     return "org/hast4j/native/" + os + "-" + arch + "/" + backend.fileName();
   }
 
   private static String missing(Backend backend) {
     return switch (backend) {
-      case CPU -> backend.fileName() + " is not part of this build: run `mvn package` with a C++ compiler, CMake and Ninja";
-      case CUDA -> "this build holds no CUDA kernels (" + backend.fileName() + "): use --device cpu";
+      case CPU ->
+          backend.fileName()
+              + " is not part of this build: run `mvn package` with a C++ compiler, CMake and"
+              + " Ninja";
+      case CUDA ->
+          "this build holds no CUDA kernels (" + backend.fileName() + "): use --device cpu";
     };
   }
 }

@@ -13,9 +13,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The C ABI of a hast library, one method per symbol; {@code native/include/hast/*.h} documents each. Addresses are raw
- * {@code long}s, 0 for an argument left out. Handles are per signature and shared by all libraries; an instance holds the
- * addresses of one library's symbols, so that calls are monomorphic, constant-folded and free of allocation.
+ * The C ABI of a hast library, one method per symbol; {@code native/include/hast/*.h} documents
+ * each. Addresses are raw {@code long}s, 0 for an argument left out. Handles are per signature and
+ * shared by all libraries; an instance holds the addresses of one library's symbols, so that calls
+ * are monomorphic, constant-folded and free of allocation.
  *
  * <p>A status other than 0 becomes a {@link KernelException} that names the function.
  */
@@ -34,7 +35,8 @@ public final class Kernels {
   private static final MethodHandle DEVICE_MEMORY = call("ppi");
   private static final MethodHandle STREAM_CREATE = call("piii");
   private static final MethodHandle MEMORY_ALLOCATE = call("pji");
-  // Heap arrays are handed over as they are; the copy is the whole call, so holding up the collector is bounded by it.
+  // Heap arrays are handed over as they are; the copy is the whole call, so holding up the
+  // collector is bounded by it.
   private static final MethodHandle MEMORY_UPLOAD =
       Linker.nativeLinker()
           .downcallHandle(
@@ -313,7 +315,9 @@ public final class Kernels {
       MemorySegment text = arena.allocate(DESCRIPTION_BYTES);
       check(
           "hast_device_describe",
-          (int) DEVICE_DESCRIBE.invokeExact(deviceDescribe, text.address(), text.byteSize(), ordinal));
+          (int)
+              DEVICE_DESCRIBE.invokeExact(
+                  deviceDescribe, text.address(), text.byteSize(), ordinal));
       return text.getString(0);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -343,8 +347,9 @@ public final class Kernels {
       MemorySegment stream = arena.allocate(JAVA_LONG);
       check(
           "hast_stream_create",
-          (int) STREAM_CREATE.invokeExact(
-              streamCreate, stream.address(), ordinal, threads, pinned ? 1 : 0));
+          (int)
+              STREAM_CREATE.invokeExact(
+                  streamCreate, stream.address(), ordinal, threads, pinned ? 1 : 0));
       return stream.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -398,7 +403,9 @@ public final class Kernels {
 
   public void streamSynchronize(long stream) {
     try {
-      check("hast_stream_synchronize", (int) STREAM_SYNCHRONIZE.invokeExact(streamSynchronize, stream));
+      check(
+          "hast_stream_synchronize",
+          (int) STREAM_SYNCHRONIZE.invokeExact(streamSynchronize, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -414,12 +421,13 @@ public final class Kernels {
 
   public void memoryCopy(long destination, long source, long bytes, long stream) {
     try {
-      check("hast_memory_copy", (int) MEMORY_COPY.invokeExact(memoryCopy, destination, source, bytes, stream));
+      check(
+          "hast_memory_copy",
+          (int) MEMORY_COPY.invokeExact(memoryCopy, destination, source, bytes, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // elementwise.h
 
@@ -465,7 +473,9 @@ public final class Kernels {
 
   public void signPerturbFwd(long y, long x, long g, long n, float epsilon, long stream) {
     try {
-      check("hast_sign_perturb_fwd_f32", (int) SIGN_PERTURB_FWD.invokeExact(signPerturbFwd, y, x, g, n, epsilon, stream));
+      check(
+          "hast_sign_perturb_fwd_f32",
+          (int) SIGN_PERTURB_FWD.invokeExact(signPerturbFwd, y, x, g, n, epsilon, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -479,12 +489,13 @@ public final class Kernels {
     }
   }
 
-
   // random.h
 
   public void philoxNormalFwd(long y, long key, long n, int draw, long stream) {
     try {
-      check("hast_philox_normal_fwd_f32", (int) PHILOX_NORMAL_FWD.invokeExact(philoxNormalFwd, y, key, n, draw, stream));
+      check(
+          "hast_philox_normal_fwd_f32",
+          (int) PHILOX_NORMAL_FWD.invokeExact(philoxNormalFwd, y, key, n, draw, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -492,31 +503,119 @@ public final class Kernels {
 
   public void philoxLabelsFwd(long y, long key, long n, int classes, int draw, long stream) {
     try {
-      check("hast_philox_labels_fwd_i32", (int) PHILOX_LABELS_FWD.invokeExact(philoxLabelsFwd, y, key, n, classes, draw, stream));
+      check(
+          "hast_philox_labels_fwd_i32",
+          (int) PHILOX_LABELS_FWD.invokeExact(philoxLabelsFwd, y, key, n, classes, draw, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void cropBoxesFwd(long boxes, long key, long order, long n, long images, long orderCount, long height, long width, float scaleMin, float scaleMax, float ratioMin, float ratioMax, int draw, long stream) {
+  public void cropBoxesFwd(
+      long boxes,
+      long key,
+      long order,
+      long n,
+      long images,
+      long orderCount,
+      long height,
+      long width,
+      float scaleMin,
+      float scaleMax,
+      float ratioMin,
+      float ratioMax,
+      int draw,
+      long stream) {
     try {
-      check("hast_crop_boxes_fwd_i32", (int) CROP_BOXES_FWD.invokeExact(cropBoxesFwd, boxes, key, order, n, images, orderCount, height, width, scaleMin, scaleMax, ratioMin, ratioMax, draw, stream));
+      check(
+          "hast_crop_boxes_fwd_i32",
+          (int)
+              CROP_BOXES_FWD.invokeExact(
+                  cropBoxesFwd,
+                  boxes,
+                  key,
+                  order,
+                  n,
+                  images,
+                  orderCount,
+                  height,
+                  width,
+                  scaleMin,
+                  scaleMax,
+                  ratioMin,
+                  ratioMax,
+                  draw,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void shiftBoxesFwd(long boxes, long key, long order, long n, long images, long orderCount, long height, long width, int pad, int flip, int draw, long stream) {
+  public void shiftBoxesFwd(
+      long boxes,
+      long key,
+      long order,
+      long n,
+      long images,
+      long orderCount,
+      long height,
+      long width,
+      int pad,
+      int flip,
+      int draw,
+      long stream) {
     try {
-      check("hast_shift_boxes_fwd_i32", (int) SHIFT_BOXES_FWD.invokeExact(shiftBoxesFwd, boxes, key, order, n, images, orderCount, height, width, pad, flip, draw, stream));
+      check(
+          "hast_shift_boxes_fwd_i32",
+          (int)
+              SHIFT_BOXES_FWD.invokeExact(
+                  shiftBoxesFwd,
+                  boxes,
+                  key,
+                  order,
+                  n,
+                  images,
+                  orderCount,
+                  height,
+                  width,
+                  pad,
+                  flip,
+                  draw,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void cropFlipFwd(long y, long images, long boxes, long n, long imagesCount, long height, long width, long channels, long outHeight, long outWidth, long stream) {
+  public void cropFlipFwd(
+      long y,
+      long images,
+      long boxes,
+      long n,
+      long imagesCount,
+      long height,
+      long width,
+      long channels,
+      long outHeight,
+      long outWidth,
+      long stream) {
     try {
-      check("hast_crop_flip_fwd_f32", (int) CROP_FLIP_FWD.invokeExact(cropFlipFwd, y, images, boxes, n, imagesCount, height, width, channels, outHeight, outWidth, stream));
+      check(
+          "hast_crop_flip_fwd_f32",
+          (int)
+              CROP_FLIP_FWD.invokeExact(
+                  cropFlipFwd,
+                  y,
+                  images,
+                  boxes,
+                  n,
+                  imagesCount,
+                  height,
+                  width,
+                  channels,
+                  outHeight,
+                  outWidth,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -527,26 +626,53 @@ public final class Kernels {
     try {
       check(
           "hast_gather_labels_fwd_i32",
-          (int) GATHER_LABELS_FWD.invokeExact(gatherLabelsFwd, labels, allLabels, boxes, n, images, stream));
+          (int)
+              GATHER_LABELS_FWD.invokeExact(
+                  gatherLabelsFwd, labels, allLabels, boxes, n, images, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void cropFlipBwd(long dimages, long dy, long boxes, long n, long height, long width, long channels, long outHeight, long outWidth, long stream) {
+  public void cropFlipBwd(
+      long dimages,
+      long dy,
+      long boxes,
+      long n,
+      long height,
+      long width,
+      long channels,
+      long outHeight,
+      long outWidth,
+      long stream) {
     try {
-      check("hast_crop_flip_bwd_f32", (int) CROP_FLIP_BWD.invokeExact(cropFlipBwd, dimages, dy, boxes, n, height, width, channels, outHeight, outWidth, stream));
+      check(
+          "hast_crop_flip_bwd_f32",
+          (int)
+              CROP_FLIP_BWD.invokeExact(
+                  cropFlipBwd,
+                  dimages,
+                  dy,
+                  boxes,
+                  n,
+                  height,
+                  width,
+                  channels,
+                  outHeight,
+                  outWidth,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // quantize.h
 
   public void fakeQuantFwd(long y, long x, long range, long n, int bits, long stream) {
     try {
-      check("hast_fake_quant_fwd_f32", (int) FAKE_QUANT_FWD.invokeExact(fakeQuantFwd, y, x, range, n, bits, stream));
+      check(
+          "hast_fake_quant_fwd_f32",
+          (int) FAKE_QUANT_FWD.invokeExact(fakeQuantFwd, y, x, range, n, bits, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -554,7 +680,11 @@ public final class Kernels {
 
   public void fakeQuantChannelFwd(long y, long x, long rows, long cols, int bits, long stream) {
     try {
-      check("hast_fake_quant_channel_fwd_f32", (int) FAKE_QUANT_CHANNEL_FWD.invokeExact(fakeQuantChannelFwd, y, x, rows, cols, bits, stream));
+      check(
+          "hast_fake_quant_channel_fwd_f32",
+          (int)
+              FAKE_QUANT_CHANNEL_FWD.invokeExact(
+                  fakeQuantChannelFwd, y, x, rows, cols, bits, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -568,22 +698,29 @@ public final class Kernels {
     }
   }
 
-  public void minMaxFwd(long range, long x, long workspace, long workspaceBytes, long n, long stream) {
+  public void minMaxFwd(
+      long range, long x, long workspace, long workspaceBytes, long n, long stream) {
     try {
-      check("hast_min_max_fwd_f32", (int) MIN_MAX_FWD.invokeExact(minMaxFwd, range, x, workspace, workspaceBytes, n, stream));
+      check(
+          "hast_min_max_fwd_f32",
+          (int) MIN_MAX_FWD.invokeExact(minMaxFwd, range, x, workspace, workspaceBytes, n, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void rangeTrackStep(long range, long state, long batch, float momentum, int rule, long stream) {
+  public void rangeTrackStep(
+      long range, long state, long batch, float momentum, int rule, long stream) {
     try {
-      check("hast_range_track_step_f32", (int) RANGE_TRACK_STEP.invokeExact(rangeTrackStep, range, state, batch, momentum, rule, stream));
+      check(
+          "hast_range_track_step_f32",
+          (int)
+              RANGE_TRACK_STEP.invokeExact(
+                  rangeTrackStep, range, state, batch, momentum, rule, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // norm.h
 
@@ -595,9 +732,21 @@ public final class Kernels {
     }
   }
 
-  public void bnStatsFwd(long mean, long variance, long x, long workspace, long workspaceBytes, long rows, long c, long stream) {
+  public void bnStatsFwd(
+      long mean,
+      long variance,
+      long x,
+      long workspace,
+      long workspaceBytes,
+      long rows,
+      long c,
+      long stream) {
     try {
-      check("hast_bn_stats_fwd_f32", (int) BN_STATS_FWD.invokeExact(bnStatsFwd, mean, variance, x, workspace, workspaceBytes, rows, c, stream));
+      check(
+          "hast_bn_stats_fwd_f32",
+          (int)
+              BN_STATS_FWD.invokeExact(
+                  bnStatsFwd, mean, variance, x, workspace, workspaceBytes, rows, c, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -611,9 +760,55 @@ public final class Kernels {
     }
   }
 
-  public void bnActFwd(long y, long mask, long batchMean, long batchVariance, long attention, long u, long addend, long gamma, long beta, long mean, long variance, long range, long workspace, long workspaceBytes, long n, long hw, long c, float epsilon, float slope, int bits, long stream) {
+  public void bnActFwd(
+      long y,
+      long mask,
+      long batchMean,
+      long batchVariance,
+      long attention,
+      long u,
+      long addend,
+      long gamma,
+      long beta,
+      long mean,
+      long variance,
+      long range,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long hw,
+      long c,
+      float epsilon,
+      float slope,
+      int bits,
+      long stream) {
     try {
-      check("hast_bn_act_fwd_f32", (int) BN_ACT_FWD.invokeExact(bnActFwd, y, mask, batchMean, batchVariance, attention, u, addend, gamma, beta, mean, variance, range, workspace, workspaceBytes, n, hw, c, epsilon, slope, bits, stream));
+      check(
+          "hast_bn_act_fwd_f32",
+          (int)
+              BN_ACT_FWD.invokeExact(
+                  bnActFwd,
+                  y,
+                  mask,
+                  batchMean,
+                  batchVariance,
+                  attention,
+                  u,
+                  addend,
+                  gamma,
+                  beta,
+                  mean,
+                  variance,
+                  range,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  hw,
+                  c,
+                  epsilon,
+                  slope,
+                  bits,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -627,25 +822,121 @@ public final class Kernels {
     }
   }
 
-  public void bnActBwd(long du, long daddend, long dgamma, long dbeta, long dy, long mask, long u, long gamma, long beta, long mean, long variance, long attentionGrad, long statGrad, long batchMean, long workspace, long workspaceBytes, long n, long hw, long c, float epsilon, float slope, int training, long stream) {
+  public void bnActBwd(
+      long du,
+      long daddend,
+      long dgamma,
+      long dbeta,
+      long dy,
+      long mask,
+      long u,
+      long gamma,
+      long beta,
+      long mean,
+      long variance,
+      long attentionGrad,
+      long statGrad,
+      long batchMean,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long hw,
+      long c,
+      float epsilon,
+      float slope,
+      int training,
+      long stream) {
     try {
-      check("hast_bn_act_bwd_f32", (int) BN_ACT_BWD.invokeExact(bnActBwd, du, daddend, dgamma, dbeta, dy, mask, u, gamma, beta, mean, variance, attentionGrad, statGrad, batchMean, workspace, workspaceBytes, n, hw, c, epsilon, slope, training, stream));
+      check(
+          "hast_bn_act_bwd_f32",
+          (int)
+              BN_ACT_BWD.invokeExact(
+                  bnActBwd,
+                  du,
+                  daddend,
+                  dgamma,
+                  dbeta,
+                  dy,
+                  mask,
+                  u,
+                  gamma,
+                  beta,
+                  mean,
+                  variance,
+                  attentionGrad,
+                  statGrad,
+                  batchMean,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  hw,
+                  c,
+                  epsilon,
+                  slope,
+                  training,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void bnRunningStep(long runningMean, long runningVariance, long mean, long variance, long rows, long c, float momentum, long stream) {
+  public void bnRunningStep(
+      long runningMean,
+      long runningVariance,
+      long mean,
+      long variance,
+      long rows,
+      long c,
+      float momentum,
+      long stream) {
     try {
-      check("hast_bn_running_step_f32", (int) BN_RUNNING_STEP.invokeExact(bnRunningStep, runningMean, runningVariance, mean, variance, rows, c, momentum, stream));
+      check(
+          "hast_bn_running_step_f32",
+          (int)
+              BN_RUNNING_STEP.invokeExact(
+                  bnRunningStep,
+                  runningMean,
+                  runningVariance,
+                  mean,
+                  variance,
+                  rows,
+                  c,
+                  momentum,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void bnStatsLossFwd(long loss, long statGrad, long mean, long variance, long runningMean, long runningVariance, long rows, long c, float weight, int accumulate, long stream) {
+  public void bnStatsLossFwd(
+      long loss,
+      long statGrad,
+      long mean,
+      long variance,
+      long runningMean,
+      long runningVariance,
+      long rows,
+      long c,
+      float weight,
+      int accumulate,
+      long stream) {
     try {
-      check("hast_bn_stats_loss_fwd_f32", (int) BN_STATS_LOSS_FWD.invokeExact(bnStatsLossFwd, loss, statGrad, mean, variance, runningMean, runningVariance, rows, c, weight, accumulate, stream));
+      check(
+          "hast_bn_stats_loss_fwd_f32",
+          (int)
+              BN_STATS_LOSS_FWD.invokeExact(
+                  bnStatsLossFwd,
+                  loss,
+                  statGrad,
+                  mean,
+                  variance,
+                  runningMean,
+                  runningVariance,
+                  rows,
+                  c,
+                  weight,
+                  accumulate,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -659,71 +950,196 @@ public final class Kernels {
     }
   }
 
-  public void channelSumFwd(long y, long x, long workspace, long workspaceBytes, long rows, long c, long stream) {
+  public void channelSumFwd(
+      long y, long x, long workspace, long workspaceBytes, long rows, long c, long stream) {
     try {
-      check("hast_channel_sum_fwd_f32", (int) CHANNEL_SUM_FWD.invokeExact(channelSumFwd, y, x, workspace, workspaceBytes, rows, c, stream));
+      check(
+          "hast_channel_sum_fwd_f32",
+          (int)
+              CHANNEL_SUM_FWD.invokeExact(
+                  channelSumFwd, y, x, workspace, workspaceBytes, rows, c, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // conv.h
 
-  public long conv2dWorkspaceBytes(long n, long h, long w, long c, long k, long r, long s, int stride, int pad, int direction) {
+  public long conv2dWorkspaceBytes(
+      long n, long h, long w, long c, long k, long r, long s, int stride, int pad, int direction) {
     try {
-      return (long) CONV2D_WORKSPACE_BYTES.invokeExact(conv2dWorkspaceBytes, n, h, w, c, k, r, s, stride, pad, direction);
+      return (long)
+          CONV2D_WORKSPACE_BYTES.invokeExact(
+              conv2dWorkspaceBytes, n, h, w, c, k, r, s, stride, pad, direction);
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void conv2dFwd(long y, long x, long weight, long bias, long workspace, long workspaceBytes, long n, long h, long w, long c, long k, long r, long s, int stride, int pad, long stream) {
+  public void conv2dFwd(
+      long y,
+      long x,
+      long weight,
+      long bias,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long h,
+      long w,
+      long c,
+      long k,
+      long r,
+      long s,
+      int stride,
+      int pad,
+      long stream) {
     try {
-      check("hast_conv2d_fwd_f32", (int) CONV2D_FWD.invokeExact(conv2dFwd, y, x, weight, bias, workspace, workspaceBytes, n, h, w, c, k, r, s, stride, pad, stream));
+      check(
+          "hast_conv2d_fwd_f32",
+          (int)
+              CONV2D_FWD.invokeExact(
+                  conv2dFwd,
+                  y,
+                  x,
+                  weight,
+                  bias,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  h,
+                  w,
+                  c,
+                  k,
+                  r,
+                  s,
+                  stride,
+                  pad,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void conv2dBwdData(long dx, long dy, long weight, long workspace, long workspaceBytes, long n, long h, long w, long c, long k, long r, long s, int stride, int pad, int accumulate, long stream) {
+  public void conv2dBwdData(
+      long dx,
+      long dy,
+      long weight,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long h,
+      long w,
+      long c,
+      long k,
+      long r,
+      long s,
+      int stride,
+      int pad,
+      int accumulate,
+      long stream) {
     try {
-      check("hast_conv2d_bwd_data_f32", (int) CONV2D_BWD_DATA.invokeExact(conv2dBwdData, dx, dy, weight, workspace, workspaceBytes, n, h, w, c, k, r, s, stride, pad, accumulate, stream));
+      check(
+          "hast_conv2d_bwd_data_f32",
+          (int)
+              CONV2D_BWD_DATA.invokeExact(
+                  conv2dBwdData,
+                  dx,
+                  dy,
+                  weight,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  h,
+                  w,
+                  c,
+                  k,
+                  r,
+                  s,
+                  stride,
+                  pad,
+                  accumulate,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void conv2dBwdWeight(long dweight, long dy, long x, long workspace, long workspaceBytes, long n, long h, long w, long c, long k, long r, long s, int stride, int pad, long stream) {
+  public void conv2dBwdWeight(
+      long dweight,
+      long dy,
+      long x,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long h,
+      long w,
+      long c,
+      long k,
+      long r,
+      long s,
+      int stride,
+      int pad,
+      long stream) {
     try {
-      check("hast_conv2d_bwd_weight_f32", (int) CONV2D_BWD_WEIGHT.invokeExact(conv2dBwdWeight, dweight, dy, x, workspace, workspaceBytes, n, h, w, c, k, r, s, stride, pad, stream));
+      check(
+          "hast_conv2d_bwd_weight_f32",
+          (int)
+              CONV2D_BWD_WEIGHT.invokeExact(
+                  conv2dBwdWeight,
+                  dweight,
+                  dy,
+                  x,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  h,
+                  w,
+                  c,
+                  k,
+                  r,
+                  s,
+                  stride,
+                  pad,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // layer.h
 
-  public void linearFwd(long y, long x, long weight, long bias, long n, long inputs, long outputs, long stream) {
+  public void linearFwd(
+      long y, long x, long weight, long bias, long n, long inputs, long outputs, long stream) {
     try {
-      check("hast_linear_fwd_f32", (int) LINEAR_FWD.invokeExact(linearFwd, y, x, weight, bias, n, inputs, outputs, stream));
+      check(
+          "hast_linear_fwd_f32",
+          (int) LINEAR_FWD.invokeExact(linearFwd, y, x, weight, bias, n, inputs, outputs, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void linearBwdData(long dx, long dy, long weight, long n, long inputs, long outputs, long stream) {
+  public void linearBwdData(
+      long dx, long dy, long weight, long n, long inputs, long outputs, long stream) {
     try {
-      check("hast_linear_bwd_data_f32", (int) LINEAR_BWD_DATA.invokeExact(linearBwdData, dx, dy, weight, n, inputs, outputs, stream));
+      check(
+          "hast_linear_bwd_data_f32",
+          (int)
+              LINEAR_BWD_DATA.invokeExact(
+                  linearBwdData, dx, dy, weight, n, inputs, outputs, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void linearBwdWeight(long dweight, long dbias, long dy, long x, long n, long inputs, long outputs, long stream) {
+  public void linearBwdWeight(
+      long dweight, long dbias, long dy, long x, long n, long inputs, long outputs, long stream) {
     try {
-      check("hast_linear_bwd_weight_f32", (int) LINEAR_BWD_WEIGHT.invokeExact(linearBwdWeight, dweight, dbias, dy, x, n, inputs, outputs, stream));
+      check(
+          "hast_linear_bwd_weight_f32",
+          (int)
+              LINEAR_BWD_WEIGHT.invokeExact(
+                  linearBwdWeight, dweight, dbias, dy, x, n, inputs, outputs, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -731,7 +1147,9 @@ public final class Kernels {
 
   public void globalAvgPoolFwd(long y, long x, long n, long hw, long c, long stream) {
     try {
-      check("hast_global_avg_pool_fwd_f32", (int) GLOBAL_AVG_POOL_FWD.invokeExact(globalAvgPoolFwd, y, x, n, hw, c, stream));
+      check(
+          "hast_global_avg_pool_fwd_f32",
+          (int) GLOBAL_AVG_POOL_FWD.invokeExact(globalAvgPoolFwd, y, x, n, hw, c, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -739,7 +1157,9 @@ public final class Kernels {
 
   public void globalAvgPoolBwd(long dx, long dy, long n, long hw, long c, long stream) {
     try {
-      check("hast_global_avg_pool_bwd_f32", (int) GLOBAL_AVG_POOL_BWD.invokeExact(globalAvgPoolBwd, dx, dy, n, hw, c, stream));
+      check(
+          "hast_global_avg_pool_bwd_f32",
+          (int) GLOBAL_AVG_POOL_BWD.invokeExact(globalAvgPoolBwd, dx, dy, n, hw, c, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -747,7 +1167,9 @@ public final class Kernels {
 
   public void upsampleFwd(long y, long x, long n, long h, long w, long c, long stream) {
     try {
-      check("hast_upsample_fwd_f32", (int) UPSAMPLE_FWD.invokeExact(upsampleFwd, y, x, n, h, w, c, stream));
+      check(
+          "hast_upsample_fwd_f32",
+          (int) UPSAMPLE_FWD.invokeExact(upsampleFwd, y, x, n, h, w, c, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -755,93 +1177,213 @@ public final class Kernels {
 
   public void upsampleBwd(long dx, long dy, long n, long h, long w, long c, long stream) {
     try {
-      check("hast_upsample_bwd_f32", (int) UPSAMPLE_BWD.invokeExact(upsampleBwd, dx, dy, n, h, w, c, stream));
+      check(
+          "hast_upsample_bwd_f32",
+          (int) UPSAMPLE_BWD.invokeExact(upsampleBwd, dx, dy, n, h, w, c, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void embeddingFwd(long y, long table, long noise, long labels, long n, long d, long classes, long stream) {
+  public void embeddingFwd(
+      long y, long table, long noise, long labels, long n, long d, long classes, long stream) {
     try {
-      check("hast_embedding_fwd_f32", (int) EMBEDDING_FWD.invokeExact(embeddingFwd, y, table, noise, labels, n, d, classes, stream));
+      check(
+          "hast_embedding_fwd_f32",
+          (int)
+              EMBEDDING_FWD.invokeExact(
+                  embeddingFwd, y, table, noise, labels, n, d, classes, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void embeddingBwd(long dtable, long dy, long noise, long labels, long n, long d, long classes, long stream) {
+  public void embeddingBwd(
+      long dtable, long dy, long noise, long labels, long n, long d, long classes, long stream) {
     try {
-      check("hast_embedding_bwd_f32", (int) EMBEDDING_BWD.invokeExact(embeddingBwd, dtable, dy, noise, labels, n, d, classes, stream));
+      check(
+          "hast_embedding_bwd_f32",
+          (int)
+              EMBEDDING_BWD.invokeExact(
+                  embeddingBwd, dtable, dy, noise, labels, n, d, classes, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void shortcutFwd(long y, long x, long n, long h, long w, long c, long k, int stride, long stream) {
+  public void shortcutFwd(
+      long y, long x, long n, long h, long w, long c, long k, int stride, long stream) {
     try {
-      check("hast_shortcut_fwd_f32", (int) SHORTCUT_FWD.invokeExact(shortcutFwd, y, x, n, h, w, c, k, stride, stream));
+      check(
+          "hast_shortcut_fwd_f32",
+          (int) SHORTCUT_FWD.invokeExact(shortcutFwd, y, x, n, h, w, c, k, stride, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void shortcutBwd(long dx, long dy, long n, long h, long w, long c, long k, int stride, long stream) {
+  public void shortcutBwd(
+      long dx, long dy, long n, long h, long w, long c, long k, int stride, long stream) {
     try {
-      check("hast_shortcut_bwd_f32", (int) SHORTCUT_BWD.invokeExact(shortcutBwd, dx, dy, n, h, w, c, k, stride, stream));
+      check(
+          "hast_shortcut_bwd_f32",
+          (int) SHORTCUT_BWD.invokeExact(shortcutBwd, dx, dy, n, h, w, c, k, stride, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // loss.h
 
-  public void hardCeFwd(long loss, long dlogits, long difficulty, long logits, long labels, long n, long k, float beta, float gamma, long stream) {
+  public void hardCeFwd(
+      long loss,
+      long dlogits,
+      long difficulty,
+      long logits,
+      long labels,
+      long n,
+      long k,
+      float beta,
+      float gamma,
+      long stream) {
     try {
-      check("hast_hard_ce_fwd_f32", (int) HARD_CE_FWD.invokeExact(hardCeFwd, loss, dlogits, difficulty, logits, labels, n, k, beta, gamma, stream));
+      check(
+          "hast_hard_ce_fwd_f32",
+          (int)
+              HARD_CE_FWD.invokeExact(
+                  hardCeFwd, loss, dlogits, difficulty, logits, labels, n, k, beta, gamma, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void distillKlFwd(long loss, long dstudent, long dteacher, long student, long teacher, long n, long k, float temperature, float alpha, long stream) {
+  public void distillKlFwd(
+      long loss,
+      long dstudent,
+      long dteacher,
+      long student,
+      long teacher,
+      long n,
+      long k,
+      float temperature,
+      float alpha,
+      long stream) {
     try {
-      check("hast_distill_kl_fwd_f32", (int) DISTILL_KL_FWD.invokeExact(distillKlFwd, loss, dstudent, dteacher, student, teacher, n, k, temperature, alpha, stream));
+      check(
+          "hast_distill_kl_fwd_f32",
+          (int)
+              DISTILL_KL_FWD.invokeExact(
+                  distillKlFwd,
+                  loss,
+                  dstudent,
+                  dteacher,
+                  student,
+                  teacher,
+                  n,
+                  k,
+                  temperature,
+                  alpha,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void featureAlignFwd(long loss, long studentGrad, long teacherGrad, long student, long teacher, long n, long hw, long c, float lambda, int accumulate, long stream) {
+  public void featureAlignFwd(
+      long loss,
+      long studentGrad,
+      long teacherGrad,
+      long student,
+      long teacher,
+      long n,
+      long hw,
+      long c,
+      float lambda,
+      int accumulate,
+      long stream) {
     try {
-      check("hast_feature_align_fwd_f32", (int) FEATURE_ALIGN_FWD.invokeExact(featureAlignFwd, loss, studentGrad, teacherGrad, student, teacher, n, hw, c, lambda, accumulate, stream));
+      check(
+          "hast_feature_align_fwd_f32",
+          (int)
+              FEATURE_ALIGN_FWD.invokeExact(
+                  featureAlignFwd,
+                  loss,
+                  studentGrad,
+                  teacherGrad,
+                  student,
+                  teacher,
+                  n,
+                  hw,
+                  c,
+                  lambda,
+                  accumulate,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
-
 
   // optim.h
 
-  public void adamStep(long p, long m, long v, long g, long lr, long step, long n, float beta1, float beta2, float epsilon, long stream) {
+  public void adamStep(
+      long p,
+      long m,
+      long v,
+      long g,
+      long lr,
+      long step,
+      long n,
+      float beta1,
+      float beta2,
+      float epsilon,
+      long stream) {
     try {
-      check("hast_adam_step_f32", (int) ADAM_STEP.invokeExact(adamStep, p, m, v, g, lr, step, n, beta1, beta2, epsilon, stream));
+      check(
+          "hast_adam_step_f32",
+          (int)
+              ADAM_STEP.invokeExact(
+                  adamStep, p, m, v, g, lr, step, n, beta1, beta2, epsilon, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void sgdStep(long p, long buffer, long g, long lr, long n, float momentum, float decay, int nesterov, long stream) {
+  public void sgdStep(
+      long p,
+      long buffer,
+      long g,
+      long lr,
+      long n,
+      float momentum,
+      float decay,
+      int nesterov,
+      long stream) {
     try {
-      check("hast_sgd_step_f32", (int) SGD_STEP.invokeExact(sgdStep, p, buffer, g, lr, n, momentum, decay, nesterov, stream));
+      check(
+          "hast_sgd_step_f32",
+          (int)
+              SGD_STEP.invokeExact(
+                  sgdStep, p, buffer, g, lr, n, momentum, decay, nesterov, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  public void plateauStep(long state, long loss, float factor, float threshold, float minLr, float epsilon, int patience, long stream) {
+  public void plateauStep(
+      long state,
+      long loss,
+      float factor,
+      float threshold,
+      float minLr,
+      float epsilon,
+      int patience,
+      long stream) {
     try {
-      check("hast_plateau_step_f32", (int) PLATEAU_STEP.invokeExact(plateauStep, state, loss, factor, threshold, minLr, epsilon, patience, stream));
+      check(
+          "hast_plateau_step_f32",
+          (int)
+              PLATEAU_STEP.invokeExact(
+                  plateauStep, state, loss, factor, threshold, minLr, epsilon, patience, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -18,13 +18,16 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.tensor.Shape;
 
 /**
- * Trained networks in safetensors files with PyTorch's names and OIHW weights. Read: names as in torchvision's style
- * (layer1.0.conv1) with the classifier called fc, linear or output, or as in pytorchcv (features.stage1.unit1.body), with
- * or without "module." in front. The topology is found from names and shapes; mean and std come from the metadata.
+ * Trained networks in safetensors files with PyTorch's names and OIHW weights. Read: names as in
+ * torchvision's style (layer1.0.conv1) with the classifier called fc, linear or output, or as in
+ * pytorchcv (features.stage1.unit1.body), with or without "module." in front. The topology is found
+ * from names and shapes; mean and std come from the metadata.
  */
 public final class Checkpoint {
-  private static final Pattern UNIT_CONVOLUTION = Pattern.compile("layer(\\d{1,9})\\.(\\d{1,9})\\.conv1\\.weight");
-  private static final Pattern PYTORCHCV_UNIT = Pattern.compile("features\\.stage(\\d{1,9})\\.unit(\\d{1,9})\\.(.*)");
+  private static final Pattern UNIT_CONVOLUTION =
+      Pattern.compile("layer(\\d{1,9})\\.(\\d{1,9})\\.conv1\\.weight");
+  private static final Pattern PYTORCHCV_UNIT =
+      Pattern.compile("features\\.stage(\\d{1,9})\\.unit(\\d{1,9})\\.(.*)");
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
 
@@ -48,19 +51,24 @@ public final class Checkpoint {
     Safetensors tensors = Safetensors.read(file);
     try {
       return parse(file, tensors, normalization);
-    } catch (IllegalArgumentException | IllegalStateException | ArithmeticException | NullPointerException e) {
+    } catch (IllegalArgumentException
+        | IllegalStateException
+        | ArithmeticException
+        | NullPointerException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
   }
 
-  private static Network parse(Path file, Safetensors tensors, Optional<Normalization> normalization) {
+  private static Network parse(
+      Path file, Safetensors tensors, Optional<Normalization> normalization) {
     Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
     for (String name : tensors.names()) {
       if (!name.endsWith("num_batches_tracked")) {
         Safetensors.Tensor before = byName.put(canonical(name), tensors.tensor(name));
         if (before != null) {
           throw new CorruptFileException(
-              file, "tensors %s and %s are two names of the same one".formatted(before.name(), name));
+              file,
+              "tensors %s and %s are two names of the same one".formatted(before.name(), name));
         }
       }
     }
@@ -68,7 +76,8 @@ public final class Checkpoint {
     Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
     Map<String, Shape> shapes = shapes(topology);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    byName.forEach((name, tensor) -> weights.put(name, inside(file, tensor, topology, shapes.get(name))));
+    byName.forEach(
+        (name, tensor) -> weights.put(name, inside(file, tensor, topology, shapes.get(name))));
     return new Network(topology, known, weights);
   }
 
@@ -93,7 +102,8 @@ public final class Checkpoint {
     writer.write(file);
   }
 
-  private static void put(Safetensors.Writer writer, String name, Shape inside, float[] values, boolean half) {
+  private static void put(
+      Safetensors.Writer writer, String name, Shape inside, float[] values, boolean half) {
     Shape outside = inside;
     float[] ordered = values;
     if (inside.rank() == 4) {
@@ -121,13 +131,16 @@ public final class Checkpoint {
   public static Normalization normalization(Path file, Map<String, String> metadata) {
     if (!metadata.containsKey("mean") || !metadata.containsKey("std")) {
       throw new CorruptFileException(
-          file, "its metadata give no mean and std: say how the network's input is normalised with --mean and --std");
+          file,
+          "its metadata give no mean and std: say how the network's input is normalised with --mean"
+              + " and --std");
     }
     try {
       float[] mean = JSON.readValue(metadata.get("mean"), float[].class);
       float[] std = JSON.readValue(metadata.get("std"), float[].class);
       if (mean == null || std == null) {
-        throw new CorruptFileException(file, "its metadata mean or std is null, not a list of numbers");
+        throw new CorruptFileException(
+            file, "its metadata mean or std is null, not a list of numbers");
       }
       return new Normalization(mean, std);
     } catch (JsonProcessingException | IllegalArgumentException e) {
@@ -135,11 +148,16 @@ public final class Checkpoint {
     }
   }
 
-  /** The name this engine uses for a tensor that PyTorch, torchvision or pytorchcv would call {@code name}. */
+  /**
+   * The name this engine uses for a tensor that PyTorch, torchvision or pytorchcv would call {@code
+   * name}.
+   */
   public static String canonical(String name) {
     String n = name.startsWith("module.") ? name.substring("module.".length()) : name;
     n = n.replaceFirst("^(linear|output)\\.", "fc.");
-    n = n.replaceFirst("^features\\.init_block\\.conv\\.", "conv1.").replaceFirst("^features\\.init_block\\.bn\\.", "bn1.");
+    n =
+        n.replaceFirst("^features\\.init_block\\.conv\\.", "conv1.")
+            .replaceFirst("^features\\.init_block\\.bn\\.", "bn1.");
     Matcher matcher = PYTORCHCV_UNIT.matcher(n);
     if (!matcher.matches()) {
       return n;
@@ -170,20 +188,27 @@ public final class Checkpoint {
       if (matcher.matches()) {
         int stage = Integer.parseInt(matcher.group(1));
         if (stage < 1 || stage > 3) {
-          throw new CorruptFileException(file, "it has a stage " + stage + "; CIFAR ResNets have three");
+          throw new CorruptFileException(
+              file, "it has a stage " + stage + "; CIFAR ResNets have three");
         }
         units[stage]++;
       }
     }
     if (units[1] == 0 || units[1] != units[2] || units[1] != units[3]) {
       throw new CorruptFileException(
-          file, "its stages have %d, %d and %d units, not the same number".formatted(units[1], units[2], units[3]));
+          file,
+          "its stages have %d, %d and %d units, not the same number"
+              .formatted(units[1], units[2], units[3]));
     }
-    if (stem.shape().size(0) > Integer.MAX_VALUE || classifier.shape().size(0) > Integer.MAX_VALUE) {
+    if (stem.shape().size(0) > Integer.MAX_VALUE
+        || classifier.shape().size(0) > Integer.MAX_VALUE) {
       throw new CorruptFileException(
-          file, "conv1.weight %s or fc.weight %s is too large".formatted(stem.shape(), classifier.shape()));
+          file,
+          "conv1.weight %s or fc.weight %s is too large"
+              .formatted(stem.shape(), classifier.shape()));
     }
-    boolean convolution = tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
+    boolean convolution =
+        tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
     return CifarResNet.of(
         6 * units[1] + 2,
         Math.toIntExact(stem.shape().size(0)),
@@ -191,7 +216,8 @@ public final class Checkpoint {
         convolution ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
   }
 
-  private static float[] inside(Path file, Safetensors.Tensor tensor, Topology topology, Shape expected) {
+  private static float[] inside(
+      Path file, Safetensors.Tensor tensor, Topology topology, Shape expected) {
     if (expected == null) {
       throw new CorruptFileException(
           file, "tensor %s does not belong to %s".formatted(tensor.name(), topology.name()));
@@ -203,7 +229,8 @@ public final class Checkpoint {
     if (!tensor.shape().equals(outside)) {
       throw new CorruptFileException(
           file,
-          "tensor %s has shape %s, %s needs %s".formatted(tensor.name(), tensor.shape(), topology.name(), outside));
+          "tensor %s has shape %s, %s needs %s"
+              .formatted(tensor.name(), tensor.shape(), topology.name(), outside));
     }
     return expected.rank() == 4 ? toOhwi(tensor.floats(), outside) : tensor.floats();
   }

@@ -6,8 +6,9 @@ import java.util.regex.Pattern;
 import org.hast4j.tensor.Shape;
 
 /**
- * The ResNets for 32 by 32 images of He et al. 2016, section 4.2: a 3x3 stem, three stages of n residual units with
- * width, twice and four times the width, global average pooling and a linear classifier. Depth 6n + 2.
+ * The ResNets for 32 by 32 images of He et al. 2016, section 4.2: a 3x3 stem, three stages of n
+ * residual units with width, twice and four times the width, global average pooling and a linear
+ * classifier. Depth 6n + 2.
  */
 public final class CifarResNet {
   private static final float EPSILON = 1e-5f;
@@ -40,16 +41,19 @@ public final class CifarResNet {
    */
   public static Topology of(int depth, int width, int classes, Shortcut shortcut) {
     if (depth < 8 || (depth - 2) % 6 != 0) {
-      throw new IllegalArgumentException("the depth of a CIFAR ResNet is 6n + 2 (20, 32, 44, 56, ..), got " + depth);
+      throw new IllegalArgumentException(
+          "the depth of a CIFAR ResNet is 6n + 2 (20, 32, 44, 56, ..), got " + depth);
     }
     if (depth > MAX_DEPTH) {
-      throw new IllegalArgumentException("the depth must be at most " + MAX_DEPTH + ", got " + depth);
+      throw new IllegalArgumentException(
+          "the depth must be at most " + MAX_DEPTH + ", got " + depth);
     }
     if (width < 1 || width > MAX_WIDTH) {
       throw new IllegalArgumentException("the width must be 1 to " + MAX_WIDTH + ", got " + width);
     }
     if (classes < 2 || classes > MAX_CLASSES) {
-      throw new IllegalArgumentException("the number of classes must be 2 to " + MAX_CLASSES + ", got " + classes);
+      throw new IllegalArgumentException(
+          "the number of classes must be 2 to " + MAX_CLASSES + ", got " + classes);
     }
     Topology.Builder net = new Topology.Builder();
     int x = net.add("conv1", new Layer.Convolution(3, width, 3, 1, 1), Topology.IMAGE);
@@ -66,7 +70,8 @@ public final class CifarResNet {
     }
     x = net.add("pool", new Layer.GlobalAveragePool(), x);
     net.add("fc", new Layer.Linear(inputs, classes), x);
-    // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its own.
+    // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its
+    // own.
     String name =
         "cifar-resnet"
             + depth
@@ -78,7 +83,13 @@ public final class CifarResNet {
   }
 
   private static int unit(
-      Topology.Builder net, String name, int x, long inputs, long outputs, int stride, Shortcut shortcut) {
+      Topology.Builder net,
+      String name,
+      int x,
+      long inputs,
+      long outputs,
+      int stride,
+      Shortcut shortcut) {
     int carried = x;
     if (stride != 1 || inputs != outputs) {
       carried =
@@ -86,7 +97,10 @@ public final class CifarResNet {
             case A -> net.add(name + ".shortcut", new Layer.PadShortcut(stride, outputs), x);
             case B -> {
               int conv =
-                  net.add(name + ".downsample.0", new Layer.Convolution(inputs, outputs, 1, stride, 0), x);
+                  net.add(
+                      name + ".downsample.0",
+                      new Layer.Convolution(inputs, outputs, 1, stride, 0),
+                      x);
               yield net.add(name + ".downsample.1", new Layer.BatchNorm(outputs, EPSILON), conv);
             }
           };
@@ -100,12 +114,17 @@ public final class CifarResNet {
     return net.add(name + ".relu2", new Layer.Relu(), y);
   }
 
-  /** Parses a name as {@link Topology#name} gives it: cifar-resnet20-b, cifar-resnet56-a-100, cifar-resnet20-w4-b. */
+  /**
+   * Parses a name as {@link Topology#name} gives it: cifar-resnet20-b, cifar-resnet56-a-100,
+   * cifar-resnet20-w4-b.
+   */
   public static Topology named(String name) {
     Matcher matcher = NAME.matcher(name);
     if (!matcher.matches()) {
       throw new IllegalArgumentException(
-          "unknown topology '" + name + "': known are cifar-resnet{20,32,44,56,..}-{a,b}[-classes]");
+          "unknown topology '"
+              + name
+              + "': known are cifar-resnet{20,32,44,56,..}-{a,b}[-classes]");
     }
     return of(
         Integer.parseInt(matcher.group(1)),
@@ -114,7 +133,10 @@ public final class CifarResNet {
         Shortcut.valueOf(matcher.group(3).toUpperCase(Locale.ROOT)));
   }
 
-  /** Whether a weight of this shape can be a CIFAR ResNet's stem, [width, 3, 3, 3] in PyTorch's order. */
+  /**
+   * Whether a weight of this shape can be a CIFAR ResNet's stem, [width, 3, 3, 3] in PyTorch's
+   * order.
+   */
   static boolean isStem(Shape shape) {
     return shape.rank() == 4 && shape.size(1) == 3 && shape.size(2) == 3 && shape.size(3) == 3;
   }

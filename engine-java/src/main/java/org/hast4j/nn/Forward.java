@@ -12,8 +12,8 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 
 /**
- * Translates a topology into graph nodes, one fused node for each BatchNorm with the residual add, ReLU and activation
- * quantiser that follow it.
+ * Translates a topology into graph nodes, one fused node for each BatchNorm with the residual add,
+ * ReLU and activation quantiser that follow it.
  *
  * @param logits [n, classes]
  * @param taps feature-alignment taps, in order
@@ -24,7 +24,9 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
   /** Attention [n, c] of one tap's features and their area, height times width. */
   public record Tap(Value attention, long area) {}
 
-  /** Mean and variance of one BatchNorm's input beside its running ones, and the values behind each. */
+  /**
+   * Mean and variance of one BatchNorm's input beside its running ones, and the values behind each.
+   */
   public record Statistics(
       Value mean, Value variance, Value runningMean, Value runningVariance, long rows) {}
 
@@ -36,7 +38,12 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
    * @param image [n, h, w, c], normalised
    */
   public static Forward of(
-      Graph graph, String owner, Topology topology, Map<String, Value> parameters, Value image, Mode mode) {
+      Graph graph,
+      String owner,
+      Topology topology,
+      Map<String, Value> parameters,
+      Value image,
+      Mode mode) {
     return new Builder(graph, owner, topology, parameters, mode).build(image);
   }
 
@@ -51,7 +58,8 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
     private final List<Statistics> statistics = new ArrayList<>();
     private int quantiser;
 
-    Builder(Graph graph, String owner, Topology topology, Map<String, Value> parameters, Mode mode) {
+    Builder(
+        Graph graph, String owner, Topology topology, Map<String, Value> parameters, Mode mode) {
       this.graph = graph;
       this.owner = owner;
       this.topology = topology;
@@ -96,7 +104,8 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
                     "%s: %s does not follow a BatchNorm or a residual add of one, which is not supported"
                         .formatted(topology.name(), unit.name()));
             case Layer.Add _ -> graph.value(new Op.Add(), x, values.get(unit.inputs().get(1)));
-            case Layer.PadShortcut pad -> graph.value(new Op.Shortcut(pad.stride(), pad.channels()), x);
+            case Layer.PadShortcut pad ->
+                graph.value(new Op.Shortcut(pad.stride(), pad.channels()), x);
             case Layer.GlobalAveragePool _ -> graph.value(new Op.GlobalAvgPool(), x);
             case Layer.Linear _ ->
                 graph.value(new Op.Linear(), x, parameter(unit, "weight"), parameter(unit, "bias"));
@@ -108,7 +117,10 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
       return parameters.get(unit.name() + "." + name);
     }
 
-    /** A BatchNorm, fused with its residual add if it is the last operand computed, and with the ReLU behind. */
+    /**
+     * A BatchNorm, fused with its residual add if it is the last operand computed, and with the
+     * ReLU behind.
+     */
     private Value batchNorm(int index, Topology.Unit unit, Layer.BatchNorm norm, Value u) {
       int end = index;
       Value addend = null;
@@ -150,10 +162,16 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
         mean = batch.output(0);
         variance = batch.output(1);
         training = true;
-        graph.apply(new Op.BnRunningStep(train.momentum(), rows), runningMean, runningVariance, mean, variance);
+        graph.apply(
+            new Op.BnRunningStep(train.momentum(), rows),
+            runningMean,
+            runningVariance,
+            mean,
+            variance);
       }
       List<Value> inputs =
-          new ArrayList<>(List.of(u, mean, variance, parameter(unit, "weight"), parameter(unit, "bias")));
+          new ArrayList<>(
+              List.of(u, mean, variance, parameter(unit, "weight"), parameter(unit, "bias")));
       if (addend != null) {
         inputs.add(addend);
       }
@@ -163,7 +181,8 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
         inputs.add(range(quantised.ranges()));
         quantiser++;
       }
-      Op.BnAct op = new Op.BnAct(true, addend != null, bits, relu ? 0 : 1, norm.epsilon(), training);
+      Op.BnAct op =
+          new Op.BnAct(true, addend != null, bits, relu ? 0 : 1, norm.epsilon(), training);
       Node node = graph.apply(op, inputs.toArray(Value[]::new));
       norms.put(index, node);
       if (!training) {
@@ -189,7 +208,8 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
           graph.variable(calibrating.states(), quantiser * 3L * Float.BYTES, TensorType.f32(3));
       quantiser++;
       Value batch = graph.value(new Op.MinMax(), y);
-      graph.apply(new Op.RangeTrackStep(calibrating.momentum(), calibrating.rule()), range, state, batch);
+      graph.apply(
+          new Op.RangeTrackStep(calibrating.momentum(), calibrating.rule()), range, state, batch);
       return graph.value(new Op.FakeQuant(calibrating.bits()), y, range);
     }
   }

@@ -10,10 +10,11 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 
 /**
- * The small conditional generator whose images calibrate activation ranges (algorithm section 3): label embedding times
- * noise, linear to an 8x8 map, then twice BatchNorm, nearest upsampling and a 3x3 convolution, LeakyReLU .2, a last
- * convolution to the image, tanh and a BatchNorm without affine. Always in training mode; thrown away after calibration.
- * Parameter names are those of the released code.
+ * The small conditional generator whose images calibrate activation ranges (algorithm section 3):
+ * label embedding times noise, linear to an 8x8 map, then twice BatchNorm, nearest upsampling and a
+ * 3x3 convolution, LeakyReLU .2, a last convolution to the image, tanh and a BatchNorm without
+ * affine. Always in training mode; thrown away after calibration. Parameter names are those of the
+ * released code.
  */
 public final class Generator {
   private static final int START = 8;
@@ -58,7 +59,10 @@ public final class Generator {
     slots.add(name + ".bias", TensorType.f32(outputs));
   }
 
-  /** Places of the trained parameters. The rows of l1.0 are in [8, 8, 128] order, channels innermost. */
+  /**
+   * Places of the trained parameters. The rows of l1.0 are in [8, 8, 128] order, channels
+   * innermost.
+   */
   public Slots slots() {
     return slots;
   }
@@ -80,7 +84,11 @@ public final class Generator {
     Map<String, Value> values = new LinkedHashMap<>();
     slots
         .names()
-        .forEach(name -> values.put(name, graph.variable(storage, slots.get(name).offset(), slots.get(name).type())));
+        .forEach(
+            name ->
+                values.put(
+                    name,
+                    graph.variable(storage, slots.get(name).offset(), slots.get(name).type())));
     return values;
   }
 
@@ -112,7 +120,12 @@ public final class Generator {
   }
 
   private static Value norm(
-      Graph graph, Map<String, Value> parameters, String name, Value x, float epsilon, float slope) {
+      Graph graph,
+      Map<String, Value> parameters,
+      String name,
+      Value x,
+      float epsilon,
+      float slope) {
     Node batch = graph.apply(new Op.BnStats(), x);
     return graph.value(
         new Op.BnAct(true, false, 0, slope, epsilon, true),
@@ -123,7 +136,8 @@ public final class Generator {
         parameters.get(name + ".bias"));
   }
 
-  private static Value convolution(Graph graph, Map<String, Value> parameters, String name, Value x) {
+  private static Value convolution(
+      Graph graph, Map<String, Value> parameters, String name, Value x) {
     return graph.value(
         new Op.Conv2d(1, 1), x, parameters.get(name + ".weight"), parameters.get(name + ".bias"));
   }

@@ -8,12 +8,14 @@ public sealed interface Mode {
   /** Running statistics, no quantisation of activations. */
   record Evaluation() implements Mode {}
 
-  /** Running statistics; every ReLU's output quantised on its frozen range, [quantisers, 2] floats. */
+  /**
+   * Running statistics; every ReLU's output quantised on its frozen range, [quantisers, 2] floats.
+   */
   record Quantised(int bits, Storage ranges) implements Mode {}
 
   /**
-   * Running statistics; every ReLU's output moves its range ([quantisers, 2]) and tracking state ([quantisers, 3])
-   * and is quantised on it.
+   * Running statistics; every ReLU's output moves its range ([quantisers, 2]) and tracking state
+   * ([quantisers, 3]) and is quantised on it.
    */
   record Calibrating(int bits, Storage ranges, Storage states, float momentum, RangeRule rule)
       implements Mode {}

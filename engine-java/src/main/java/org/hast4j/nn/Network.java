@@ -8,15 +8,16 @@ import java.util.Set;
 import org.hast4j.data.Normalization;
 
 /**
- * A classifier as a value: its structure, the normalisation its input expects, and its weights on the host by PyTorch
- * name, convolutions in OHWI order. Arrays are shared, not copied; whoever makes a network must not change them later.
+ * A classifier as a value: its structure, the normalisation its input expects, and its weights on
+ * the host by PyTorch name, convolutions in OHWI order. Arrays are shared, not copied; whoever
+ * makes a network must not change them later.
  */
 public record Network(
     Topology topology, Normalization normalization, Map<String, float[]> weights) {
 
   /**
-   * Checks that the normalisation has the input's channels, and that every parameter and statistic is there, has its
-   * size, and is a number.
+   * Checks that the normalisation has the input's channels, and that every parameter and statistic
+   * is there, has its size, and is a number.
    *
    * @throws IllegalArgumentException naming the first that is not
    */
@@ -56,11 +57,13 @@ public record Network(
     for (int i = 0; i < values.length; i++) {
       if (!Float.isFinite(values[i])) {
         throw new IllegalArgumentException(
-            "tensor %s holds %s at index %d: the checkpoint is damaged".formatted(name, values[i], i));
+            "tensor %s holds %s at index %d: the checkpoint is damaged"
+                .formatted(name, values[i], i));
       }
       if (variance && values[i] < 0) {
         throw new IllegalArgumentException(
-            "variance %s is negative (%s) at index %d: the checkpoint is damaged".formatted(name, values[i], i));
+            "variance %s is negative (%s) at index %d: the checkpoint is damaged"
+                .formatted(name, values[i], i));
       }
     }
   }
@@ -73,6 +76,8 @@ public record Network(
   /** Number of trained parameters. */
   public long parameterCount() {
     Slots slots = Slots.parameters(topology);
-    return slots.names().stream().mapToLong(name -> slots.get(name).type().shape().elements()).sum();
+    return slots.names().stream()
+        .mapToLong(name -> slots.get(name).type().shape().elements())
+        .sum();
   }
 }

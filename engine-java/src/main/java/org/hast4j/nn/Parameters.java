@@ -12,8 +12,8 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 
 /**
- * The storages a network's weights live in on a device: one for everything an optimiser trains, one for the BatchNorm
- * statistics.
+ * The storages a network's weights live in on a device: one for everything an optimiser trains, one
+ * for the BatchNorm statistics.
  */
 public final class Parameters {
   private final Topology topology;
@@ -60,7 +60,8 @@ public final class Parameters {
     return values;
   }
 
-  private static void variables(Graph graph, Slots slots, Storage storage, Map<String, Value> values) {
+  private static void variables(
+      Graph graph, Slots slots, Storage storage, Map<String, Value> values) {
     for (String name : slots.names()) {
       Slots.Slot slot = slots.get(name);
       graph.part(name);
@@ -68,8 +69,12 @@ public final class Parameters {
     }
   }
 
-  /** The same values with convolution and linear weights fake-quantised, each output channel on its own range. */
-  public static Map<String, Value> quantised(Graph graph, Topology topology, Map<String, Value> values, int bits) {
+  /**
+   * The same values with convolution and linear weights fake-quantised, each output channel on its
+   * own range.
+   */
+  public static Map<String, Value> quantised(
+      Graph graph, Topology topology, Map<String, Value> values, int bits) {
     Map<String, Value> quantised = new LinkedHashMap<>(values);
     for (String name : weightNames(topology)) {
       graph.part(name);
@@ -81,7 +86,9 @@ public final class Parameters {
   /** Names of the weights that are quantised: every convolution's and the classifier's. */
   public static List<String> weightNames(Topology topology) {
     return topology.units().stream()
-        .filter(unit -> unit.layer() instanceof Layer.Convolution || unit.layer() instanceof Layer.Linear)
+        .filter(
+            unit ->
+                unit.layer() instanceof Layer.Convolution || unit.layer() instanceof Layer.Linear)
         .map(unit -> unit.name() + ".weight")
         .toList();
   }

@@ -6,8 +6,8 @@ import java.util.Set;
 import org.hast4j.graph.TensorType;
 
 /**
- * Named tensors packed into one range of memory, so that an optimiser steps all of them in one launch. Every offset is a
- * multiple of 64 bytes; the gaps stay zero.
+ * Named tensors packed into one range of memory, so that an optimiser steps all of them in one
+ * launch. Every offset is a multiple of 64 bytes; the gaps stay zero.
  */
 public final class Slots {
   private static final long ALIGNMENT = 64;
@@ -49,7 +49,10 @@ public final class Slots {
     return bytes;
   }
 
-  /** Trained parameters of a network: convolution weights, BatchNorm scale and shift, linear weight and bias. */
+  /**
+   * Trained parameters of a network: convolution weights, BatchNorm scale and shift, linear weight
+   * and bias.
+   */
   public static Slots parameters(Topology topology) {
     Slots slots = new Slots();
     for (Topology.Unit unit : topology.units()) {

@@ -4,8 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The structure of a classifier: layers in order of execution, each reading earlier ones. What the method needs to know,
- * quantisation points and feature-alignment taps, follows from the structure alone.
+ * The structure of a classifier: layers in order of execution, each reading earlier ones. What the
+ * method needs to know, quantisation points and feature-alignment taps, follows from the structure
+ * alone.
  *
  * @param name how files and reports call it
  * @param height input height, pixels
@@ -24,7 +25,9 @@ public record Topology(
     for (int i = 0; i < units.size(); i++) {
       for (int input : units.get(i).inputs()) {
         if (input < IMAGE || input >= i) {
-          throw new IllegalArgumentException("layer %s reads layer %d, which is not before it".formatted(units.get(i).name(), input));
+          throw new IllegalArgumentException(
+              "layer %s reads layer %d, which is not before it"
+                  .formatted(units.get(i).name(), input));
         }
       }
     }
@@ -55,8 +58,8 @@ public record Topology(
   }
 
   /**
-   * Indices of the feature-alignment taps: the BatchNorm that ends the body of each residual unit, the body being the
-   * branch with more convolutions.
+   * Indices of the feature-alignment taps: the BatchNorm that ends the body of each residual unit,
+   * the body being the branch with more convolutions.
    */
   public List<Integer> taps() {
     int[] depth = new int[units.size()];
@@ -64,10 +67,17 @@ public record Topology(
     for (int i = 0; i < units.size(); i++) {
       Unit unit = units.get(i);
       int own = unit.layer() instanceof Layer.Convolution ? 1 : 0;
-      depth[i] = own + unit.inputs().stream().mapToInt(input -> input == IMAGE ? 0 : depth[input]).max().orElse(0);
+      depth[i] =
+          own
+              + unit.inputs().stream()
+                  .mapToInt(input -> input == IMAGE ? 0 : depth[input])
+                  .max()
+                  .orElse(0);
       if (unit.layer() instanceof Layer.Add) {
         int body =
-            unit.inputs().stream().max((a, b) -> Integer.compare(depthOf(depth, a), depthOf(depth, b))).orElseThrow();
+            unit.inputs().stream()
+                .max((a, b) -> Integer.compare(depthOf(depth, a), depthOf(depth, b)))
+                .orElseThrow();
         if (body != IMAGE && units.get(body).layer() instanceof Layer.BatchNorm) {
           taps.add(body);
         }

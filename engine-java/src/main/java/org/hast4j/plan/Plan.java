@@ -16,9 +16,10 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.Value;
 
 /**
- * The nodes of a graph that matter, in order, and a place for each of their values: variables and kept results in their
- * storages, everything else on one slab, where values that are never needed together share memory. A gradient that adds
- * to a base is written over it, element-wise results over inputs nobody needs any more.
+ * The nodes of a graph that matter, in order, and a place for each of their values: variables and
+ * kept results in their storages, everything else on one slab, where values that are never needed
+ * together share memory. A gradient that adds to a base is written over it, element-wise results
+ * over inputs nobody needs any more.
  *
  * @param steps the live nodes in order, without variables and reshapes
  * @param slabBytes size of the slab
@@ -107,7 +108,9 @@ public record Plan(List<Step> steps, long slabBytes) {
       for (int i = 0; i < live.size(); i++) {
         group(live.get(i), i);
       }
-      graph.results().forEach((value, targets) -> targets.forEach(target -> placeResult(value, target)));
+      graph
+          .results()
+          .forEach((value, targets) -> targets.forEach(target -> placeResult(value, target)));
       return place();
     }
 
@@ -151,7 +154,9 @@ public record Plan(List<Step> steps, long slabBytes) {
           continue;
         }
         Group group = takenOver(node, output, step, taken);
-        if (output == 0 && node.op().accumulates() && group != groups.get(node.inputs().getLast())) {
+        if (output == 0
+            && node.op().accumulates()
+            && group != groups.get(node.inputs().getLast())) {
           copiedBases.add(step);
         }
         if (group == null) {
@@ -184,7 +189,11 @@ public record Plan(List<Step> steps, long slabBytes) {
       for (Value input : node.inputs()) {
         Group group = groups.get(input);
         boolean free =
-            group.fixed == null && !group.kept && group.last == step && group.first < step && !taken.contains(group);
+            group.fixed == null
+                && !group.kept
+                && group.last == step
+                && group.first < step
+                && !taken.contains(group);
         if (free
             && group.bytes == node.output(output).type().bytes()
             && overwritable(node, output, group)) {
@@ -198,15 +207,22 @@ public record Plan(List<Step> steps, long slabBytes) {
     private boolean overwritable(Node node, int output, Group group) {
       for (int input = 0; input < node.inputs().size(); input++) {
         boolean base = output == 0 && node.op().accumulates() && input == node.inputs().size() - 1;
-        if (groups.get(node.inputs().get(input)) == group && !base && !node.op().reuses(output, input)) {
+        if (groups.get(node.inputs().get(input)) == group
+            && !base
+            && !node.op().reuses(output, input)) {
           return false;
         }
       }
       // Copying the base there first would destroy any other input.
-      return output != 0 || !node.op().accumulates() || groups.get(node.inputs().getLast()) == group;
+      return output != 0
+          || !node.op().accumulates()
+          || groups.get(node.inputs().getLast()) == group;
     }
 
-    /** Lets a result be computed right in its storage, or schedules a copy where that would disturb something. */
+    /**
+     * Lets a result be computed right in its storage, or schedules a copy where that would disturb
+     * something.
+     */
     private void placeResult(Value value, Op.Variable target) {
       Group group = groups.get(value);
       int defined = live.indexOf(value.node());
@@ -216,7 +232,9 @@ public record Plan(List<Step> steps, long slabBytes) {
           && !changedBetween(location, defined, group.last)) {
         group.fixed = location;
       } else {
-        copiedResults.computeIfAbsent(defined, _ -> new ArrayList<>()).add(new Result(value, location));
+        copiedResults
+            .computeIfAbsent(defined, _ -> new ArrayList<>())
+            .add(new Result(value, location));
       }
     }
 
@@ -230,7 +248,10 @@ public record Plan(List<Step> steps, long slabBytes) {
       return false;
     }
 
-    /** Whether a step with an effect may change the storage before the last reader of the value has read it. */
+    /**
+     * Whether a step with an effect may change the storage before the last reader of the value has
+     * read it.
+     */
     private boolean changedBetween(Location location, int defined, int last) {
       for (int i = defined + 1; i <= last; i++) {
         if (live.get(i).op().effect() && reads(live.get(i), location)) {
@@ -251,7 +272,8 @@ public record Plan(List<Step> steps, long slabBytes) {
     }
 
     private Plan place() {
-      List<Group> ordered = groups.values().stream().distinct().filter(group -> group.fixed == null).toList();
+      List<Group> ordered =
+          groups.values().stream().distinct().filter(group -> group.fixed == null).toList();
       List<Interval> intervals = new ArrayList<>();
       ordered.forEach(group -> intervals.add(new Interval(group.bytes, group.first, group.last)));
       int[] workspaceIndex = new int[live.size()];

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Places intervals in one block of memory so that no two needed at the same time share a byte: the largest first, each
- * at the lowest gap that is big enough.
+ * Places intervals in one block of memory so that no two needed at the same time share a byte: the
+ * largest first, each at the lowest gap that is big enough.
  *
  * @param offsets byte offset of each interval, in the order given
  * @param bytes size of the block
@@ -23,7 +23,9 @@ public record Slab(long[] offsets, long bytes) {
     List<Integer> order =
         IntStream.range(0, intervals.size())
             .boxed()
-            .sorted(Comparator.comparingLong((Integer i) -> -intervals.get(i).bytes()).thenComparingInt(i -> i))
+            .sorted(
+                Comparator.comparingLong((Integer i) -> -intervals.get(i).bytes())
+                    .thenComparingInt(i -> i))
             .toList();
     for (int index : order) {
       Interval interval = intervals.get(index);

@@ -1,6 +1,8 @@
 package org.hast4j.quant;
 
-/** Unsigned integers of 2 to 8 bits in a byte array, back to back, the lowest bits of a byte first. */
+/**
+ * Unsigned integers of 2 to 8 bits in a byte array, back to back, the lowest bits of a byte first.
+ */
 final class BitPacking {
   private BitPacking() {}
 
@@ -14,7 +16,8 @@ final class BitPacking {
     byte[] packed = new byte[bytes(values.length, bits)];
     for (int i = 0; i < values.length; i++) {
       if (values[i] < 0 || values[i] >= 1 << bits) {
-        throw new IllegalArgumentException("level %d does not fit %d bits".formatted(values[i], bits));
+        throw new IllegalArgumentException(
+            "level %d does not fit %d bits".formatted(values[i], bits));
       }
       long bit = (long) i * bits;
       int at = (int) (bit / 8);
@@ -31,7 +34,8 @@ final class BitPacking {
   static int[] unpack(byte[] packed, int count, int bits) {
     if (packed.length != bytes(count, bits)) {
       throw new IllegalArgumentException(
-          "%d values of %d bits take %d bytes, got %d".formatted(count, bits, bytes(count, bits), packed.length));
+          "%d values of %d bits take %d bytes, got %d"
+              .formatted(count, bits, bytes(count, bits), packed.length));
     }
     int[] values = new int[count];
     for (int i = 0; i < count; i++) {

@@ -17,8 +17,9 @@ import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /**
- * A quantised classifier as one value and one safetensors file: weights packed at their bit width with a scale and a zero
- * point per output channel, activation ranges, float BatchNorm and biases, structure and provenance.
+ * A quantised classifier as one value and one safetensors file: weights packed at their bit width
+ * with a scale and a zero point per output channel, activation ranges, float BatchNorm and biases,
+ * structure and provenance.
  *
  * @param weights by name, every convolution and the classifier; rows in OHWI order
  * @param floats everything else by name: BatchNorm parameters and statistics, biases
@@ -130,11 +131,15 @@ public record QuantisedNetwork(
   public static QuantisedNetwork read(Path path) {
     Safetensors file = Safetensors.read(path);
     if (!isOne(file)) {
-      throw new CorruptFileException(path, "it is not a quantised network (its metadata lack format " + FORMAT + ")");
+      throw new CorruptFileException(
+          path, "it is not a quantised network (its metadata lack format " + FORMAT + ")");
     }
     try {
       return parse(path, file);
-    } catch (IllegalArgumentException | IllegalStateException | ArithmeticException | NullPointerException e) {
+    } catch (IllegalArgumentException
+        | IllegalStateException
+        | ArithmeticException
+        | NullPointerException e) {
       throw new CorruptFileException(path, e.getMessage(), e);
     }
   }

@@ -1,9 +1,9 @@
 package org.hast4j.quant;
 
 /**
- * A weight tensor as integer levels, one scale and zero point per output channel:
- * {@code weight = (level - 2^(bits-1) + zero[row]) / scale[row]} (algorithm section 2). Evaluated in float32 without
- * contraction, as the kernels do, so that every bit agrees with fake quantisation.
+ * A weight tensor as integer levels, one scale and zero point per output channel: {@code weight =
+ * (level - 2^(bits-1) + zero[row]) / scale[row]} (algorithm section 2). Evaluated in float32
+ * without contraction, as the kernels do, so that every bit agrees with fake quantisation.
  *
  * @param bits 2 to 8
  * @param columns elements of a row; rows are output channels
@@ -16,7 +16,9 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
 
   public QuantisedTensor {
     checkBits("weights", bits);
-    if (scale.length != zero.length || columns < 1 || levels.length != (long) scale.length * columns) {
+    if (scale.length != zero.length
+        || columns < 1
+        || levels.length != (long) scale.length * columns) {
       throw new IllegalArgumentException(
           "%d levels, %d scales and %d zero points do not make rows of %d"
               .formatted(levels.length, scale.length, zero.length, columns));
@@ -28,7 +30,8 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
     }
     for (int row = 0; row < scale.length; row++) {
       if (!Float.isFinite(scale[row]) || scale[row] <= 0 || !Float.isFinite(zero[row])) {
-        throw new IllegalArgumentException("row %d has scale %s and zero point %s".formatted(row, scale[row], zero[row]));
+        throw new IllegalArgumentException(
+            "row %d has scale %s and zero point %s".formatted(row, scale[row], zero[row]));
       }
     }
   }

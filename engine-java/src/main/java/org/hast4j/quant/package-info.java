@@ -1,2 +1,4 @@
-/** Quantised networks as values and files: integer levels packed at their bit width, scales, ranges. */
+/**
+ * Quantised networks as values and files: integer levels packed at their bit width, scales, ranges.
+ */
 package org.hast4j.quant;

@@ -3,7 +3,9 @@ package org.hast4j.tensor;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/** The sizes of a dense tensor, outermost first; a scalar has one dimension of size 1. Immutable. */
+/**
+ * The sizes of a dense tensor, outermost first; a scalar has one dimension of size 1. Immutable.
+ */
 public final class Shape {
   private final long[] sizes;
 
@@ -23,7 +25,8 @@ public final class Shape {
     long elements = 1;
     for (long size : sizes) {
       if (size < 1) {
-        throw new IllegalArgumentException("sizes must be at least 1, got " + Arrays.toString(sizes));
+        throw new IllegalArgumentException(
+            "sizes must be at least 1, got " + Arrays.toString(sizes));
       }
       try {
         elements = Math.multiplyExact(elements, size);
@@ -67,6 +70,8 @@ public final class Shape {
 
   @Override
   public String toString() {
-    return Arrays.stream(sizes).mapToObj(Long::toString).collect(Collectors.joining(", ", "[", "]"));
+    return Arrays.stream(sizes)
+        .mapToObj(Long::toString)
+        .collect(Collectors.joining(", ", "[", "]"));
   }
 }

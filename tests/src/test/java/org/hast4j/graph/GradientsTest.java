@@ -453,8 +453,7 @@ class GradientsTest {
     Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
     refused(graph.value(new Op.Add(), loss, loss), a, "twice");
     Value other = graph.value(new Op.HardCrossEntropy(2, 1), a, labels());
-    refused(
-        graph.value(new Op.Add(), loss, graph.value(new Op.Add(), other, loss)), a, "twice");
+    refused(graph.value(new Op.Add(), loss, graph.value(new Op.Add(), other, loss)), a, "twice");
   }
 
   @Test

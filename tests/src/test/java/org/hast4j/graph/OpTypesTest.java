@@ -39,7 +39,16 @@ class OpTypesTest {
         Good.of(norm, X, C, C, C, C, X, f32(2)),
         Good.of(
             new Op.BnActGrad(norm, true, true, true),
-            X, X, C, C, C, C, MASK, f32(2, 3), f32(2, 3), C),
+            X,
+            X,
+            C,
+            C,
+            C,
+            C,
+            MASK,
+            f32(2, 3),
+            f32(2, 3),
+            C),
         Good.of(new Op.BnRunningStep(.1f, 128), C, C, C, C),
         Good.of(new Op.BnStatsLoss(128, 1, true), C, C, C, C, f32(1)),
         Good.of(new Op.Linear(), f32(2, 7), f32(4, 7), f32(4)),
@@ -72,8 +81,7 @@ class OpTypesTest {
           new TensorType(type.dtype() == DType.I32 ? DType.F32 : DType.I32, shape);
       TensorType otherRank = new TensorType(type.dtype(), Shape.of(1, shape.elements(), 1));
       List<TensorType> bad = new ArrayList<>(List.of(otherElements));
-      boolean anyShape =
-          good.op instanceof Op.AdamStep || good.op instanceof Op.SgdStep;
+      boolean anyShape = good.op instanceof Op.AdamStep || good.op instanceof Op.SgdStep;
       if (!anyShape || i > 3) {
         bad.add(otherRank);
       }

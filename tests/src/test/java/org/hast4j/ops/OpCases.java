@@ -6,7 +6,6 @@ import static org.hast4j.graph.TensorType.i64;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -41,6 +40,15 @@ public final class OpCases {
 
   /** Every case, in the order of the operations in {@link Op}. */
   public static List<OpCase> all() {
+    return Table.ALL;
+  }
+
+  /** Built when first asked for, after the constants above and below that it is built from. */
+  private static final class Table {
+    static final List<OpCase> ALL = build();
+  }
+
+  private static List<OpCase> build() {
     OpCases table = new OpCases();
     for (Class<?> op : Op.class.getPermittedSubclasses()) {
       int before = table.cases.size();
@@ -49,7 +57,7 @@ public final class OpCases {
         throw new IllegalStateException("no case for " + op.getSimpleName());
       }
     }
-    return table.cases;
+    return List.copyOf(table.cases);
   }
 
   private void add(String op) {
@@ -1008,26 +1016,5 @@ public final class OpCases {
       String name = begin("CounterStep " + before);
       end(name, new Op.CounterStep(), EXACT, Tensor.of(i64(1), before));
     }
-  }
-
-  /**
-   * The case with the most multiplications or elements of each operation, for tests that take only
-   * one.
-   */
-  public static List<OpCase> largest() {
-    List<OpCase> largest = new ArrayList<>();
-    for (OpCase candidate : all()) {
-      if (!largest.isEmpty() && largest.getLast().op().getClass() == candidate.op().getClass()) {
-        largest.set(
-            largest.size() - 1,
-            List.of(largest.getLast(), candidate).stream()
-                .max(
-                    Comparator.comparingInt(c -> c.inputs().stream().mapToInt(Tensor::count).sum()))
-                .orElseThrow());
-      } else {
-        largest.add(candidate);
-      }
-    }
-    return largest;
   }
 }

@@ -21,8 +21,9 @@ import org.hast4j.tensor.DType;
 
 /**
  * Runs a case on a device as a graph of one node. Every tensor lies between guard bands that must
- * not change; outputs are filled with NaN before the run, so that an element nobody writes is
- * found; a second run, over whatever the first left in the workspace, must give the same bits.
+ * not change, and a canary beside the workspace; outputs are filled with NaN before the run, so
+ * that an element nobody writes is found; a second run, over whatever the first left in the
+ * workspace, must give the same bits.
  */
 final class OpRun {
   // A multiple of 64 bytes as the parameters of a network have, but of no more.
@@ -31,6 +32,9 @@ final class OpRun {
   // As a float a NaN, as an int absurd, as a mask neither 0 nor 1.
   private static final byte POISON = (byte) 0xA5;
   private static final int NAN = 0x7FE5A5A5;
+
+  private static final TensorType CANARY_TYPE = TensorType.f32(1, 1, 1, 64);
+  private static final Storage CANARY = Storage.of("canary", CANARY_TYPE);
 
   private final Device device;
   private final OpCase test;
@@ -60,7 +64,12 @@ final class OpRun {
       boolean copied = inPlace && tensor.type().dtype() == DType.F32;
       values.add(copied ? graph.value(new Op.Scale(1), value) : value);
     }
+    // Lives on the program's slab beside the workspace while the operation runs.
+    Value canary = graph.value(new Op.Scale(1), graph.variable(CANARY, CANARY_TYPE));
     Node node = graph.apply(test.op(), values.toArray(Value[]::new));
+    Storage survivor = Storage.of("canary after", CANARY_TYPE);
+    // The mean of one pixel; not an operation whose result could be written over the canary itself.
+    graph.keep(graph.value(new Op.GlobalAvgPool(), canary), survivor);
     List<Storage> outputs = new ArrayList<>();
     for (int i = 0; i < node.outputs().size(); i++) {
       Storage storage = null;
@@ -72,11 +81,15 @@ final class OpRun {
     }
     try (Memory memory = new Memory(device);
         Program program = Program.compile("workspace", graph, memory)) {
+      float[] song = new float[Math.toIntExact(CANARY_TYPE.shape().elements())];
+      Arrays.fill(song, 1.25f);
+      memory.buffer(CANARY).upload(0, song);
       List<byte[]> first = once(memory, program, inputs, outputs);
       List<byte[]> second = once(memory, program, inputs, outputs);
       for (int i = 0; i < first.size(); i++) {
         assertThat(second.get(i)).as("result %d of a second run", i).isEqualTo(first.get(i));
       }
+      assertThat(memory.floats(survivor)).as("memory beside the workspace").containsExactly(song);
       return first;
     }
   }
