@@ -82,6 +82,16 @@ class FusionTest {
     }
   }
 
+  /** Zero is not above zero: no gradient passes a ReLU there. */
+  @Test
+  void theMaskOfZeroIsZero() {
+    Tensor u = Tensor.fill(f32(2, 3, 3, 17), () -> 1.5);
+    Tensor mean = Tensor.fill(f32(17), () -> 1.5);
+    Tensor variance = Tensor.fill(f32(17), () -> 1);
+    Op op = new Op.BnAct(false, false, 0, .2f, 1e-5f, false);
+    assertThat(run(op, Set.of(0, 1), List.of(u, mean, variance)).get(1)).containsOnly(0);
+  }
+
   @Test
   void aBoxOfTheOutputSizeIsCopiedExactly() {
     Tensor images = Tensor.fill(f32(2, 9, 7, 3), new java.util.Random(1)::nextGaussian);
