@@ -3,9 +3,9 @@ package org.hast4j.hast;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigResolveOptions;
-import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -192,11 +192,11 @@ public record Recipe(
   }
 
   private static Config resource(String name) {
-    URL url = Recipe.class.getResource(FOLDER + name + ".conf");
-    if (url == null) {
-      throw new IllegalStateException("the program lacks its recipe " + name);
-    }
-    return ConfigFactory.parseURL(url);
+    // Not by URL: inside a jar, a recipe would not find the one it includes.
+    return ConfigFactory.parseResources(
+        Recipe.class,
+        FOLDER + name + ".conf",
+        ConfigParseOptions.defaults().setAllowMissing(false));
   }
 
   private static Recipe of(Config c, Config reference) {

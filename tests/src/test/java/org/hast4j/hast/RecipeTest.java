@@ -1,0 +1,40 @@
+package org.hast4j.hast;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class RecipeTest {
+  @Test
+  void quickIsBalancedWithLessOfEverything() {
+    Recipe quick = Recipe.read("quick", Map.of());
+    Recipe balanced = Recipe.read("balanced", Map.of());
+    assertThat(quick.fineTuning().steps()).isLessThan(balanced.fineTuning().steps());
+    // Only what quick includes can give it these; it must be found in a jar too.
+    assertThat(quick.fineTuning().batch()).isEqualTo(64);
+    assertThat(quick.fineTuning().scaleByWeights()).isTrue();
+    assertThat(quick.synthesis().scaleByStatistics()).isTrue();
+  }
+
+  @Test
+  void releasedDiffersFromThePaperInItsOdditiesOnly() {
+    Recipe released = Recipe.read("released", Map.of());
+    Recipe paper = Recipe.read("paper", Map.of());
+    assertThat(released.synthesis()).isEqualTo(paper.synthesis());
+    assertThat(released.calibration().rule()).isNotEqualTo(paper.calibration().rule());
+    assertThat(paper.synthesis().images()).isEqualTo(5120);
+    assertThat(paper.fineTuning().steps()).isEqualTo(29_400);
+    assertThat(paper.fineTuning().decayEpochs()).isEqualTo(List.of(20, 40, 60));
+  }
+
+  @Test
+  void overridesWinAndUnknownValuesAreRefused() {
+    assertThat(Recipe.read("paper", Map.of("fine-tuning.steps", "7")).fineTuning().steps())
+        .isEqualTo(7);
+    assertThatThrownBy(() -> Recipe.read("paper", Map.of("fine-tuning.stepz", "7")))
+        .hasMessageContaining("fine-tuning.stepz");
+  }
+}
