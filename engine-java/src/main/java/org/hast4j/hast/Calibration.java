@@ -82,9 +82,8 @@ public final class Calibration implements AutoCloseable {
     TensorType noise = TensorType.f32(recipe.batch(), recipe.latent());
     int classes = teacher.topology().classes();
     float weight =
-        recipe.scaleByStatistics()
-            ? recipe.statisticsWeight() / NetworkScale.squaredVariance(teacher, memory)
-            : recipe.statisticsWeight();
+        NetworkScale.statisticsWeight(
+            recipe.statisticsWeight(), recipe.scaleByStatistics(), teacher, memory);
     return training.append(
         graph,
         teacher,

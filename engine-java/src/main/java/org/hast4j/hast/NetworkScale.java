@@ -33,11 +33,16 @@ final class NetworkScale {
     return (float) (sum / filters);
   }
 
+  /** A recipe's weight of the BN-statistic loss, in units of the network's statistics if scaled. */
+  static float statisticsWeight(float weight, boolean scaled, Parameters network, Memory memory) {
+    return scaled ? weight / squaredVariance(network, memory) : weight;
+  }
+
   /**
    * Mean squared running variance, over channels and then layers: the unit of the BN-statistic
    * loss.
    */
-  static float squaredVariance(Parameters network, Memory memory) {
+  private static float squaredVariance(Parameters network, Memory memory) {
     double sum = 0;
     int layers = 0;
     for (Map.Entry<String, float[]> entry : network.download(memory).entrySet()) {

@@ -109,9 +109,8 @@ public final class Synthesis implements AutoCloseable {
     Forward forward =
         Forward.of(graph, "teacher", topology, teacher.values(graph), seen, new Mode.Evaluation());
     float weight =
-        recipe.scaleByStatistics()
-            ? recipe.statisticsWeight() / NetworkScale.squaredVariance(teacher, memory)
-            : recipe.statisticsWeight();
+        NetworkScale.statisticsWeight(
+            recipe.statisticsWeight(), recipe.scaleByStatistics(), teacher, memory);
     Node hard =
         graph.apply(new Op.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
     Value total = statisticsLoss(graph, forward, weight, hard.output(0));
