@@ -168,21 +168,8 @@ public final class Hast {
       switch (job.images()) {
         case Images.Synthesised _ -> synthesise();
         case Images.Stored stored -> SyntheticSet.read(stored.file(), job.teacher(), memory, pool);
-        case Images.Real real -> real(real.set());
+        case Images.Real real -> pool.upload(memory, real.set(), job.teacher().normalization());
       }
-    }
-
-    private void real(ImageSet set) {
-      int chunk = 1000;
-      for (int start = 0; start < set.count(); start += chunk) {
-        int end = Math.min(set.count(), start + chunk);
-        memory
-            .buffer(pool.images())
-            .upload(
-                (long) start * set.imageSize() * Float.BYTES,
-                set.normalized(start, end, job.teacher().normalization()));
-      }
-      memory.buffer(pool.labels()).upload(0, set.labels());
     }
 
     private boolean past(Stage stage) {

@@ -1,5 +1,8 @@
 package org.hast4j.hast;
 
+import org.hast4j.data.ImageSet;
+import org.hast4j.data.Normalization;
+import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.nn.Topology;
@@ -11,6 +14,8 @@ import org.hast4j.nn.Topology;
  * @param labels [count]
  */
 public record Pool(Storage images, Storage labels, TensorType imageType) {
+  private static final int UPLOAD_CHUNK = 1000;
+
   /**
    * A pool for {@code count} images of a network's input size.
    *
@@ -32,6 +37,19 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
         TensorType.f32(count, topology.height(), topology.width(), topology.channels());
     return new Pool(
         Storage.of("image pool", type), Storage.of("label pool", TensorType.i32(count)), type);
+  }
+
+  /** Fills the pool with real images, normalised a chunk at a time, and their labels. */
+  void upload(Memory memory, ImageSet set, Normalization normalization) {
+    for (int start = 0; start < set.count(); start += UPLOAD_CHUNK) {
+      int end = Math.min(set.count(), start + UPLOAD_CHUNK);
+      memory
+          .buffer(images)
+          .upload(
+              (long) start * set.imageSize() * Float.BYTES,
+              set.normalized(start, end, normalization));
+    }
+    memory.buffer(labels).upload(0, set.labels());
   }
 
   public int count() {

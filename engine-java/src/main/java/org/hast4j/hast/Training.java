@@ -7,7 +7,6 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Normalization;
-import org.hast4j.device.Buffer;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
@@ -114,18 +113,7 @@ public final class Training implements AutoCloseable {
     parameters.upload(
         memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
-    memory.buffer(labels).upload(0, set.labels());
-    uploadImages(set);
-  }
-
-  private void uploadImages(ImageSet set) {
-    Buffer buffer = memory.buffer(pool);
-    int chunk = 1000;
-    for (int start = 0; start < images; start += chunk) {
-      int end = Math.min(images, start + chunk);
-      buffer.upload(
-          (long) start * set.imageSize() * Float.BYTES, set.normalized(start, end, normalization));
-    }
+    new Pool(pool, labels, poolType).upload(memory, set, normalization);
   }
 
   private Graph graph(TensorType poolType, TensorType vector) {
