@@ -6,9 +6,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "kernel.h"
 
@@ -111,6 +113,11 @@ const char* instruction_set() {
 #endif
 }
 
+// A launch has run when it returns, so an event has passed as soon as it is recorded.
+struct Event {
+  std::chrono::steady_clock::time_point time;
+};
+
 void copy(void* destination, const void* source, int64_t bytes, void* stream) {
   parallel_for(stream, ceil_div(bytes, kCopyPiece), [&](int64_t piece, int32_t) {
     const int64_t begin = piece * kCopyPiece;
@@ -161,6 +168,10 @@ int32_t hast_stream_destroy(void* stream) noexcept {
   return HAST_OK;
 }
 
+int32_t hast_stream_math(void* stream, int32_t math) noexcept {
+  return stream == nullptr || (math != HAST_MATH_FP32 && math != HAST_MATH_TF32) ? HAST_EARGUMENT : HAST_OK;
+}
+
 int32_t hast_stream_synchronize(void* stream) noexcept { return stream == nullptr ? HAST_EARGUMENT : HAST_OK; }
 
 int32_t hast_memory_allocate(void** address, int64_t bytes, int32_t ordinal) noexcept {
@@ -203,3 +214,62 @@ int32_t hast_memory_download(void* host, const void* device, int64_t bytes, void
 int32_t hast_memory_copy(void* destination, const void* source, int64_t bytes, void* stream) noexcept {
   return hast_memory_upload(destination, source, bytes, stream);
 }
+
+int32_t hast_host_allocate(void** address, int64_t bytes) noexcept {
+  if (address == nullptr || bytes < 1) return HAST_EARGUMENT;
+  *address = std::aligned_alloc(static_cast<size_t>(kAlignment),
+                                static_cast<size_t>(ceil_div(bytes, kAlignment) * kAlignment));
+  return *address == nullptr ? HAST_EMEMORY : HAST_OK;
+}
+
+int32_t hast_host_free(void* address) noexcept {
+  if (address == nullptr) return HAST_EARGUMENT;
+  std::free(address);
+  return HAST_OK;
+}
+
+int32_t hast_memory_download_async(void* host, const void* device, int64_t bytes, void* stream) noexcept {
+  return hast_memory_upload(host, device, bytes, stream);
+}
+
+int32_t hast_event_create(void** event, int32_t ordinal) noexcept {
+  if (event == nullptr) return HAST_EARGUMENT;
+  if (ordinal != 0) return HAST_EDEVICE;
+  *event = new (std::nothrow) Event();
+  return *event == nullptr ? HAST_EMEMORY : HAST_OK;
+}
+
+int32_t hast_event_destroy(void* event) noexcept {
+  if (event == nullptr) return HAST_EARGUMENT;
+  delete static_cast<Event*>(event);
+  return HAST_OK;
+}
+
+int32_t hast_event_record(void* event, void* stream) noexcept {
+  if (event == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  static_cast<Event*>(event)->time = std::chrono::steady_clock::now();
+  return HAST_OK;
+}
+
+int32_t hast_stream_wait(void* stream, void* event) noexcept {
+  return event == nullptr || stream == nullptr ? HAST_EARGUMENT : HAST_OK;
+}
+
+int32_t hast_event_query(int32_t* done, void* event) noexcept {
+  if (done == nullptr || event == nullptr) return HAST_EARGUMENT;
+  *done = 1;
+  return HAST_OK;
+}
+
+int32_t hast_event_elapsed(float* milliseconds, void* start, void* stop) noexcept {
+  if (milliseconds == nullptr || start == nullptr || stop == nullptr) return HAST_EARGUMENT;
+  *milliseconds =
+      std::chrono::duration<float, std::milli>(static_cast<Event*>(stop)->time - static_cast<Event*>(start)->time)
+          .count();
+  return HAST_OK;
+}
+
+int32_t hast_capture_begin(void*) noexcept { return HAST_EUNSUPPORTED; }
+int32_t hast_capture_end(void**, int64_t*, void*) noexcept { return HAST_EUNSUPPORTED; }
+int32_t hast_graph_launch(void*, void*) noexcept { return HAST_EUNSUPPORTED; }
+int32_t hast_graph_destroy(void*) noexcept { return HAST_EUNSUPPORTED; }

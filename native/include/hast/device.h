@@ -22,6 +22,12 @@ HAST_API int32_t hast_device_memory(int64_t* free_bytes, int64_t* total_bytes, i
 HAST_API int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t threads, int32_t pin) HAST_NOEXCEPT;
 HAST_API int32_t hast_stream_destroy(void* stream) HAST_NOEXCEPT;
 
+/* What convolutions and matrix products launched on a stream may do with their factors; sums are float32 either way.
+ * A stream starts with HAST_MATH_FP32. The CPU library always computes in float32. */
+#define HAST_MATH_FP32 0 /* factors as they are */
+#define HAST_MATH_TF32 1 /* factors rounded to 10 bits of mantissa where tensor cores are faster */
+HAST_API int32_t hast_stream_math(void* stream, int32_t math) HAST_NOEXCEPT;
+
 /* Waits for everything launched before; returns the first error of those launches. */
 HAST_API int32_t hast_stream_synchronize(void* stream) HAST_NOEXCEPT;
 
@@ -35,5 +41,34 @@ HAST_API int32_t hast_memory_download(void* host, const void* device, int64_t by
 
 /* Device to device, in stream order; the ranges must not overlap. Capture-safe. */
 HAST_API int32_t hast_memory_copy(void* destination, const void* source, int64_t bytes, void* stream) HAST_NOEXCEPT;
+
+/* Host memory that a device can copy to while the host goes on. */
+HAST_API int32_t hast_host_allocate(void** address, int64_t bytes) HAST_NOEXCEPT;
+HAST_API int32_t hast_host_free(void* address) HAST_NOEXCEPT;
+
+/* Device to host memory of hast_host_allocate, in stream order; returns at once. An event recorded behind it tells when
+ * the host may read. */
+HAST_API int32_t hast_memory_download_async(void* host, const void* device, int64_t bytes, void* stream) HAST_NOEXCEPT;
+
+/* Events mark a point in a stream. A stream that waits runs nothing further before that point is reached; nothing on
+ * the host waits. In a capture, record and wait fork another stream into the capture and join it again. */
+HAST_API int32_t hast_event_create(void** event, int32_t ordinal) HAST_NOEXCEPT;
+HAST_API int32_t hast_event_destroy(void* event) HAST_NOEXCEPT;
+HAST_API int32_t hast_event_record(void* event, void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_stream_wait(void* stream, void* event) HAST_NOEXCEPT;
+
+/* done = 1 once the device has passed the event's last record, else 0. */
+HAST_API int32_t hast_event_query(int32_t* done, void* event) HAST_NOEXCEPT;
+
+/* Device time between two records that have been passed. */
+HAST_API int32_t hast_event_elapsed(float* milliseconds, void* start, void* stop) HAST_NOEXCEPT;
+
+/* Between begin and end launches on the stream, and on streams that forked from it and have joined it again, are noted
+ * instead of run. The graph they make is launched as a whole, with the addresses and attributes noted; `nodes` is the
+ * number of kernels and copies in it. The CPU library answers HAST_EUNSUPPORTED: its launches have nothing to gain. */
+HAST_API int32_t hast_capture_begin(void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_capture_end(void** graph, int64_t* nodes, void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_graph_launch(void* graph, void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_graph_destroy(void* graph) HAST_NOEXCEPT;
 
 #endif

@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a signature or its meaning changes; the Java binding refuses any other. */
-#define HAST_ABI_VERSION 1
+#define HAST_ABI_VERSION 2
 
 /* Every function that returns int32_t returns 0, a positive cudaError_t, or one of these. */
 #define HAST_OK 0
@@ -21,8 +21,9 @@
 #define HAST_EWORKSPACE (-2)   /* workspace smaller than the family's _workspace_bytes */
 #define HAST_EMEMORY (-3)      /* the device has not enough free memory */
 #define HAST_EDEVICE (-4)      /* no such device */
-#define HAST_EUNSUPPORTED (-5) /* this library does not implement the call; reserved, none returns it */
+#define HAST_EUNSUPPORTED (-5) /* this library does not implement the call */
 #define HAST_ETHREAD (-6)      /* the operating system refused a worker thread */
+#define HAST_ECAPABILITY (-7)  /* the device is older than the kernels: compute capability below 8.0 */
 
 /* HAST_ABI_VERSION of the library. */
 HAST_API int32_t hast_abi_version(void) HAST_NOEXCEPT;

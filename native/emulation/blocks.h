@@ -1,0 +1,20 @@
+// Running a grid of blocks, for the emulated runtime API.
+#ifndef HAST_EMULATION_BLOCKS_H
+#define HAST_EMULATION_BLOCKS_H
+
+#include <cuda_runtime.h>
+
+namespace hast::emulation {
+
+struct Grid {
+  dim3 blocks, block;
+  size_t shared_bytes;
+  std::function<void()> kernel;
+};
+
+// Returns when every block has run.
+void run_grid(const Grid& grid);
+
+}  // namespace hast::emulation
+
+#endif

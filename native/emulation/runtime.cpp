@@ -1,0 +1,305 @@
+// The runtime API of the emulated device: memory is the host's, a stream runs a launch at once, and a capture notes
+// launches with what they depend on.
+#include <cuda_runtime.h>
+
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "blocks.h"
+
+using hast::emulation::Grid;
+
+struct CUgraph_st {
+  struct Node {
+    std::function<void()> run;
+    std::set<size_t> dependencies;
+  };
+  std::vector<Node> nodes;
+};
+
+struct CUgraphExec_st {
+  CUgraph_st graph;
+};
+
+struct CUstream_st {
+  CUgraph_st* capture = nullptr;
+  CUstream_st* origin = nullptr;     // the stream whose capture this one has joined
+  std::set<size_t> frontier;         // nodes that the next one depends on
+  std::vector<CUstream_st*> joined;  // of an origin: the streams that have joined
+};
+
+struct CUevent_st {
+  CUstream_st* origin = nullptr;
+  std::set<size_t> nodes;
+  std::chrono::steady_clock::time_point time;
+};
+
+namespace {
+
+constexpr size_t kDeviceBytes = size_t{4} << 30;
+
+thread_local cudaError_t last_error = cudaSuccess;
+
+// Remembers an error as the runtime does, for cudaGetLastError.
+cudaError_t noted(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+struct Allocations {
+  std::mutex mutex;
+  std::map<void*, size_t> bytes;
+  size_t held = 0;
+};
+Allocations& allocations() {
+  static Allocations all;
+  return all;
+}
+
+// Runs now, or notes it in the stream's capture.
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> run) {
+  if (stream == nullptr) return noted(cudaErrorInvalidValue);
+  if (stream->capture == nullptr) {
+    run();
+    return cudaSuccess;
+  }
+  stream->capture->nodes.push_back({std::move(run), stream->frontier});
+  stream->frontier = {stream->capture->nodes.size() - 1};
+  return cudaSuccess;
+}
+
+// Of the nodes that may run next, always the one noted last: far from the order of capture.
+void replay(const CUgraph_st& graph) {
+  std::vector<size_t> missing(graph.nodes.size());
+  std::vector<std::vector<size_t>> followers(graph.nodes.size());
+  std::set<size_t> ready;
+  for (size_t i = 0; i < graph.nodes.size(); i++) {
+    missing[i] = graph.nodes[i].dependencies.size();
+    for (size_t dependency : graph.nodes[i].dependencies) followers[dependency].push_back(i);
+    if (missing[i] == 0) ready.insert(i);
+  }
+  while (!ready.empty()) {
+    const size_t next = *ready.rbegin();
+    ready.erase(next);
+    graph.nodes[next].run();
+    for (size_t follower : followers[next]) {
+      if (--missing[follower] == 0) ready.insert(follower);
+    }
+  }
+}
+
+}  // namespace
+
+void hast::emulation::launch(void* stream, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> kernel) {
+  const size_t threads = size_t{block.x} * block.y * block.z;
+  if (threads < 1 || threads > 1024 || grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > 65535 || grid.z > 65535) {
+    noted(cudaErrorInvalidConfiguration);
+    return;
+  }
+  enqueue(static_cast<cudaStream_t>(stream),
+          [call = Grid{grid, block, shared_bytes, std::move(kernel)}] { run_grid(call); });
+}
+
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureUnjoined:
+      return "capturing stream has unjoined work";
+    default:
+      return "error of the emulated device";
+  }
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : noted(cudaErrorInvalidDevice); }
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device != 0) return noted(cudaErrorInvalidDevice);
+  *properties = {};
+  std::snprintf(properties->name, sizeof(properties->name), "emulated device");
+  properties->totalGlobalMem = kDeviceBytes;
+  properties->sharedMemPerBlockOptin = size_t{99} << 10;
+  properties->major = 8;
+  properties->minor = 6;
+  // Few, because every block costs as much as all of its threads together.
+  properties->multiProcessorCount = 2;
+  properties->l2CacheSize = 1 << 20;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
+  std::lock_guard lock(allocations().mutex);
+  *available = kDeviceBytes - allocations().held;
+  *total = kDeviceBytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void** address, size_t bytes) {
+  Allocations& all = allocations();
+  std::lock_guard lock(all.mutex);
+  if (bytes > kDeviceBytes - all.held) return noted(cudaErrorMemoryAllocation);
+  *address = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (*address == nullptr) return noted(cudaErrorMemoryAllocation);
+  // As a float a NaN.
+  std::memset(*address, 0xff, bytes);
+  all.bytes[*address] = bytes;
+  all.held += bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* address) {
+  if (address == nullptr) return cudaSuccess;
+  Allocations& all = allocations();
+  std::lock_guard lock(all.mutex);
+  const auto found = all.bytes.find(address);
+  if (found == all.bytes.end()) return noted(cudaErrorInvalidValue);
+  all.held -= found->second;
+  all.bytes.erase(found);
+  std::free(address);
+  return cudaSuccess;
+}
+
+cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) {
+  *address = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  return *address == nullptr ? noted(cudaErrorMemoryAllocation) : cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* address) {
+  std::free(address);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  return enqueue(stream, [=] { std::memcpy(to, from, bytes); });
+}
+cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t stream) {
+  return enqueue(stream, [=] { std::memset(address, value, bytes); });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new CUstream_st();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return stream->capture != nullptr ? noted(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (event->origin == nullptr) return cudaSuccess;
+  if (stream->capture == nullptr) {
+    stream->origin = event->origin;
+    stream->capture = event->origin->capture;
+    event->origin->joined.push_back(stream);
+  }
+  stream->frontier.insert(event->nodes.begin(), event->nodes.end());
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream->capture != nullptr) return noted(cudaErrorStreamCaptureUnsupported);
+  stream->capture = new CUgraph_st();
+  stream->origin = stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  if (stream->capture == nullptr || stream->origin != stream) return noted(cudaErrorStreamCaptureUnsupported);
+  // Every node must lead to the frontier of the origin.
+  std::vector<bool> reached(stream->capture->nodes.size());
+  std::vector<size_t> open(stream->frontier.begin(), stream->frontier.end());
+  while (!open.empty()) {
+    const size_t node = open.back();
+    open.pop_back();
+    if (reached[node]) continue;
+    reached[node] = true;
+    for (size_t dependency : stream->capture->nodes[node].dependencies) open.push_back(dependency);
+  }
+  bool unjoined = false;
+  for (bool r : reached) unjoined |= !r;
+  *graph = std::exchange(stream->capture, nullptr);
+  for (CUstream_st* other : stream->joined) {
+    other->capture = nullptr;
+    other->origin = nullptr;
+    other->frontier.clear();
+  }
+  stream->joined.clear();
+  stream->origin = nullptr;
+  stream->frontier.clear();
+  if (unjoined) {
+    delete std::exchange(*graph, nullptr);
+    return noted(cudaErrorStreamCaptureUnjoined);
+  }
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new CUevent_st();
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->origin = stream->origin;
+  event->nodes = stream->frontier;
+  event->time = std::chrono::steady_clock::now();
+  return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
+  *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  *executable = new CUgraphExec_st{*graph};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  if (nodes != nullptr) return noted(cudaErrorInvalidValue);
+  *count = graph->nodes.size();
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  return enqueue(stream, [executable] { replay(executable->graph); });
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}
