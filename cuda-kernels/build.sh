@@ -1,18 +1,41 @@
 #!/usr/bin/env bash
-# Configures the CUDA kernel library where nvcc is found; says so and succeeds where it is not.
-# usage: build.sh <build folder>
+# Builds the CUDA kernel library where nvcc is found, and says so where it is not; and, for the tests, the same sources on
+# the emulation header. The library goes below <resources>/<os>-<machine>/, where the engine looks for it.
+# usage: build.sh <build folder> <resources folder> all|usable
+#        usable: only what this machine can run: no emulation, and no CUDA library where there is no NVIDIA driver
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build_dir=$1
+resources_dir=$2
+wanted=$3
 
-if ! command -v "${CUDACXX:-nvcc}" >/dev/null; then
-  echo "nvcc not found: the CUDA library is not built; the CPU engine is complete without it"
-  exit 0
+nvcc=OFF
+if command -v "${CUDACXX:-nvcc}" >/dev/null; then
+  nvcc=ON
+else
+  echo "nvcc not found: the CUDA library is not built; everything runs on the CPU without it"
 fi
+if [[ $wanted == usable ]]; then
+  ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
+  if [[ $nvcc == OFF ]] || ! "$ldconfig" -p | grep -q 'libcuda\.so\.1'; then
+    exit 0
+  fi
+  targets=(hast_cuda)
+else
+  targets=(hast_emu)
+  [[ $nvcc == ON ]] && targets+=(hast_cuda)
+fi
+
 cache=$build_dir/CMakeCache.txt
-if [[ ! -f $build_dir/build.ninja ]] || ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_dir" "$cache"; then
-  cmake --fresh -S "$source_dir" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+if [[ ! -f $build_dir/build.ninja ]] || ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$source_dir" "$cache" ||
+  ! grep -qxF "HAST_NVCC:BOOL=$nvcc" "$cache"; then
+  cmake --fresh -S "$source_dir" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAST_NVCC=$nvcc >/dev/null
 fi
 # Ninja says "no work to do" even when told to be quiet.
-cmake --build "$build_dir" -- --quiet | { grep -v "no work to do" || true; }
+cmake --build "$build_dir" --target "${targets[@]}" -- --quiet | { grep -v "no work to do" || true; }
+if [[ $nvcc == ON ]]; then
+  "$source_dir/resources.sh" "$build_dir" --check
+  cmake --install "$build_dir" --component cuda \
+    --prefix "$resources_dir/$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)" >/dev/null
+fi

@@ -12,6 +12,7 @@ import org.hast4j.hast.Quantisation;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.Backend;
+import org.hast4j.kernel.Precision;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
@@ -121,7 +122,7 @@ public class HastIteration {
 
   @Setup(Level.Trial)
   public void open() {
-    device = Device.open(Backend.CPU, threads, true);
+    device = Device.open(Backend.CPU, new Device.Options(threads, true, Precision.FP32, false));
     try (Loops tiny = new Loops(device, 4, 2)) {
       for (int i = 0; i < SETTLING_ITERATIONS; i++) {
         tiny.synthesis.iterate(0, 0);

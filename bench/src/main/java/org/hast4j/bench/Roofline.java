@@ -7,6 +7,7 @@ import java.util.Random;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
+import org.hast4j.kernel.Precision;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Param;
@@ -54,7 +55,7 @@ public abstract class Roofline {
 
   @Setup(Level.Trial)
   public void open() {
-    device = Device.open(Backend.CPU, threads, true);
+    device = Device.open(Backend.CPU, new Device.Options(threads, true, Precision.FP32, false));
     prepare();
     source = device.allocate("copy source", bytes() / 2);
     target = device.allocate("copy target", bytes() / 2);

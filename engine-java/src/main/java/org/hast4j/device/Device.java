@@ -1,9 +1,12 @@
 package org.hast4j.device;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Precision;
 
 /**
  * One device of one backend with its stream and its memory. It belongs to the thread that opened
@@ -14,46 +17,68 @@ public final class Device implements AutoCloseable {
   // misses a tail.
   private static final long ALIGNMENT = 256;
 
+  private static final int ORDINAL = 0;
+
   private final KernelLibrary library;
-  private final int ordinal;
-  private final int threads;
+  private final Options options;
   private final long stream;
+  private final List<Long> sideStreams = new ArrayList<>();
   private final MemoryLedger ledger = new MemoryLedger();
   private final Thread owner = Thread.currentThread();
   private boolean closed;
 
-  private Device(KernelLibrary library, int ordinal, int threads, long stream) {
+  private Device(KernelLibrary library, Options options, long stream) {
     this.library = library;
-    this.ordinal = ordinal;
-    this.threads = threads;
+    this.options = options;
     this.stream = stream;
   }
 
   /**
-   * Opens the first device of a backend.
+   * How to open a device.
    *
    * @param threads worker threads of the CPU backend, at least 1; no result depends on it
-   * @throws IllegalStateException if the backend cannot be used; {@link KernelLibrary#probe} gives
-   *     the reasons as data
+   * @param pinned whether the calling thread and the CPU workers each keep to a processor of their
+   *     own: faster for a process that does nothing else, unfriendly inside one that does
+   * @param precision of the factors of convolutions and matrix products on a GPU
+   * @param captured whether a program is one captured graph on a backend that can; otherwise its
+   *     kernels are launched one by one
    */
+  public record Options(int threads, boolean pinned, Precision precision, boolean captured) {
+    /** Not pinned, tensor cores where there are some, captured. */
+    public static Options threads(int threads) {
+      return new Options(threads, false, Precision.TF32, true);
+    }
+  }
+
+  /** Opens the first device of a backend with {@link Options#threads}. */
   public static Device open(Backend backend, int threads) {
-    return open(backend, threads, false);
+    return open(backend, Options.threads(threads));
   }
 
   /**
    * Opens the first device of a backend.
    *
-   * @param pinned whether the calling thread and the workers each keep to a processor of their own:
-   *     faster for a process that does nothing else, unfriendly inside one that does
+   * @throws IllegalStateException if the backend cannot be used; {@link KernelLibrary#probe} gives
+   *     the reasons as data
    */
-  public static Device open(Backend backend, int threads, boolean pinned) {
-    KernelLibrary library = KernelLibrary.load(backend);
+  public static Device open(Backend backend, Options options) {
+    return open(KernelLibrary.load(backend), options);
+  }
+
+  /** Opens the first device of a library, which is the device's from now on. */
+  public static Device open(KernelLibrary library, Options options) {
     try {
-      return new Device(library, 0, threads, library.kernels().streamCreate(0, threads, pinned));
+      return new Device(library, options, createStream(library.kernels(), options));
     } catch (RuntimeException e) {
       library.close();
       throw e;
     }
+  }
+
+  private static long createStream(Kernels kernels, Options options) {
+    long stream = kernels.streamCreate(ORDINAL, options.threads(), options.pinned());
+    kernels.streamMath(stream, options.precision().code());
+    return stream;
   }
 
   /** The CPU with as many threads as it has cores. */
@@ -72,12 +97,12 @@ public final class Device implements AutoCloseable {
     long size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     long address;
     try {
-      address = kernels().memoryAllocate(size, ordinal);
+      address = kernels().memoryAllocate(size, ORDINAL);
     } catch (KernelException e) {
       if (!e.isOutOfMemory()) {
         throw e;
       }
-      Kernels.DeviceMemory memory = kernels().deviceMemory(ordinal);
+      Kernels.DeviceMemory memory = kernels().deviceMemory(ORDINAL);
       throw new DeviceMemoryException(
           "%.1f MiB for %s do not fit: %.1f MiB of %.1f MiB free, %s; use a smaller batch or free memory"
               .formatted(
@@ -95,7 +120,7 @@ public final class Device implements AutoCloseable {
   void release(String purpose, long address, long bytes) {
     checkThread();
     if (!closed) {
-      kernels().memoryFree(address, ordinal);
+      kernels().memoryFree(address, ORDINAL);
     }
     ledger.remove(purpose, bytes);
   }
@@ -138,8 +163,32 @@ public final class Device implements AutoCloseable {
     return stream;
   }
 
-  public int threads() {
-    return threads;
+  /**
+   * Address of a stream that runs beside the device's own; what forks onto it must join again.
+   *
+   * @param index from 0
+   */
+  public long sideStream(int index) {
+    checkOwner();
+    while (sideStreams.size() <= index) {
+      sideStreams.add(createStream(kernels(), options));
+    }
+    return sideStreams.get(index);
+  }
+
+  /** Whether programs are captured and launched as a whole. */
+  public boolean captures() {
+    return options.captured() && backend().captures();
+  }
+
+  /** A new event; who asked for it destroys it. */
+  public long createEvent() {
+    checkOwner();
+    return kernels().eventCreate(ORDINAL);
+  }
+
+  public Options options() {
+    return options;
   }
 
   public MemoryLedger ledger() {
@@ -148,7 +197,7 @@ public final class Device implements AutoCloseable {
 
   /** One line for people. */
   public String description() {
-    return kernels().deviceDescribe(ordinal);
+    return kernels().deviceDescribe(ORDINAL);
   }
 
   /**
@@ -165,6 +214,7 @@ public final class Device implements AutoCloseable {
     }
     closed = true;
     try {
+      sideStreams.reversed().forEach(kernels()::streamDestroy);
       kernels().streamDestroy(stream);
     } finally {
       library.close();

@@ -1,6 +1,7 @@
 package org.hast4j.exec;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,8 +14,9 @@ import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
 
 /**
- * A graph compiled for a device: a list of kernel launches with fixed addresses on one slab. A run
- * allocates nothing, on the heap or the device, and reads nothing back; results lie in the storages
+ * A graph compiled for a device: kernel launches with fixed addresses on one slab. On a device that
+ * captures they are one graph, launched as a whole; elsewhere they are launched one by one. A run
+ * allocates nothing, on the heap or the device, and waits for nothing; results lie in the storages
  * the graph kept them in.
  */
 public final class Program implements AutoCloseable {
@@ -24,16 +26,22 @@ public final class Program implements AutoCloseable {
   private final Buffer slab;
   private final KernelCall[] calls;
   private final String[] labels;
+  private Kernels.Captured captured;
   private boolean closed;
 
-  private Program(
-      Memory memory, Plan plan, Buffer slab, List<KernelCall> calls, List<String> labels) {
+  private Program(Memory memory, Plan plan, Buffer slab, List<List<KernelCall>> calls) {
     this.memory = memory;
     device = memory.device();
     this.plan = plan;
     this.slab = slab;
-    this.calls = calls.toArray(KernelCall[]::new);
-    this.labels = labels.toArray(String[]::new);
+    this.calls = calls.stream().flatMap(List::stream).toArray(KernelCall[]::new);
+    labels = new String[this.calls.length];
+    int next = 0;
+    for (int i = 0; i < calls.size(); i++) {
+      int end = next + calls.get(i).size();
+      Arrays.fill(labels, next, end, plan.steps().get(i).node().label());
+      next = end;
+    }
   }
 
   /**
@@ -42,19 +50,24 @@ public final class Program implements AutoCloseable {
    * @param name what the program's slab is for, in memory reports
    */
   public static Program compile(String name, Graph graph, Memory memory) {
-    Kernels kernels = memory.device().kernels();
-    Plan plan = Plan.of(graph, node -> Workspaces.bytes(node, kernels));
+    Device device = memory.device();
+    Plan plan =
+        Plan.of(graph, node -> Workspaces.bytes(node, device.kernels()), device.captures());
     Buffer slab = plan.slabBytes() == 0 ? null : memory.allocate(name, plan.slabBytes());
-    List<KernelCall> calls = new ArrayList<>();
-    List<String> labels = new ArrayList<>();
+    List<List<KernelCall>> calls = new ArrayList<>();
     for (Plan.Step step : plan.steps()) {
-      Lowering lowering = new Lowering(step, location -> address(location, memory, slab));
-      for (KernelCall call : lowering.calls()) {
-        calls.add(call);
-        labels.add(step.node().label());
+      calls.add(new Lowering(step, location -> address(location, memory, slab)).calls());
+    }
+    Program program = new Program(memory, plan, slab, calls);
+    if (device.captures()) {
+      try {
+        program.captured = Capture.of(device, plan, calls);
+      } catch (RuntimeException e) {
+        program.close();
+        throw e;
       }
     }
-    return new Program(memory, plan, slab, calls, labels);
+    return program;
   }
 
   private static long address(Location location, Memory memory, Buffer slab) {
@@ -66,7 +79,7 @@ public final class Program implements AutoCloseable {
   }
 
   /**
-   * Runs every launch once, in order.
+   * Runs every launch once.
    *
    * @throws IllegalStateException if the program or its memory is closed
    * @throws KernelException naming the operation that failed
@@ -75,6 +88,10 @@ public final class Program implements AutoCloseable {
     checkUsable();
     Kernels kernels = device.kernels();
     long stream = device.stream();
+    if (captured != null) {
+      kernels.graphLaunch(captured.address(), stream);
+      return;
+    }
     for (int i = 0; i < calls.length; i++) {
       try {
         calls[i].launch(kernels, stream);
@@ -84,7 +101,10 @@ public final class Program implements AutoCloseable {
     }
   }
 
-  /** Runs once and gives the seconds spent per operation, in order of first appearance. */
+  /**
+   * Runs once, launch by launch, and gives the seconds spent per operation, in order of first
+   * appearance.
+   */
   public Map<String, Double> profile() {
     checkUsable();
     Map<String, Double> seconds = new LinkedHashMap<>();
@@ -109,9 +129,18 @@ public final class Program implements AutoCloseable {
     return plan;
   }
 
+  /** Kernels and copies that a run launches. */
+  public long launches() {
+    return captured == null ? calls.length : captured.nodes();
+  }
+
   @Override
   public void close() {
     closed = true;
+    if (captured != null) {
+      device.kernels().graphDestroy(captured.address());
+      captured = null;
+    }
     if (slab != null) {
       memory.release(slab);
     }

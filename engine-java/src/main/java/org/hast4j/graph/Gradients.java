@@ -57,11 +57,13 @@ public final class Gradients {
       throw new IllegalArgumentException(loss + " is no loss: one number is needed");
     }
     addUnit(loss);
+    Lane lane = graph.lane(Lane.MAIN);
     for (Node node : forward.reversed()) {
       if (node.inputs().stream().anyMatch(active::contains)) {
         propagate(node);
       }
     }
+    graph.lane(lane);
     List<Value> gradients = new ArrayList<>();
     for (Value value : wrt) {
       Value gradient = cotangents.get(value);
@@ -75,6 +77,7 @@ public final class Gradients {
 
   private void propagate(Node node) {
     checkLoss(node);
+    graph.lane(node.lane());
     switch (node.op()) {
       case Op.Conv2d op -> convolution(node, op);
       case Op.BnAct op -> batchNorm(node, op);
@@ -240,6 +243,8 @@ public final class Gradients {
     Value x = node.inputs().get(0);
     Value weight = node.inputs().get(1);
     graph.part(partOf(node));
+    // The data gradients behind wait for the one below, nobody for these.
+    graph.lane(Lane.SIDE);
     if (active.contains(weight)) {
       add(
           weight,
@@ -248,6 +253,7 @@ public final class Gradients {
     if (node.inputs().size() == 3 && active.contains(node.inputs().get(2))) {
       add(node.inputs().get(2), graph.value(new Op.ChannelSum(), dy));
     }
+    graph.lane(node.lane());
     if (active.contains(x)) {
       Value base = cotangents.get(x);
       Op.Conv2dDataGrad grad = new Op.Conv2dDataGrad(op.stride(), op.pad(), x.type(), base != null);

@@ -14,6 +14,7 @@ public final class Graph {
   private final List<Node> nodes = new ArrayList<>();
   private final Map<Value, List<Op.Variable>> results = new LinkedHashMap<>();
   private String part = "";
+  private Lane lane = Lane.MAIN;
 
   /**
    * Names the part of the computation that the following nodes belong to, for messages and
@@ -21,6 +22,17 @@ public final class Graph {
    */
   public void part(String name) {
     part = name;
+  }
+
+  /**
+   * Says which lane the following nodes belong to.
+   *
+   * @return the lane before, to go back to
+   */
+  public Lane lane(Lane next) {
+    Lane before = lane;
+    lane = next;
+    return before;
   }
 
   /**
@@ -38,7 +50,7 @@ public final class Graph {
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(e.getMessage() + " (in " + label + ")", e);
     }
-    Node node = new Node(nodes.size(), op, list, outputs, label);
+    Node node = new Node(nodes.size(), op, list, outputs, label, lane);
     nodes.add(node);
     return node;
   }

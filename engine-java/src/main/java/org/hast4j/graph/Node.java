@@ -9,13 +9,15 @@ public final class Node {
   private final List<Value> inputs;
   private final List<TensorType> outputs;
   private final String label;
+  private final Lane lane;
 
-  Node(int id, Op op, List<Value> inputs, List<TensorType> outputs, String label) {
+  Node(int id, Op op, List<Value> inputs, List<TensorType> outputs, String label, Lane lane) {
     this.id = id;
     this.op = op;
     this.inputs = inputs;
     this.outputs = outputs;
     this.label = label;
+    this.lane = lane;
   }
 
   public int id() {
@@ -37,6 +39,10 @@ public final class Node {
   /** The operation's name and the part of the network it belongs to, for messages and profiles. */
   public String label() {
     return label;
+  }
+
+  public Lane lane() {
+    return lane;
   }
 
   public Value output(int index) {

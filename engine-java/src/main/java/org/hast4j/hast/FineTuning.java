@@ -7,6 +7,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Lane;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
@@ -118,8 +119,10 @@ public final class FineTuning implements AutoCloseable {
     Topology topology = student.topology();
     Map<String, Value> teacherValues = teacher.values(graph);
     Map<String, Value> studentValues = student.values(graph);
+    graph.lane(Lane.SIDE);
     Map<String, Value> weights =
         Parameters.quantised(graph, topology, studentValues, quantisation.weightBits());
+    graph.lane(Lane.MAIN);
     Mode quantised = new Mode.Quantised(quantisation.activationBits(), quantisation.ranges());
     List<Value> parameters = student.trained().names().stream().map(studentValues::get).toList();
 
@@ -167,8 +170,10 @@ public final class FineTuning implements AutoCloseable {
       Mode quantised,
       Value x) {
     Topology topology = student.topology();
+    graph.lane(Lane.BRANCH);
     Forward taught =
         Forward.of(graph, name + " teacher", topology, teacherValues, x, new Mode.Evaluation());
+    graph.lane(Lane.MAIN);
     Forward learnt = Forward.of(graph, name + " student", topology, weights, x, quantised);
     graph.part(name);
     Value distillation =

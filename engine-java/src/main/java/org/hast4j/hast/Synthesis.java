@@ -10,6 +10,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Lane;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
@@ -157,6 +158,7 @@ public final class Synthesis implements AutoCloseable {
   /** Adds the BN-statistic loss of every layer, averaged over the layers, to a loss. */
   static Value statisticsLoss(Graph graph, Forward forward, float weight, Value loss) {
     graph.part("statistics");
+    Lane lane = graph.lane(Lane.SIDE);
     Value total = loss;
     for (Forward.Statistics layer : forward.statistics()) {
       Op.BnStatsLoss op =
@@ -170,6 +172,7 @@ public final class Synthesis implements AutoCloseable {
               layer.runningVariance(),
               total);
     }
+    graph.lane(lane);
     graph.part("");
     return total;
   }

@@ -44,12 +44,10 @@ public final class KernelLibrary implements AutoCloseable {
     if (resource == null) {
       throw new IllegalStateException(missing(backend));
     }
-    Arena arena = Arena.ofShared();
     try {
       Path extracted = resource.getProtocol().equals("file") ? null : extract(resource, backend);
       try {
-        Path file = extracted != null ? extracted : Path.of(resource.toURI());
-        return new KernelLibrary(arena, bind(file, arena), backend);
+        return load(backend, extracted != null ? extracted : Path.of(resource.toURI()));
       } finally {
         if (extracted != null) {
           // The mapping outlives the name: only a process killed while it loads leaves the copy
@@ -58,15 +56,25 @@ public final class KernelLibrary implements AutoCloseable {
         }
       }
     } catch (IOException e) {
-      arena.close();
       throw new UncheckedIOException(
           "cannot unpack "
               + backend.fileName()
               + " into the temporary folder; is it full or unwritable?",
           e);
     } catch (URISyntaxException e) {
-      arena.close();
       throw new IllegalStateException("cannot locate " + resource, e);
+    }
+  }
+
+  /**
+   * Loads a library that stands in for a backend's: one built apart, or the emulated one.
+   *
+   * @throws IllegalStateException if it does not load here or has another ABI
+   */
+  public static KernelLibrary load(Backend backend, Path file) {
+    Arena arena = Arena.ofShared();
+    try {
+      return new KernelLibrary(arena, bind(file, arena), backend);
     } catch (RuntimeException e) {
       arena.close();
       throw e;

@@ -22,7 +22,7 @@ import java.lang.invoke.MethodHandle;
  */
 public final class Kernels {
   /** HAST_ABI_VERSION of the headers this binding was written against. */
-  public static final int ABI_VERSION = 1;
+  public static final int ABI_VERSION = 2;
 
   private static final int OUT_OF_MEMORY = -3;
   private static final int DESCRIPTION_BYTES = 512;
@@ -47,10 +47,24 @@ public final class Kernels {
           .downcallHandle(
               FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG),
               Linker.Option.critical(true));
+  private static final MethodHandle HOST_ALLOCATE = call("pj");
+  private static final MethodHandle EVENT_CREATE = call("pi");
+  private static final MethodHandle EVENT_QUERY = call("pp");
+  private static final MethodHandle EVENT_ELAPSED = call("ppp");
+  private static final MethodHandle CAPTURE_END = call("ppp");
   private static final MethodHandle STREAM_DESTROY = call("p");
+  private static final MethodHandle STREAM_MATH = call("pi");
   private static final MethodHandle STREAM_SYNCHRONIZE = call("p");
   private static final MethodHandle MEMORY_FREE = call("pi");
   private static final MethodHandle MEMORY_COPY = call("ppjp");
+  private static final MethodHandle HOST_FREE = call("p");
+  private static final MethodHandle MEMORY_DOWNLOAD_ASYNC = call("ppjp");
+  private static final MethodHandle EVENT_DESTROY = call("p");
+  private static final MethodHandle EVENT_RECORD = call("pp");
+  private static final MethodHandle STREAM_WAIT = call("pp");
+  private static final MethodHandle CAPTURE_BEGIN = call("p");
+  private static final MethodHandle GRAPH_LAUNCH = call("pp");
+  private static final MethodHandle GRAPH_DESTROY = call("p");
   private static final MethodHandle FILL_FWD = call("pjfp");
   private static final MethodHandle ADD_FWD = call("pppjp");
   private static final MethodHandle SCALE_FWD = call("ppjfp");
@@ -110,10 +124,24 @@ public final class Kernels {
   private final MemorySegment memoryAllocate;
   private final MemorySegment memoryUpload;
   private final MemorySegment memoryDownload;
+  private final MemorySegment hostAllocate;
+  private final MemorySegment eventCreate;
+  private final MemorySegment eventQuery;
+  private final MemorySegment eventElapsed;
+  private final MemorySegment captureEnd;
   private final MemorySegment streamDestroy;
+  private final MemorySegment streamMath;
   private final MemorySegment streamSynchronize;
   private final MemorySegment memoryFree;
   private final MemorySegment memoryCopy;
+  private final MemorySegment hostFree;
+  private final MemorySegment memoryDownloadAsync;
+  private final MemorySegment eventDestroy;
+  private final MemorySegment eventRecord;
+  private final MemorySegment streamWait;
+  private final MemorySegment captureBegin;
+  private final MemorySegment graphLaunch;
+  private final MemorySegment graphDestroy;
   private final MemorySegment fillFwd;
   private final MemorySegment addFwd;
   private final MemorySegment scaleFwd;
@@ -186,10 +214,24 @@ public final class Kernels {
     memoryAllocate = symbols.find("hast_memory_allocate");
     memoryUpload = symbols.find("hast_memory_upload");
     memoryDownload = symbols.find("hast_memory_download");
+    hostAllocate = symbols.find("hast_host_allocate");
+    eventCreate = symbols.find("hast_event_create");
+    eventQuery = symbols.find("hast_event_query");
+    eventElapsed = symbols.find("hast_event_elapsed");
+    captureEnd = symbols.find("hast_capture_end");
     streamDestroy = symbols.find("hast_stream_destroy");
+    streamMath = symbols.find("hast_stream_math");
     streamSynchronize = symbols.find("hast_stream_synchronize");
     memoryFree = symbols.find("hast_memory_free");
     memoryCopy = symbols.find("hast_memory_copy");
+    hostFree = symbols.find("hast_host_free");
+    memoryDownloadAsync = symbols.find("hast_memory_download_async");
+    eventDestroy = symbols.find("hast_event_destroy");
+    eventRecord = symbols.find("hast_event_record");
+    streamWait = symbols.find("hast_stream_wait");
+    captureBegin = symbols.find("hast_capture_begin");
+    graphLaunch = symbols.find("hast_graph_launch");
+    graphDestroy = symbols.find("hast_graph_destroy");
     fillFwd = symbols.find("hast_fill_fwd_f32");
     addFwd = symbols.find("hast_add_fwd_f32");
     scaleFwd = symbols.find("hast_scale_fwd_f32");
@@ -369,6 +411,77 @@ public final class Kernels {
     }
   }
 
+  /** The address of new host memory that a device can copy to while the host goes on. */
+  public long hostAllocate(long bytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment address = arena.allocate(JAVA_LONG);
+      check(
+          "hast_host_allocate",
+          (int) HOST_ALLOCATE.invokeExact(hostAllocate, address.address(), bytes));
+      return address.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** The address of a new event. */
+  public long eventCreate(int ordinal) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment event = arena.allocate(JAVA_LONG);
+      check(
+          "hast_event_create", (int) EVENT_CREATE.invokeExact(eventCreate, event.address(), ordinal));
+      return event.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** Whether the device has passed an event's last record. */
+  public boolean eventQuery(long event) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment done = arena.allocate(JAVA_INT);
+      check("hast_event_query", (int) EVENT_QUERY.invokeExact(eventQuery, done.address(), event));
+      return done.get(JAVA_INT, 0) != 0;
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** Milliseconds of device time between two events that have been passed. */
+  public float eventElapsed(long start, long stop) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment milliseconds = arena.allocate(JAVA_FLOAT);
+      check(
+          "hast_event_elapsed",
+          (int) EVENT_ELAPSED.invokeExact(eventElapsed, milliseconds.address(), start, stop));
+      return milliseconds.get(JAVA_FLOAT, 0);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /**
+   * A captured graph.
+   *
+   * @param address for {@link #graphLaunch}
+   * @param nodes kernels and copies in it
+   */
+  public record Captured(long address, long nodes) {}
+
+  public Captured captureEnd(long stream) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment results = arena.allocate(JAVA_LONG, 2);
+      check(
+          "hast_capture_end",
+          (int)
+              CAPTURE_END.invokeExact(
+                  captureEnd, results.address(), results.address() + Long.BYTES, stream));
+      return new Captured(results.getAtIndex(JAVA_LONG, 0), results.getAtIndex(JAVA_LONG, 1));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
   /** Copies host memory, on or off the heap, to a device address. */
   public void memoryUpload(long device, MemorySegment host, long stream) {
     try {
@@ -424,6 +537,78 @@ public final class Kernels {
       check(
           "hast_memory_copy",
           (int) MEMORY_COPY.invokeExact(memoryCopy, destination, source, bytes, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void streamMath(long stream, int math) {
+    try {
+      check("hast_stream_math", (int) STREAM_MATH.invokeExact(streamMath, stream, math));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void hostFree(long address) {
+    try {
+      check("hast_host_free", (int) HOST_FREE.invokeExact(hostFree, address));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void memoryDownloadAsync(long host, long device, long bytes, long stream) {
+    try {
+      check("hast_memory_download_async", (int) MEMORY_DOWNLOAD_ASYNC.invokeExact(memoryDownloadAsync, host, device, bytes, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void eventDestroy(long event) {
+    try {
+      check("hast_event_destroy", (int) EVENT_DESTROY.invokeExact(eventDestroy, event));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void eventRecord(long event, long stream) {
+    try {
+      check("hast_event_record", (int) EVENT_RECORD.invokeExact(eventRecord, event, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void streamWait(long stream, long event) {
+    try {
+      check("hast_stream_wait", (int) STREAM_WAIT.invokeExact(streamWait, stream, event));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void captureBegin(long stream) {
+    try {
+      check("hast_capture_begin", (int) CAPTURE_BEGIN.invokeExact(captureBegin, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void graphLaunch(long graph, long stream) {
+    try {
+      check("hast_graph_launch", (int) GRAPH_LAUNCH.invokeExact(graphLaunch, graph, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void graphDestroy(long graph) {
+    try {
+      check("hast_graph_destroy", (int) GRAPH_DESTROY.invokeExact(graphDestroy, graph));
     } catch (Throwable e) {
       throw unexpected(e);
     }

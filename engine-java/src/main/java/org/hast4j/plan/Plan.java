@@ -1,15 +1,17 @@
 package org.hast4j.plan;
 
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import java.util.function.ToLongFunction;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Lane;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
@@ -46,9 +48,11 @@ public record Plan(List<Step> steps, long slabBytes) {
    * Plans a graph.
    *
    * @param workspaceBytes scratch a node's kernel needs
+   * @param lanes whether lanes may run side by side: then each has memory of its own, so that they
+   *     seldom wait for each other to be done with it
    */
-  public static Plan of(Graph graph, ToLongFunction<Node> workspaceBytes) {
-    return new Planner(graph, workspaceBytes).plan();
+  public static Plan of(Graph graph, ToLongFunction<Node> workspaceBytes, boolean lanes) {
+    return new Planner(graph, workspaceBytes, lanes).plan();
   }
 
   /** The storages the steps read and write. */
@@ -68,19 +72,24 @@ public record Plan(List<Step> steps, long slabBytes) {
   }
 
   private static final class Planner {
-    private static final int NEVER = -1;
+    // Steps for which memory that another lane used too is left alone: time for that lane to come
+    // along.
+    private static final int SLACK = 32;
 
     /** Values that share one place. */
     private static final class Group {
       final long bytes;
       final int first;
+      final Lane lane;
       int last;
       boolean kept;
+      boolean shared;
       Location fixed;
 
-      Group(long bytes, int first) {
+      Group(long bytes, int first, Lane lane) {
         this.bytes = bytes;
         this.first = first;
+        this.lane = lane;
         this.last = first;
       }
     }
@@ -90,16 +99,23 @@ public record Plan(List<Step> steps, long slabBytes) {
 
     private final Graph graph;
     private final ToLongFunction<Node> workspaceBytes;
+    private final boolean lanes;
     private final List<Node> live = new ArrayList<>();
     private final Map<Value, Integer> lastUse = new HashMap<>();
+    private final Map<Value, Set<Lane>> readers = new HashMap<>();
     // In order of definition, so that the same graph always gives the same layout.
     private final Map<Value, Group> groups = new LinkedHashMap<>();
     private final Set<Integer> copiedBases = new HashSet<>();
     private final Map<Integer, List<Result>> copiedResults = new HashMap<>();
 
-    Planner(Graph graph, ToLongFunction<Node> workspaceBytes) {
+    Planner(Graph graph, ToLongFunction<Node> workspaceBytes, boolean lanes) {
       this.graph = graph;
       this.workspaceBytes = workspaceBytes;
+      this.lanes = lanes;
+    }
+
+    private Lane lane(Node node) {
+      return lanes ? node.lane() : Lane.MAIN;
     }
 
     Plan plan() {
@@ -130,6 +146,7 @@ public record Plan(List<Step> steps, long slabBytes) {
       for (int i = 0; i < live.size(); i++) {
         for (Value input : live.get(i).inputs()) {
           lastUse.put(input, i);
+          readers.computeIfAbsent(input, _ -> EnumSet.noneOf(Lane.class)).add(lane(live.get(i)));
         }
       }
     }
@@ -137,7 +154,7 @@ public record Plan(List<Step> steps, long slabBytes) {
     private void group(Node node, int step) {
       if (node.op() instanceof Op.Variable variable) {
         Value value = node.output(0);
-        Group group = new Group(value.type().bytes(), step);
+        Group group = new Group(value.type().bytes(), step, lane(node));
         group.fixed = new Location(variable.storage(), variable.offset(), group.bytes);
         groups.put(value, group);
         return;
@@ -160,7 +177,7 @@ public record Plan(List<Step> steps, long slabBytes) {
           copiedBases.add(step);
         }
         if (group == null) {
-          group = new Group(value.type().bytes(), step);
+          group = new Group(value.type().bytes(), step, lane(node));
         } else {
           taken.add(group);
         }
@@ -181,6 +198,8 @@ public record Plan(List<Step> steps, long slabBytes) {
     private void join(Value value, Group group) {
       group.last = Math.max(group.last, lastUse.getOrDefault(value, group.last));
       group.kept |= graph.results().containsKey(value);
+      group.shared |=
+          readers.getOrDefault(value, Set.of()).stream().anyMatch(lane -> lane != group.lane);
       groups.put(value, group);
     }
 
@@ -191,6 +210,8 @@ public record Plan(List<Step> steps, long slabBytes) {
         boolean free =
             group.fixed == null
                 && !group.kept
+                && !group.shared
+                && group.lane == lane(node)
                 && group.last == step
                 && group.first < step
                 && !taken.contains(group);
@@ -274,21 +295,10 @@ public record Plan(List<Step> steps, long slabBytes) {
     private Plan place() {
       List<Group> ordered =
           groups.values().stream().distinct().filter(group -> group.fixed == null).toList();
-      List<Interval> intervals = new ArrayList<>();
-      ordered.forEach(group -> intervals.add(new Interval(group.bytes, group.first, group.last)));
-      int[] workspaceIndex = new int[live.size()];
-      long[] workspaces = new long[live.size()];
-      Arrays.fill(workspaceIndex, NEVER);
-      for (int i = 0; i < live.size(); i++) {
-        workspaces[i] = workspaceBytes.applyAsLong(live.get(i));
-        if (workspaces[i] > 0) {
-          workspaceIndex[i] = intervals.size();
-          intervals.add(new Interval(workspaces[i], i, i));
-        }
-      }
-      Slab slab = Slab.pack(intervals);
-      for (int i = 0; i < ordered.size(); i++) {
-        ordered.get(i).fixed = new Location(null, slab.offsets()[i], ordered.get(i).bytes);
+      Location[] workspaces = new Location[live.size()];
+      long slabBytes = 0;
+      for (Lane lane : Lane.values()) {
+        slabBytes += pack(lane, ordered, workspaces, slabBytes);
       }
       List<Step> steps = new ArrayList<>();
       for (int i = 0; i < live.size(); i++) {
@@ -299,20 +309,46 @@ public record Plan(List<Step> steps, long slabBytes) {
         if (silent && copies.isEmpty()) {
           continue;
         }
-        Location workspace =
-            workspaceIndex[i] == NEVER
-                ? null
-                : new Location(null, slab.offsets()[workspaceIndex[i]], workspaces[i]);
         steps.add(
             new Step(
                 node,
                 node.inputs().stream().map(value -> groups.get(value).fixed).toList(),
                 locations(node),
-                workspace,
+                workspaces[i],
                 copiedBases.contains(i),
                 copies));
       }
-      return new Plan(List.copyOf(steps), slab.bytes());
+      return new Plan(List.copyOf(steps), slabBytes);
+    }
+
+    /**
+     * Packs what one lane writes, workspaces included, from an offset of the slab on.
+     *
+     * @return the bytes it takes
+     */
+    private long pack(Lane lane, List<Group> groups, Location[] workspaces, long start) {
+      List<Interval> intervals = new ArrayList<>();
+      List<LongConsumer> places = new ArrayList<>();
+      for (Group group : groups) {
+        if (group.lane == lane) {
+          int last = group.shared ? group.last + SLACK : group.last;
+          intervals.add(new Interval(group.bytes, group.first, last));
+          places.add(offset -> group.fixed = new Location(null, offset, group.bytes));
+        }
+      }
+      for (int i = 0; i < live.size(); i++) {
+        int step = i;
+        long bytes = lane(live.get(i)) == lane ? workspaceBytes.applyAsLong(live.get(i)) : 0;
+        if (bytes > 0) {
+          intervals.add(new Interval(bytes, i, i));
+          places.add(offset -> workspaces[step] = new Location(null, offset, bytes));
+        }
+      }
+      Slab slab = Slab.pack(intervals);
+      for (int i = 0; i < places.size(); i++) {
+        places.get(i).accept(start + slab.offsets()[i]);
+      }
+      return slab.bytes();
     }
 
     private Copy copyOf(Result result) {

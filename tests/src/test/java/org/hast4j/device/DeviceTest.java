@@ -26,7 +26,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class DeviceTest {
   private static final long ABSURD = 1L << 50;
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   @Test
   void theProcessorIsAvailableAndDescribed() {

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Map;
 import java.util.TreeMap;
-import org.hast4j.kernel.Backend;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -14,16 +13,16 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * every test each must hold no memory any more.
  */
 public final class Devices implements AfterEachCallback, AfterAllCallback {
-  private final Backend backend;
+  private final Platform platform;
   private final Map<Integer, Device> byThreads = new TreeMap<>();
 
-  public Devices(Backend backend) {
-    this.backend = backend;
+  public Devices(Platform platform) {
+    this.platform = platform;
   }
 
   /** The device with a number of worker threads. */
   public Device open(int threads) {
-    return byThreads.computeIfAbsent(threads, count -> Device.open(backend, count));
+    return byThreads.computeIfAbsent(threads, count -> platform.open(count));
   }
 
   /** The device with two worker threads. */

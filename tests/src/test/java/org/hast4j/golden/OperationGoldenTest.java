@@ -8,12 +8,12 @@ import static org.hast4j.graph.TensorType.i64;
 import java.util.Arrays;
 import java.util.List;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Value;
-import org.hast4j.kernel.Backend;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -35,7 +35,7 @@ class OperationGoldenTest {
    */
   private static final double DOUBLE = 1e-7;
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   private static void check(Runs runs, Golden golden, Value value, String name) {
     runs.compare(

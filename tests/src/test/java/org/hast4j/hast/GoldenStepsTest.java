@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.hast4j.data.Normalization;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.golden.Golden;
@@ -17,7 +18,6 @@ import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
-import org.hast4j.kernel.Backend;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
@@ -37,7 +37,7 @@ class GoldenStepsTest {
   private static final float[] ZERO = {0, 0, 0};
   private static final float[] ONE = {1, 1, 1};
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   private final Network network =
       Checkpoint.read(Golden.path("small_resnet20"), Optional.of(new Normalization(ZERO, ONE)));

@@ -15,9 +15,9 @@ import java.util.Set;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Normalization;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.io.CorruptFileException;
-import org.hast4j.kernel.Backend;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Topology;
@@ -41,7 +41,7 @@ class HastTest {
           "fine-tuning.steps", "2",
           "fine-tuning.batch", "2");
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   @TempDir private Path scratch;
 

@@ -8,9 +8,9 @@ import java.nio.file.Path;
 import java.util.Random;
 import org.hast4j.device.Device;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.hast.Evaluation;
-import org.hast4j.kernel.Backend;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class PublishedWeightsTest {
   private static final Path FOLDER = Path.of("../../shared/weights");
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   @ParameterizedTest
   @CsvSource({

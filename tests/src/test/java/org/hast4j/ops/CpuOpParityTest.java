@@ -3,14 +3,14 @@ package org.hast4j.ops;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
-import org.hast4j.kernel.Backend;
+import org.hast4j.device.Platform;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The CPU kernels against the oracle. */
 class CpuOpParityTest extends OpParity {
   CpuOpParityTest() {
-    super(Backend.CPU);
+    super(Platform.CPU);
   }
 
   @ParameterizedTest

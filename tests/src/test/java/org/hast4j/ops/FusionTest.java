@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
-import org.hast4j.kernel.Backend;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** What is fused gives the bits of its parts; what is left out changes nothing else. */
 class FusionTest {
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   static Stream<OpCase> quantised() {
     return batchNorms().filter(test -> ((Op.BnAct) test.op()).bits() > 0);

@@ -12,8 +12,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
-import org.hast4j.kernel.Backend;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NanTest {
   private static final double NAN = Double.NaN;
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   private final Random random = new Random(3);
 

@@ -8,11 +8,9 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.TensorType;
-import org.hast4j.kernel.Availability;
-import org.hast4j.kernel.Backend;
-import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.BeforeAll;
@@ -23,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every case of {@link OpCases} on one backend against the oracle. A backend's suite names itself
+ * Every case of {@link OpCases} on one platform against the oracle. A platform's suite names itself
  * and inherits.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -32,20 +30,19 @@ abstract class OpParity {
   // to it.
   private static final double STEP_SHIFT = 1e-6;
 
-  private final Backend backend;
+  private final Platform platform;
 
   @RegisterExtension final Devices devices;
 
-  OpParity(Backend backend) {
-    this.backend = backend;
-    devices = new Devices(backend);
+  OpParity(Platform platform) {
+    this.platform = platform;
+    devices = new Devices(platform);
   }
 
   @BeforeAll
-  void needsTheBackend() {
+  void needsThePlatform() {
     assumeTrue(
-        KernelLibrary.probe(backend) instanceof Availability.Available,
-        () -> backend + " cannot be used here");
+        platform.reasons().isEmpty(), () -> platform + " cannot be used: " + platform.reasons());
   }
 
   static Stream<OpCase> cases() {

@@ -8,6 +8,7 @@ import static org.hast4j.graph.TensorType.i64;
 
 import java.util.Arrays;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
@@ -15,7 +16,6 @@ import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
-import org.hast4j.kernel.Backend;
 import org.hast4j.oracle.Philox;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RandomTest {
   private static final int COUNT = 400_000;
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   /** Known answers for philox4x32-10, from kat_vectors of the authors' Random123. */
   @ParameterizedTest

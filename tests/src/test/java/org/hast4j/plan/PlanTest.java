@@ -122,7 +122,7 @@ class PlanTest {
   @Property(tries = 300)
   void valuesAliveTogetherShareNoByte(@ForAll long seed) {
     Sample sample = new Sample(seed);
-    Plan plan = Plan.of(sample.graph, node -> 64L * (node.id() % 3));
+    Plan plan = Plan.of(sample.graph, node -> 64L * (node.id() % 3), false);
     List<Plan.Step> steps = plan.steps();
     for (int i = 0; i < steps.size(); i++) {
       Plan.Step step = steps.get(i);
@@ -215,7 +215,7 @@ class PlanTest {
   }
 
   private Plan plan() {
-    return Plan.of(graph, _ -> 0);
+    return Plan.of(graph, _ -> 0, false);
   }
 
   private static Plan.Step of(Plan plan, Value value) {
@@ -415,7 +415,7 @@ class PlanTest {
 
   private static List<String> layout(long seed) {
     List<String> layout = new ArrayList<>();
-    for (Plan.Step step : Plan.of(new Sample(seed).graph, _ -> 100).steps()) {
+    for (Plan.Step step : Plan.of(new Sample(seed).graph, _ -> 100, false).steps()) {
       for (Location location : step.outputs()) {
         layout.add(location == null ? "-" : location.offset() + "+" + location.bytes());
       }

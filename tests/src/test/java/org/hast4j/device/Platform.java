@@ -1,0 +1,59 @@
+package org.hast4j.device;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.hast4j.kernel.Availability;
+import org.hast4j.kernel.Backend;
+import org.hast4j.kernel.KernelLibrary;
+import org.hast4j.kernel.Precision;
+
+/** What a suite runs on: one of the three libraries that implement the C ABI. */
+public enum Platform {
+  CPU(Backend.CPU),
+  /** The CUDA sources compiled for the CPU, so that every machine tests them. */
+  EMULATED(Backend.CUDA),
+  CUDA(Backend.CUDA);
+
+  private static final Path EMULATED_LIBRARY =
+      Path.of("../cuda-kernels/target/cmake/libhast_emu.so");
+
+  private final Backend backend;
+
+  Platform(Backend backend) {
+    this.backend = backend;
+  }
+
+  public KernelLibrary load() {
+    return this == EMULATED
+        ? KernelLibrary.load(backend, EMULATED_LIBRARY)
+        : KernelLibrary.load(backend);
+  }
+
+  public Device open(Device.Options options) {
+    return Device.open(load(), options);
+  }
+
+  /** A device that computes in single precision, captured where it can be. */
+  public Device open(int threads) {
+    return open(options(threads));
+  }
+
+  public static Device.Options options(int threads) {
+    return new Device.Options(threads, false, Precision.FP32, true);
+  }
+
+  /** Why this platform cannot be used here; empty if it can. */
+  public Optional<List<String>> reasons() {
+    if (this == EMULATED) {
+      return Files.exists(EMULATED_LIBRARY)
+          ? Optional.empty()
+          : Optional.of(List.of(EMULATED_LIBRARY + " is not built"));
+    }
+    return switch (KernelLibrary.probe(backend)) {
+      case Availability.Available _ -> Optional.empty();
+      case Availability.Unavailable unavailable -> Optional.of(unavailable.reasons());
+    };
+  }
+}

@@ -1,0 +1,10 @@
+package org.hast4j.kernel;
+
+import org.hast4j.device.Platform;
+
+/** Spoilt arguments on a GPU. */
+class CudaBadInputTest extends BadInput {
+  CudaBadInputTest() {
+    super(Platform.CUDA);
+  }
+}
