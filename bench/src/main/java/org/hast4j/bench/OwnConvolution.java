@@ -3,8 +3,8 @@ package org.hast4j.bench;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
-import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Precision;
 
 /**
  * This project's kernels. Weights stay as they are trained: transforming them is part of every run.
@@ -26,8 +26,7 @@ final class OwnConvolution implements Convolution {
       Operands operands) {
     this.shape = shape;
     this.direction = direction;
-    device = Device.open(
-            Backend.CPU, new Device.Options(threads, pinned, Precision.FP32, false));
+    device = Device.open(Backend.CPU, new Device.Options(threads, pinned, Precision.FP32, false));
     x = filled("x", operands.x());
     weight = filled("weight", operands.weight());
     y = filled("y", operands.dy());

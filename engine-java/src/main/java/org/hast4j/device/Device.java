@@ -187,6 +187,14 @@ public final class Device implements AutoCloseable {
     return kernels().eventCreate(ORDINAL);
   }
 
+  /** Gives a captured graph back; the device may be closed already, which ends all of them. */
+  public void destroyGraph(long graph) {
+    checkThread();
+    if (!closed) {
+      kernels().graphDestroy(graph);
+    }
+  }
+
   public Options options() {
     return options;
   }

@@ -51,8 +51,7 @@ public final class Program implements AutoCloseable {
    */
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
-    Plan plan =
-        Plan.of(graph, node -> Workspaces.bytes(node, device.kernels()), device.captures());
+    Plan plan = Plan.of(graph, node -> Workspaces.bytes(node, device.kernels()), device.captures());
     Buffer slab = plan.slabBytes() == 0 ? null : memory.allocate(name, plan.slabBytes());
     List<List<KernelCall>> calls = new ArrayList<>();
     for (Plan.Step step : plan.steps()) {
@@ -138,7 +137,7 @@ public final class Program implements AutoCloseable {
   public void close() {
     closed = true;
     if (captured != null) {
-      device.kernels().graphDestroy(captured.address());
+      device.destroyGraph(captured.address());
       captured = null;
     }
     if (slab != null) {

@@ -1,5 +1,7 @@
 package org.hast4j.kernel;
 
+import java.util.Set;
+
 /** A kernel library refused or failed a call. */
 public final class KernelException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -8,8 +10,12 @@ public final class KernelException extends RuntimeException {
   private final int status;
   private final boolean outOfMemory;
 
+  /** After one of these the driver refuses every further call of the process. */
+  private static final Set<Integer> FATAL =
+      Set.of(214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719);
+
   KernelException(String function, int status, String text, boolean outOfMemory) {
-    super("%s: %s (status %d)".formatted(function, text, status));
+    super("%s: %s (status %d)%s".formatted(function, text, status, advice(status)));
     this.function = function;
     this.status = status;
     this.outOfMemory = outOfMemory;
@@ -21,6 +27,13 @@ public final class KernelException extends RuntimeException {
     this.function = cause.function;
     this.status = cause.status;
     this.outOfMemory = cause.outOfMemory;
+  }
+
+  private static String advice(int status) {
+    return FATAL.contains(status)
+        ? "; a kernel failed on the device, which this process cannot use any more: a run can be"
+            + " resumed by a new one, and compute-sanitizer names the kernel"
+        : "";
   }
 
   public KernelException at(String place) {

@@ -23,6 +23,7 @@ import java.util.stream.IntStream;
  */
 public final class KernelLibrary implements AutoCloseable {
   private static final String DRIVER = "libcuda.so.1";
+  private static final int DRIVER_TOO_OLD = 35;
 
   private final Arena arena;
   private final Kernels kernels;
@@ -91,12 +92,25 @@ public final class KernelLibrary implements AutoCloseable {
           List.of(DRIVER + " does not load: install the NVIDIA driver, or use --device cpu"));
     }
     try (KernelLibrary library = load(backend)) {
-      int count = library.kernels().deviceCount();
+      Kernels kernels = library.kernels();
+      int count = kernels.deviceCount();
       if (count == 0) {
-        return new Availability.Unavailable(List.of("the driver reports no device"));
+        return new Availability.Unavailable(
+            List.of(
+                "the driver reports no device: is one installed, and is CUDA_VISIBLE_DEVICES"
+                    + " right?"));
       }
+      // Opening a stream finds out what only shows when work is sent: a device that is too old, or
+      // held by another process.
+      kernels.streamDestroy(kernels.streamCreate(0, 1, false));
       return new Availability.Available(
-          IntStream.range(0, count).mapToObj(library.kernels()::deviceDescribe).toList());
+          IntStream.range(0, count).mapToObj(kernels::deviceDescribe).toList());
+    } catch (KernelException e) {
+      return new Availability.Unavailable(
+          List.of(
+              e.status() == DRIVER_TOO_OLD
+                  ? e.getMessage() + ": install a driver for CUDA 13 (580 or newer)"
+                  : e.getMessage()));
     } catch (RuntimeException e) {
       return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
     }

@@ -429,7 +429,8 @@ public final class Kernels {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment event = arena.allocate(JAVA_LONG);
       check(
-          "hast_event_create", (int) EVENT_CREATE.invokeExact(eventCreate, event.address(), ordinal));
+          "hast_event_create",
+          (int) EVENT_CREATE.invokeExact(eventCreate, event.address(), ordinal));
       return event.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -560,7 +561,10 @@ public final class Kernels {
 
   public void memoryDownloadAsync(long host, long device, long bytes, long stream) {
     try {
-      check("hast_memory_download_async", (int) MEMORY_DOWNLOAD_ASYNC.invokeExact(memoryDownloadAsync, host, device, bytes, stream));
+      check(
+          "hast_memory_download_async",
+          (int)
+              MEMORY_DOWNLOAD_ASYNC.invokeExact(memoryDownloadAsync, host, device, bytes, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -13,8 +13,8 @@ import org.hast4j.graph.Op;
  * read and write and from nothing else, so that lanes which keep to it give what the steps give one
  * after the other, however the planner laid out the memory.
  *
- * @param waits for each step the steps of other lanes to wait for, by index: at most one a lane, and
- *     none that an earlier step of its lane has waited for already
+ * @param waits for each step the steps of other lanes to wait for, by index: at most one a lane,
+ *     and none that an earlier step of its lane has waited for already
  */
 public record Schedule(List<List<Integer>> waits) {
   /** The bytes a step touches. */

@@ -5,11 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.hast4j.graph.TensorType.f32;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.random.RandomGenerator;
-import java.util.random.RandomGeneratorFactory;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -24,104 +20,14 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.kernel.Backend;
 import org.hast4j.oracle.Interpreter;
-import org.hast4j.oracle.Tensor;
 
 /** Plans of random graphs: read as values, and run. */
 class PlanTest {
-  private static final TensorType TYPE = f32(2, 5, 5, 4);
-
-  /** A graph of random operations with everything needed to run it. */
-  private static final class Sample {
-    final Graph graph = new Graph();
-    final Map<Storage, Tensor> inputs = new HashMap<>();
-    final Map<Storage, Value> kept = new HashMap<>();
-    private final RandomGenerator random;
-    private final List<Value> values = new ArrayList<>();
-
-    Sample(long seed) {
-      random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
-      values.add(variable(TYPE, 1));
-      values.add(variable(TYPE, 1));
-      Value weight = variable(f32(4, 3, 3, 4), 1.0 / 6);
-      int nodes = 1 + random.nextInt(25);
-      for (int i = 0; i < nodes; i++) {
-        values.add(apply(weight));
-      }
-      int results = 1 + random.nextInt(3);
-      for (int i = 0; i < results; i++) {
-        Value value = any();
-        // The same value twice, or a variable itself, would be kept elsewhere.
-        if (!kept.containsValue(value) && !(value.node().op() instanceof Op.Variable)) {
-          keep(value);
-        }
-      }
-      if (kept.isEmpty()) {
-        keep(values.getLast());
-      }
-    }
-
-    private void keep(Value value) {
-      Storage storage = Storage.of("result", value.type());
-      graph.keep(value, storage);
-      kept.put(storage, value);
-    }
-
-    private Value variable(TensorType type, double deviation) {
-      Storage storage = Storage.of("input", type);
-      inputs.put(storage, Tensor.fill(type, () -> deviation * random.nextGaussian()));
-      return graph.variable(storage, type);
-    }
-
-    /** Recent values most of the time, so that lifetimes end. */
-    private Value any() {
-      int back = random.nextInt(3) == 0 ? values.size() : Math.min(3, values.size());
-      return values.get(values.size() - 1 - random.nextInt(back));
-    }
-
-    private Value apply(Value weight) {
-      return switch (random.nextInt(9)) {
-        case 0 -> graph.value(new Op.Tanh(), any());
-        case 1 -> graph.value(new Op.Scale(.7f), any());
-        case 2 -> perturbed();
-        case 3 -> graph.value(new Op.TanhGrad(), any(), graph.value(new Op.Tanh(), any()));
-        case 4 -> graph.value(new Op.Conv2d(1, 1), any(), weight);
-        case 5 -> graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), any(), weight, any());
-        case 6 -> graph.value(new Op.Reshape(TYPE), graph.value(new Op.Reshape(f32(200)), any()));
-        case 7 -> normalised();
-        default -> graph.value(new Op.Add(), any(), any());
-      };
-    }
-
-    /** Signs only of what is exact in single precision, so that no rounding decides one. */
-    private Value perturbed() {
-      Value exact = graph.value(new Op.Scale(.7f), values.get(random.nextInt(2)));
-      return graph.value(new Op.SignPerturb(.1f), any(), exact);
-    }
-
-    private Value normalised() {
-      Value u = any();
-      Node statistics = graph.apply(new Op.BnStats(), u);
-      // Epsilon 1 keeps a channel that is nearly constant from being blown up; slope 1 has no kink
-      // that a rounding
-      // could step over.
-      Op.BnAct op = new Op.BnAct(false, true, 0, 1, 1, true);
-      Node node = graph.apply(op, u, statistics.output(0), statistics.output(1), any());
-      if (random.nextBoolean()) {
-        return node.output(Op.BnAct.Y);
-      }
-      return graph.value(
-          new Op.BnActGrad(op, true, false, false),
-          any(),
-          u,
-          statistics.output(0),
-          statistics.output(1),
-          node.output(Op.BnAct.MASK));
-    }
-  }
+  private static final TensorType TYPE = RandomGraph.TYPE;
 
   @Property(tries = 300)
   void valuesAliveTogetherShareNoByte(@ForAll long seed) {
-    Sample sample = new Sample(seed);
+    RandomGraph sample = new RandomGraph(seed);
     Plan plan = Plan.of(sample.graph, node -> 64L * (node.id() % 3), false);
     List<Plan.Step> steps = plan.steps();
     for (int i = 0; i < steps.size(); i++) {
@@ -180,14 +86,14 @@ class PlanTest {
 
   @Property(tries = 150)
   void programsGiveWhatTheInterpreterGives(@ForAll long seed) {
-    Sample sample = new Sample(seed);
+    RandomGraph sample = new RandomGraph(seed);
     Interpreter interpreter = new Interpreter();
     sample.inputs.forEach((storage, tensor) -> interpreter.write(storage, 0, tensor));
     interpreter.run(sample.graph);
     try (Device device = Device.open(Backend.CPU, 2);
         Memory memory = new Memory(device);
         Program program = Program.compile("program", sample.graph, memory)) {
-      sample.inputs.forEach((storage, tensor) -> memory.buffer(storage).upload(0, tensor.floats()));
+      sample.upload(memory);
       program.run();
       sample.kept.forEach(
           (storage, value) -> {
@@ -415,7 +321,7 @@ class PlanTest {
 
   private static List<String> layout(long seed) {
     List<String> layout = new ArrayList<>();
-    for (Plan.Step step : Plan.of(new Sample(seed).graph, _ -> 100, false).steps()) {
+    for (Plan.Step step : Plan.of(new RandomGraph(seed).graph, _ -> 100, false).steps()) {
       for (Location location : step.outputs()) {
         layout.add(location == null ? "-" : location.offset() + "+" + location.bytes());
       }

@@ -1,0 +1,10 @@
+package org.hast4j.exec;
+
+import org.hast4j.device.Platform;
+
+/** Captures on a GPU. */
+class CudaCapturedTest extends Captured {
+  CudaCapturedTest() {
+    super(Platform.CUDA);
+  }
+}

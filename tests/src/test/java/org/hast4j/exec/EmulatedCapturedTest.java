@@ -1,0 +1,10 @@
+package org.hast4j.exec;
+
+import org.hast4j.device.Platform;
+
+/** Captures of the emulated device. */
+class EmulatedCapturedTest extends Captured {
+  EmulatedCapturedTest() {
+    super(Platform.EMULATED);
+  }
+}
