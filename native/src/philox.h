@@ -2,6 +2,7 @@
 #ifndef HAST_PHILOX_H
 #define HAST_PHILOX_H
 
+#include <cmath>
 #include <cstdint>
 
 #include "portable.h"
@@ -45,6 +46,15 @@ HAST_PORTABLE inline double uniform(uint32_t word) { return (static_cast<double>
 // {0 .. count-1} for count up to 2^32
 HAST_PORTABLE inline int64_t below(uint32_t word, int64_t count) {
   return static_cast<int64_t>((static_cast<uint64_t>(word) * static_cast<uint64_t>(count)) >> 32);
+}
+
+// Two N(0, 1) numbers by Box-Muller, in double and rounded once, so that libraries whose sin, cos and log differ in the
+// last bit of a double still agree in nearly every float.
+HAST_PORTABLE inline void box_muller(float* y, uint32_t w0, uint32_t w1) {
+  const double radius = std::sqrt(-2.0 * std::log(uniform(w0)));
+  const double angle = 6.283185307179586476925286766559 * uniform(w1);
+  y[0] = static_cast<float>(radius * std::cos(angle));
+  y[1] = static_cast<float>(radius * std::sin(angle));
 }
 
 }  // namespace hast
