@@ -66,6 +66,12 @@ bool aligned16(const Pointers*... pointers) {
   return (((reinterpret_cast<uintptr_t>(pointers) & 15) == 0) && ...);
 }
 
+// How many float4 of [0, n) to access: as many as fit, or none where an address forbids it.
+template <class... Pointers>
+int64_t quads_of(int64_t n, const Pointers*... pointers) {
+  return aligned16(pointers...) ? n / 4 : 0;
+}
+
 // Launches a kernel; the error, if any, is that of the launch itself.
 template <class... Parameters, class... Arguments>
 int32_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, const Stream& stream,
@@ -79,7 +85,7 @@ int32_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shar
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return status_of(error);
   }
-  kernel<<<grid, block, shared_bytes, stream.handle> > >(arguments...);
+  kernel<<<grid, block, shared_bytes, stream.handle>>>(arguments...);
 #endif
   return status_of(cudaGetLastError());
 }

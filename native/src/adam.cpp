@@ -3,9 +3,8 @@
 // Shapes [n]. The factors that depend on t are computed in double and rounded once. 28 bytes per element.
 #include <hast/optim.h>
 
-#include <cmath>
-
 #include "kernel.h"
+#include "steps.h"
 
 namespace hast {
 namespace {
@@ -36,15 +35,9 @@ int32_t hast_adam_step_f32(float* p, float* m, float* v, const float* g, const f
                            int64_t n, float beta1, float beta2, float epsilon, void* stream) noexcept {
   if (any_null(p, m, v, g, lr, stream) || step == nullptr || n < 1) return HAST_EARGUMENT;
   if (!(beta1 >= 0.0f && beta1 < 1.0f && beta2 >= 0.0f && beta2 < 1.0f && epsilon >= 0.0f)) return HAST_EARGUMENT;
-  const double t = static_cast<double>(*step + 1);
-  const double b1 = beta1, b2 = beta2;
-  const Factors factors{beta1,
-                        static_cast<float>(1.0 - b1),
-                        beta2,
-                        static_cast<float>(1.0 - b2),
-                        static_cast<float>(static_cast<double>(*lr) / (1.0 - std::pow(b1, t))),
-                        static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(b2, t))),
-                        epsilon};
+  const int64_t t = *step + 1;
+  const Factors factors{
+      beta1, adam_rest(beta1), beta2, adam_rest(beta2), adam_rate(*lr, beta1, t), adam_inverse_root(beta2, t), epsilon};
   for_ranges(stream, n, [&](int64_t i, int64_t length) { step_range(p + i, m + i, v + i, g + i, length, factors); });
   return HAST_OK;
 }

@@ -1,12 +1,7 @@
-// Normal numbers and labels by Philox4x32-10.
-//
-// Normals: Box-Muller in double, rounded once, so that libraries whose sin, cos and log differ in the last bit of a
-// double still agree in nearly every float. A value depends on (seed, step, draw, index) alone.
+// Normal numbers (Box-Muller) and labels by Philox4x32-10. A value depends on (seed, step, draw, index) alone.
 #include "philox.h"
 
 #include <hast/random.h>
-
-#include <cmath>
 
 #include "kernel.h"
 
@@ -16,13 +11,6 @@ namespace {
 
 // Blocks are cut at multiples of four elements.
 static_assert(kPieceElements % 4 == 0);
-
-void box_muller(float* y, uint32_t w0, uint32_t w1) {
-  const double radius = std::sqrt(-2.0 * std::log(uniform(w0)));
-  const double angle = 6.283185307179586476925286766559 * uniform(w1);
-  y[0] = static_cast<float>(radius * std::cos(angle));
-  y[1] = static_cast<float>(radius * std::sin(angle));
-}
 
 }  // namespace
 
