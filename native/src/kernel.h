@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "parallel.h"
+#include "portable.h"
 
 // HAST_CLONES compiles a function for the x86-64 baseline, AVX2 + FMA and AVX-512; the loader picks one. Only what is
 // inlined into such a function shares its instruction set, so hot loops stand in HAST_INLINE functions or in the
@@ -17,7 +18,6 @@
 #else
 #define HAST_CLONES
 #endif
-#define HAST_INLINE inline __attribute__((always_inline))
 
 // No iteration depends on an earlier one: outputs are distinct from inputs, or the same element is read and written.
 #if defined(__clang__)

@@ -1,9 +1,11 @@
 // The fake quantiser of one range, in exactly the operations that quantize.h writes. Include it only in files that are
-// compiled without contraction (EXACT_SOURCES), or the libraries stop agreeing bit for bit.
+// compiled without contraction (EXACT_SOURCES of both libraries), or they stop agreeing bit for bit.
 #ifndef HAST_QUANTISER_H
 #define HAST_QUANTISER_H
 
-#include "kernel.h"
+#include <cstdint>
+
+#include "portable.h"
 
 namespace hast {
 
@@ -12,7 +14,7 @@ struct Quantiser {
 };
 
 // The comparison keeps a NaN range NaN.
-HAST_INLINE Quantiser quantiser(float a, float b, int32_t bits) {
+HAST_PORTABLE HAST_INLINE Quantiser quantiser(float a, float b, int32_t bits) {
   const float levels = static_cast<float>((1 << bits) - 1);
   const float half = static_cast<float>(1 << (bits - 1));
   const float width = b - a;
@@ -20,7 +22,7 @@ HAST_INLINE Quantiser quantiser(float a, float b, int32_t bits) {
   return {s, __builtin_rintf(s * a) + half, -half, half - 1.0f};
 }
 
-HAST_INLINE float fake_quant(const Quantiser& quantiser, float x) {
+HAST_PORTABLE HAST_INLINE float fake_quant(const Quantiser& quantiser, float x) {
   float q = __builtin_rintf(quantiser.s * x - quantiser.z);
   q = q < quantiser.lowest ? quantiser.lowest : q;
   q = q > quantiser.highest ? quantiser.highest : q;
