@@ -79,7 +79,7 @@ int32_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shar
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return status_of(error);
   }
-  kernel<<<grid, block, shared_bytes, stream.handle> > >(arguments...);
+  kernel<<<grid, block, shared_bytes, stream.handle>>>(arguments...);
 #endif
   return status_of(cudaGetLastError());
 }
