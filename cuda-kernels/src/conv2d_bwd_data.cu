@@ -1,0 +1,28 @@
+// Data gradient of the convolution.
+//
+//   dx[n,a,b,c] (+)= sum over i, j, u, v, o with i stride + u - pad = a, j stride + v - pad = b
+//                    of dy[n,i,j,o] weight[o,u,v,c]
+//
+// Shapes: dy [n,p,q,k], weight [k,r,s,c], dx [n,h,w,c]. A product of matrices with a row for every pixel of dx and a
+// column for every channel, terms that fall between the strides being zero. Float32 products and sums by product.cuh,
+// for any shape. Deterministic: a value is one sum in an order fixed by the sizes.
+#include "conv2d.cuh"
+
+using namespace hast;
+
+int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight, void*, int64_t, int64_t n, int64_t h,
+                                 int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                 int32_t accumulate, void* stream) noexcept {
+  const Conv g(n, h, w, c, k, r, s, stride, pad);
+  if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
+  if (!g.countable()) return HAST_EUNSUPPORTED;
+  Product p{};
+  p.out = dx;
+  p.row_step = c;
+  p.column_step = 1;
+  p.rows = static_cast<int>(g.pixels_in());
+  p.columns = static_cast<int>(c);
+  p.depth = p.part = static_cast<int>(r * s * k);
+  p.accumulate = accumulate != 0;
+  return multiply(p, AdjointPatches(dy, g), AdjointWeights(weight, g), stream_of(stream));
+}

@@ -1,0 +1,42 @@
+// Convolution forward, NHWC activations, OHWI weights.
+//
+//   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c]
+//
+// Shapes: x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k]. A product of matrices with a row for every pixel of y and a
+// column for every channel; the patches of x are never written down. Float32 products and sums by product.cuh, for any
+// shape. Deterministic: a value is one sum in an order fixed by the sizes.
+#include "conv2d.cuh"
+
+using namespace hast;
+
+int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
+                                    int32_t stride, int32_t pad, int32_t direction) noexcept {
+  const Conv g(n, h, w, c, k, r, s, stride, pad);
+  if (!g.valid()) return HAST_EARGUMENT;
+  switch (direction) {
+    case HAST_CONV_FWD:
+    case HAST_CONV_BWD_DATA:
+      return 0;
+    case HAST_CONV_BWD_WEIGHT:
+      return conv2d_bwd_weight_bytes(g);
+    default:
+      return HAST_EARGUMENT;
+  }
+}
+
+int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const float* bias, void*, int64_t, int64_t n,
+                            int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride,
+                            int32_t pad, void* stream) noexcept {
+  const Conv g(n, h, w, c, k, r, s, stride, pad);
+  if (any_null(y, x, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
+  if (!g.countable()) return HAST_EUNSUPPORTED;
+  Product p{};
+  p.out = y;
+  p.bias = bias;
+  p.row_step = k;
+  p.column_step = 1;
+  p.rows = static_cast<int>(g.pixels_out());
+  p.columns = static_cast<int>(k);
+  p.depth = p.part = static_cast<int>(r * s * c);
+  return multiply(p, Patches(x, g), Matrix<Along::kDepth>{weight, r * s * c, 1}, stream_of(stream));
+}

@@ -1,0 +1,64 @@
+// y = x weight^T + bias and its two gradients.
+//
+// [n, inputs] x [outputs, inputs]; float32 products and sums in every math mode (the layer is a classifier's last, a
+// few percent of a network). Each is one product of product.cuh, which says how the work is divided and in which order
+// sums are taken; dbias comes from the blocks of the weight gradient that hold dy in shared memory anyway.
+// Deterministic.
+#include <hast/layer.h>
+
+#include "product.cuh"
+
+using namespace hast;
+
+namespace {
+
+constexpr Along kDepthwise = Along::kDepth;
+constexpr Along kLinewise = Along::kLines;
+
+int32_t check(bool null, int64_t n, int64_t inputs, int64_t outputs) {
+  if (null || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  return larger(n, larger(inputs, outputs)) > kMostLines ? HAST_EUNSUPPORTED : HAST_OK;
+}
+
+Product product_of(float* out, int64_t rows, int64_t columns, int64_t depth) {
+  Product p{};
+  p.out = out;
+  p.row_step = columns;
+  p.column_step = 1;
+  p.rows = static_cast<int>(rows);
+  p.columns = static_cast<int>(columns);
+  p.depth = static_cast<int>(depth);
+  p.part = p.depth;
+  return p;
+}
+
+}  // namespace
+
+int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const float* bias, int64_t n, int64_t inputs,
+                            int64_t outputs, void* stream) noexcept {
+  const int32_t status = check(any_null(y, x, weight, static_cast<char*>(stream)), n, inputs, outputs);
+  if (status != HAST_OK) return status;
+  Product p = product_of(y, n, outputs, inputs);
+  p.bias = bias;
+  return multiply(p, Matrix<kDepthwise>{x, inputs, 1}, Matrix<kDepthwise>{weight, inputs, 1}, stream_of(stream));
+}
+
+int32_t hast_linear_bwd_data_f32(float* dx, const float* dy, const float* weight, int64_t n, int64_t inputs,
+                                 int64_t outputs, void* stream) noexcept {
+  const int32_t status = check(any_null(dx, dy, weight, static_cast<char*>(stream)), n, inputs, outputs);
+  if (status != HAST_OK) return status;
+  return multiply(product_of(dx, n, inputs, outputs), Matrix<kDepthwise>{dy, outputs, 1},
+                  Matrix<kLinewise>{weight, 1, inputs}, stream_of(stream));
+}
+
+int32_t hast_linear_bwd_weight_f32(float* dweight, float* dbias, const float* dy, const float* x, int64_t n,
+                                   int64_t inputs, int64_t outputs, void* stream) noexcept {
+  const int32_t status = check(any_null(dweight, dy, x, static_cast<char*>(stream)), n, inputs, outputs);
+  if (status != HAST_OK) return status;
+  // Rows are inputs: there are more of them than outputs, which may be as few as ten.
+  Product p = product_of(dweight, inputs, outputs, n);
+  p.row_step = 1;
+  p.column_step = inputs;
+  p.right_sums = dbias;
+  return multiply(p, Matrix<kLinewise>{x, 1, inputs}, Matrix<kLinewise>{dy, 1, outputs}, stream_of(stream));
+}
