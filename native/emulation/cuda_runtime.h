@@ -62,7 +62,8 @@ struct Index {
   dim3 thread, block, block_size, grid_size;
   void* dynamic_shared;
 };
-extern thread_local Index index;
+// Read all the time, and small enough for the loader's static block; shared memory is not.
+extern thread_local Index index __attribute__((tls_model("initial-exec")));
 
 // Runs a kernel over a grid, or notes it in the graph that the stream is capturing.
 void launch(void* stream, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> kernel);

@@ -3,6 +3,7 @@ package org.hast4j.hast;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
@@ -46,6 +47,7 @@ public final class FineTuning implements AutoCloseable {
   private final Storage learningRate = Storage.of("fine-tuning learning rate", TensorType.f32(1));
   private final Storage losses = Storage.of("fine-tuning losses", TensorType.f32(4));
   private final Program program;
+  private final Readback readback;
   private final float rateScale;
   private long rateEpoch = -1;
 
@@ -98,6 +100,8 @@ public final class FineTuning implements AutoCloseable {
         graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
     graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("fine-tuning workspace", graph, memory);
+    readback =
+        new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(losses), 0, 4)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
   }
 
@@ -222,9 +226,14 @@ public final class FineTuning implements AutoCloseable {
     return recipe.learningRate(epoch) * rateScale;
   }
 
-  /** Losses of the last step, read back from the device. */
+  /** Asks for the losses of the last step; the device need not wait for the answer. */
+  public void fetchLosses() {
+    readback.start();
+  }
+
+  /** Losses of the step they were fetched at, or of the last one. */
   public Losses losses() {
-    float[] values = memory.floats(losses);
+    float[] values = readback.values();
     // Without alignment distillation is all there is.
     return recipe.alignment()
         ? new Losses(values[0], values[1], values[2], values[3])
@@ -236,6 +245,11 @@ public final class FineTuning implements AutoCloseable {
     return List.of(student.trainedStorage(), student.statisticsStorage(), momentum, key);
   }
 
+  /** Kernels and copies that an iteration launches. */
+  public long launches() {
+    return program.launches();
+  }
+
   /** One run's seconds per operation. */
   public Map<String, Double> profile() {
     return program.profile();
@@ -243,6 +257,7 @@ public final class FineTuning implements AutoCloseable {
 
   @Override
   public void close() {
+    readback.close();
     program.close();
     for (Storage storage :
         List.of(key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {

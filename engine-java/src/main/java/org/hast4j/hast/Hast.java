@@ -30,6 +30,7 @@ public final class Hast {
   private static final int AGREEMENT_IMAGES = 1024;
   private static final String ACCURACY = "accuracy";
   private static final String AGREEMENT = "agreement";
+  private static final Runnable NOTHING = () -> {};
 
   private final Device device;
   private final Listener listener;
@@ -126,6 +127,8 @@ public final class Hast {
     private final Pool pool;
     private final Snapshot resumed;
     private long lastCheckpoint = System.nanoTime();
+    // What is known of a moment that the device may not have reached yet.
+    private Runnable pending = NOTHING;
 
     /**
      * Checks everything about the job that can be checked before any work; only then the folder is
@@ -205,7 +208,9 @@ public final class Hast {
           synthesis.iterate(batch, index);
           boolean last = index == recipe.iterations() - 1;
           if (last || (index + 1) % METRICS_EVERY == 0) {
-            report(batch, index + 1, synthesis.losses());
+            settle();
+            synthesis.fetchLosses();
+            pending = () -> report(batch, index + 1, synthesis.losses());
           }
           if (last) {
             synthesis.finish(batch, pool);
@@ -213,6 +218,7 @@ public final class Hast {
           listener.progress(Stage.SYNTHESIS, done + 1, total);
           checkpoint(Stage.SYNTHESIS, done + 1, state);
         }
+        settle();
       }
       SyntheticSet.write(directory.synthetic(), memory, pool, job.teacher(), job.sourceSha256());
       save(Stage.CALIBRATION, 0, List.of());
@@ -303,8 +309,14 @@ public final class Hast {
           long step = done + 1;
           boolean evaluate =
               test.isPresent() && test.get().steps().contains(step) && step < recipe.steps();
-          if (step % METRICS_EVERY == 0 || step == recipe.steps() || evaluate) {
-            report(step, fineTuning, recipe, evaluate || step == recipe.steps());
+          boolean last = step == recipe.steps();
+          if (step % METRICS_EVERY == 0 || last || evaluate) {
+            settle();
+            fineTuning.fetchLosses();
+            pending = () -> report(step, fineTuning, recipe, evaluate || last);
+          }
+          if (last || evaluate) {
+            settle();
           }
           listener.progress(Stage.FINE_TUNING, step, recipe.steps());
           checkpoint(Stage.FINE_TUNING, step, state);
@@ -437,6 +449,16 @@ public final class Hast {
       listener.metrics(line);
     }
 
+    /**
+     * Reports what is pending. Called when the next report or a checkpoint is due: by then the
+     * device has long come past it, and it is never more than one report ahead.
+     */
+    private void settle() {
+      Runnable due = pending;
+      pending = NOTHING;
+      due.run();
+    }
+
     private void checkpoint(Stage stage, long done, List<Storage> state) {
       if (System.nanoTime() - lastCheckpoint >= checkpointEvery.toNanos()) {
         save(stage, done, state);
@@ -444,6 +466,7 @@ public final class Hast {
     }
 
     private void save(Stage stage, long done, List<Storage> state) {
+      settle();
       new Snapshot(stage, done, directory.forcedMetricsBytes())
           .write(directory.checkpoint(), memory, state);
       lastCheckpoint = System.nanoTime();

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
+import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
@@ -61,6 +62,7 @@ public final class Synthesis implements AutoCloseable {
   private final Program plain;
   private final Program augmented;
   private final boolean[] augments;
+  private final Readback readback;
   private int decided = -1;
 
   /** Prepares synthesis for a teacher whose parameters lie on the device. */
@@ -85,6 +87,12 @@ public final class Synthesis implements AutoCloseable {
             ? Program.compile(
                 "augmented synthesis workspace", iterationGraph(teacher, true), memory)
             : plain;
+    readback =
+        new Readback(
+            memory.device(),
+            List.of(
+                new Readback.Source(memory.buffer(losses), 0, 2),
+                new Readback.Source(memory.buffer(plateau), 0, 1)));
     memory.buffer(order).upload(0, IntStream.range(0, recipe.batch()).toArray());
   }
 
@@ -217,10 +225,15 @@ public final class Synthesis implements AutoCloseable {
     decided = batch;
   }
 
-  /** Losses of the last iteration, read back from the device. */
+  /** Asks for the losses of the last iteration; the device need not wait for the answer. */
+  public void fetchLosses() {
+    readback.start();
+  }
+
+  /** Losses of the iteration they were fetched at, or of the last one. */
   public Losses losses() {
-    float[] values = memory.floats(losses);
-    return new Losses(values[0], values[1], memory.floats(plateau)[0]);
+    float[] values = readback.values();
+    return new Losses(values[0], values[1], values[2]);
   }
 
   /** Copies the finished batch into the pool. */
@@ -234,6 +247,11 @@ public final class Synthesis implements AutoCloseable {
     return List.of(pixels, labels, firstMoment, secondMoment, plateau, iteration, key);
   }
 
+  /** Kernels and copies that an iteration launches. */
+  public long launches() {
+    return plain.launches();
+  }
+
   /** One run's seconds per operation. */
   public Map<String, Double> profile() {
     return plain.profile();
@@ -245,6 +263,7 @@ public final class Synthesis implements AutoCloseable {
     if (augmented != plain) {
       programs.add(augmented);
     }
+    readback.close();
     programs.forEach(Program::close);
     state().forEach(memory::free);
     memory.free(losses);

@@ -6,13 +6,14 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * The devices of a test class, one for each number of threads, opened when first asked for. After
  * every test each must hold no memory any more.
  */
-public final class Devices implements AfterEachCallback, AfterAllCallback {
+public final class Devices implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
   private final Platform platform;
   private final Map<Integer, Device> byThreads = new TreeMap<>();
 
@@ -28,6 +29,11 @@ public final class Devices implements AfterEachCallback, AfterAllCallback {
   /** The device with two worker threads. */
   public Device open() {
     return open(2);
+  }
+
+  @Override
+  public void beforeAll(ExtensionContext context) {
+    platform.assumeUsable();
   }
 
   @Override

@@ -8,6 +8,7 @@ import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
+import org.junit.jupiter.api.Assumptions;
 
 /** What a suite runs on: one of the three libraries that implement the C ABI. */
 public enum Platform {
@@ -42,6 +43,11 @@ public enum Platform {
 
   public static Device.Options options(int threads) {
     return new Device.Options(threads, false, Precision.FP32, true);
+  }
+
+  /** Skips the test, or the suite, where this platform cannot be used. */
+  public void assumeUsable() {
+    Assumptions.assumeTrue(reasons().isEmpty(), () -> this + " cannot be used: " + reasons());
   }
 
   /** Why this platform cannot be used here; empty if it can. */

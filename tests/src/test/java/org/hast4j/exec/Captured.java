@@ -1,7 +1,6 @@
 package org.hast4j.exec;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -29,8 +28,7 @@ abstract class Captured {
 
   @BeforeAll
   void needsThePlatform() {
-    assumeTrue(
-        platform.reasons().isEmpty(), () -> platform + " cannot be used: " + platform.reasons());
+    platform.assumeUsable();
   }
 
   @Test

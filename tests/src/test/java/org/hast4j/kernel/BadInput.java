@@ -2,7 +2,6 @@ package org.hast4j.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -16,7 +15,6 @@ import org.hast4j.device.Buffer;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -63,8 +61,6 @@ abstract class BadInput {
           "hast_device_describe",
           "hast_device_memory");
 
-  private final Platform platform;
-
   @RegisterExtension final Devices devices;
 
   private Buffer buffer;
@@ -72,14 +68,7 @@ abstract class BadInput {
   private long stream;
 
   BadInput(Platform platform) {
-    this.platform = platform;
     devices = new Devices(platform);
-  }
-
-  @BeforeAll
-  void needsThePlatform() {
-    assumeTrue(
-        platform.reasons().isEmpty(), () -> platform + " cannot be used: " + platform.reasons());
   }
 
   @BeforeEach

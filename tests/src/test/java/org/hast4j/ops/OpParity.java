@@ -1,7 +1,6 @@
 package org.hast4j.ops;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.HashSet;
 import java.util.List;
@@ -13,7 +12,6 @@ import org.hast4j.graph.Op;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -30,19 +28,10 @@ abstract class OpParity {
   // to it.
   private static final double STEP_SHIFT = 1e-6;
 
-  private final Platform platform;
-
   @RegisterExtension final Devices devices;
 
   OpParity(Platform platform) {
-    this.platform = platform;
     devices = new Devices(platform);
-  }
-
-  @BeforeAll
-  void needsThePlatform() {
-    assumeTrue(
-        platform.reasons().isEmpty(), () -> platform + " cannot be used: " + platform.reasons());
   }
 
   static Stream<OpCase> cases() {

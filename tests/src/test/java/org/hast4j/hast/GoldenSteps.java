@@ -28,24 +28,30 @@ import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The programs of the method, step by step, against steps of the original implementation. */
-class GoldenStepsTest {
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+abstract class GoldenSteps {
   private static final float[] ZERO = {0, 0, 0};
   private static final float[] ONE = {1, 1, 1};
 
-  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
+  @RegisterExtension final Devices devices;
 
   private final Network network =
       Checkpoint.read(Golden.path("small_resnet20"), Optional.of(new Normalization(ZERO, ONE)));
   private Memory memory;
 
+  GoldenSteps(Platform platform) {
+    devices = new Devices(platform);
+  }
+
   @BeforeEach
   void open() {
-    memory = new Memory(DEVICES.open());
+    memory = new Memory(devices.open());
   }
 
   @AfterEach

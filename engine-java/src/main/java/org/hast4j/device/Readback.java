@@ -1,0 +1,88 @@
+package org.hast4j.device;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/**
+ * A few floats of device memory that the host reads now and then without holding up the device: a
+ * copy is started behind what has been launched, the host goes on launching, and takes the values
+ * when it wants them. One copy is under way at a time.
+ */
+public final class Readback implements AutoCloseable {
+  /**
+   * Where values come from.
+   *
+   * @param offset bytes
+   * @param count floats
+   */
+  public record Source(Buffer buffer, long offset, int count) {
+    private long bytes() {
+      return (long) count * Float.BYTES;
+    }
+  }
+
+  private final Device device;
+  private final List<Source> sources;
+  private final int count;
+  private long host;
+  private long event;
+  private boolean started;
+
+  public Readback(Device device, List<Source> sources) {
+    this.device = device;
+    this.sources = List.copyOf(sources);
+    count = sources.stream().mapToInt(Source::count).sum();
+    event = device.createEvent();
+    try {
+      host = device.kernels().hostAllocate((long) count * Float.BYTES);
+    } catch (RuntimeException e) {
+      device.kernels().eventDestroy(event);
+      throw e;
+    }
+  }
+
+  /** Starts copying the values as they are after everything launched so far. */
+  public void start() {
+    device.checkOwner();
+    long to = host;
+    for (Source source : sources) {
+      device
+          .kernels()
+          .memoryDownloadAsync(
+              to,
+              source.buffer().address(source.offset(), source.bytes()),
+              source.bytes(),
+              device.stream());
+      to += source.bytes();
+    }
+    device.kernels().eventRecord(event, device.stream());
+    started = true;
+  }
+
+  /** The values of all sources, in order, of the copy under way; starts one if there is none. */
+  public float[] values() {
+    if (!started) {
+      start();
+    }
+    while (!device.kernels().eventQuery(event)) {
+      Thread.onSpinWait();
+    }
+    started = false;
+    return MemorySegment.ofAddress(host)
+        .reinterpret((long) count * Float.BYTES)
+        .toArray(ValueLayout.JAVA_FLOAT);
+  }
+
+  @Override
+  public void close() {
+    if (host != 0) {
+      if (started) {
+        values();
+      }
+      device.kernels().hostFree(host);
+      device.kernels().eventDestroy(event);
+      host = 0;
+    }
+  }
+}

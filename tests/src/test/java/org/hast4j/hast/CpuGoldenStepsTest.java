@@ -1,0 +1,10 @@
+package org.hast4j.hast;
+
+import org.hast4j.device.Platform;
+
+/** The golden steps on the CPU. */
+class CpuGoldenStepsTest extends GoldenSteps {
+  CpuGoldenStepsTest() {
+    super(Platform.CPU);
+  }
+}

@@ -1,0 +1,10 @@
+package org.hast4j.hast;
+
+import org.hast4j.device.Platform;
+
+/** The golden steps on a GPU. */
+class CudaGoldenStepsTest extends GoldenSteps {
+  CudaGoldenStepsTest() {
+    super(Platform.CUDA);
+  }
+}
