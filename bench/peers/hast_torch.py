@@ -224,7 +224,7 @@ class Synthesis:
         teacher: Weights,
         batch: int,
         recipe: Recipe,
-        compile: Compiler = uncompiled,
+        compiler: Compiler = uncompiled,
         augment: bool = False,
     ) -> None:
         self.network = network
@@ -237,7 +237,7 @@ class Synthesis:
         self.pixels = pixels.contiguous(memory_format=torch.channels_last).requires_grad_()
         self.labels = torch.zeros(batch, dtype=torch.int64, device=stem.device)
         self.statistics = StatisticsLoss(network, teacher)
-        self.objective = compile(self._objective)
+        self.objective = compiler(self._objective)
         on_gpu = stem.device.type == "cuda"
         rate = _rate(recipe.synthesis_learning_rate, stem.device)
         self.adam = torch.optim.Adam([self.pixels], lr=rate, fused=on_gpu, capturable=on_gpu)
@@ -249,8 +249,12 @@ class Synthesis:
     @torch.no_grad()
     def begin(self, pixels: Tensor | None = None, labels: Tensor | None = None) -> None:
         """Starts a batch from given images, or from noise and uniform labels."""
-        self.pixels.normal_() if pixels is None else self.pixels.copy_(pixels)
-        self.labels.random_(self.network.classes) if labels is None else self.labels.copy_(labels)
+        noise = torch.randn_like(self.pixels) if pixels is None else pixels
+        self.pixels.copy_(noise)
+        if labels is None:
+            self.labels.random_(self.network.classes)
+        else:
+            self.labels.copy_(labels)
         _clear(self.adam)
         self.plateau.restart()
 
@@ -297,7 +301,7 @@ class FineTuning:
         weight_bits: int,
         recipe: Recipe,
         batches: Callable[[], Tensor],
-        compile: Compiler = uncompiled,
+        compiler: Compiler = uncompiled,
     ) -> None:
         self.network = network
         self.teacher = teacher
@@ -307,10 +311,10 @@ class FineTuning:
         self.statistics = {name: t for name, t in teacher.items() if not is_trained(name)}
         self.student = {name: t.clone().requires_grad_() for name, t in teacher.items() if is_trained(name)}
         self.quantised = [name for name, t in self.student.items() if t.dim() > 1]
-        self.batches = compile(batches)
-        self.quantise = compile(quantise_weights)
-        self.compare_clean = compile(self._compare_clean)
-        self.compare_harder = compile(self._compare_harder)
+        self.batches = compiler(batches)
+        self.quantise = compiler(quantise_weights)
+        self.compare_clean = compiler(self._compare_clean)
+        self.compare_harder = compiler(self._compare_harder)
         device = teacher["conv1.weight"].device
         self.sgd = torch.optim.SGD(
             list(self.student.values()),
