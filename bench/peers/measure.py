@@ -63,7 +63,7 @@ WHOLE_CASES = {
 
 @dataclass
 class Row:
-    """A measurement as the JSON file holds it; without milliseconds if there is none, and then why."""
+    """A measurement as the JSON file holds it; the reason says why there is none, or what is odd about it."""
 
     case: str
     network: str
@@ -175,11 +175,10 @@ class Bench:
         prepared = self.prepared(case, variant)
         row.setup_seconds = time.perf_counter() - start
         row.detail = prepared.detail
-        milliseconds, row.iterations = self.milliseconds(prepared.step)
+        row.milliseconds, row.iterations = self.milliseconds(prepared.step)
         if not math.isfinite(last_loss(prepared.loop)):
+            # The time stands, the work is the same; but the reader should know.
             row.reason = "the loss is not finite any more"
-            return
-        row.milliseconds = milliseconds
         if self.on_gpu:
             row.peak_mebibytes = torch.cuda.max_memory_reserved(self.device) / 2**20
 

@@ -181,8 +181,12 @@ def is_trained(name: str) -> bool:
     return not name.endswith((".running_mean", ".running_var"))
 
 
+@torch.no_grad()
 def random_weights(network: Network, seed: int = 1) -> dict[str, Tensor]:
-    """Weights of a trained network's size (He et al. 2015), which is all that timing needs."""
+    """Random filters (He et al. 2015) with the statistics that these filters have on noise.
+
+    With any other statistics the layers would amplify one another, and fine-tuning would diverge.
+    """
     generator = torch.Generator().manual_seed(seed)
     weights = {}
     for name, shape in network.shapes().items():
@@ -191,6 +195,12 @@ def random_weights(network: Network, seed: int = 1) -> dict[str, Tensor]:
             weights[name] = torch.randn(shape, generator=generator) * deviation
         else:
             weights[name] = torch.full(shape, float(name.endswith((".weight", ".running_var"))))
+    noise = torch.randn((8, 3, network.size, network.size), generator=generator)
+    # Front to back: the statistics of a layer hold once those of all before it do.
+    for index, name in enumerate(network.norms()):
+        seen = network.forward(weights, noise, observed=True)
+        weights[f"{name}.running_mean"] = seen.means[index]
+        weights[f"{name}.running_var"] = seen.variances[index]
     return weights
 
 
