@@ -55,7 +55,8 @@ __device__ double row_loss(float* dstudent, float* dteacher, const float* studen
   return divergence;
 }
 
-__global__ void __launch_bounds__(kLossThreads)
+// 4 blocks at once are plenty; asked for no number, the compiler aims at more and spills.
+__global__ void __launch_bounds__(kLossThreads, 4)
     distill_kl(float* loss, float* dstudent, float* dteacher, const float* __restrict__ student,
                const float* __restrict__ teacher, int64_t n, int64_t k, double temperature, double share,
                unsigned* tickets) {

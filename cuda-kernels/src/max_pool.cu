@@ -19,6 +19,9 @@ namespace {
 // A cell's number must fit a byte.
 constexpr int32_t kMaxWindow = 16;
 
+// Blocks at once on a multiprocessor; asked for no number, the compiler aims at more and spills.
+constexpr unsigned kBlocks = 2;
+
 // Channels in packs where a kernel sees it.
 struct Pooling {
   int64_t n, h, w, c;
@@ -36,7 +39,7 @@ bool valid(const Pooling& a) {
 
 // kWindow and kStride replace those of `a` unless 0.
 template <int kWidth, int kWindow, int kStride>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks)
     largest(Floats<kWidth>* y, Pack<uint8_t, kWidth>* index, const Floats<kWidth>* __restrict__ x, Pooling a) {
   const int32_t window = kWindow != 0 ? kWindow : a.window;
   const int64_t stride = kStride != 0 ? kStride : a.stride;
@@ -79,8 +82,9 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <int kWidth, int kWindow, int kStride>
-__global__ void __launch_bounds__(kThreads) gather(Floats<kWidth>* dx, const Floats<kWidth>* __restrict__ dy,
-                                                   const Pack<uint8_t, kWidth>* __restrict__ index, Pooling a) {
+__global__ void __launch_bounds__(kThreads, kBlocks)
+    gather(Floats<kWidth>* dx, const Floats<kWidth>* __restrict__ dy, const Pack<uint8_t, kWidth>* __restrict__ index,
+           Pooling a) {
   const int64_t window = kWindow != 0 ? kWindow : a.window;
   const int64_t stride = kStride != 0 ? kStride : a.stride;
   const int64_t p = a.p(), q = a.q();
