@@ -130,8 +130,7 @@ struct Spans {
   }
 };
 
-// The elements [begin, begin + count) of one of `items` of a sample's, an item being a pixel's `groups`; the work of
-// one block.
+// The work of one block: items [begin, begin + count) of one sample's pixels, each of which is `groups` items.
 struct Strip {
   int64_t sample, begin;
   int count, groups, width;

@@ -7,12 +7,8 @@
 
 using namespace hast;
 
-namespace {
-
 // Blocks are cut at multiples of four elements.
 static_assert(kPieceElements % 4 == 0);
-
-}  // namespace
 
 int32_t hast_philox_normal_fwd_f32(float* y, const int64_t* key, int64_t n, int32_t draw, void* stream) noexcept {
   if (any_null(y, stream) || key == nullptr || n < 1) return HAST_EARGUMENT;
