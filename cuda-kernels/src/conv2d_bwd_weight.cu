@@ -6,7 +6,7 @@
 // into parts (how many depends on the sizes alone), each with its own partial sums in the workspace, and a second
 // launch adds these in the order of the parts. Deterministic.
 //
-// 3x3 kernels that keep the size and 1x1, stride 1 or 2: a block of six warps computes 16, 32 or 64 output channels x
+// 3x3 kernels that keep the size and 1x1, stride 1 or 2: a block of six warps computes 16 or 32 output channels x
 // 16 input channels x all taps over one part. It goes through the part a tile of pixels at a time; a stage holds their
 // dy and the range of x that they read (conv2d_reach.cuh), and the copies of the next stage run while this one is
 // multiplied. A warp has one row of the kernel and every second (1x1: sixth) eight of the pixels; at the end the
@@ -17,7 +17,7 @@
 // second: every read is 8 bytes, every write 16.
 //
 // Banks. Reads by half-warps of pixels t in 0..3 and pairs of channels 2g meet each bank once when neighbouring pixels
-// lie 8 or 24 banks apart: dy in rows of 16, 32 or 64 channels + 8, x in rows of 24 floats with step 1, 20 with step 2.
+// lie 8 or 24 banks apart: dy in rows of 16 or 32 channels + 8, x in rows of 24 floats with step 1, 20 with step 2.
 //
 // Any other shape: a product of matrices with a term for every pixel, float32 by product.cuh.
 #include <hast/device.h>
@@ -125,6 +125,7 @@ struct GradientStage {
 template <class T, class Item, int kWide>
 __device__ void dy_items(const GradientProblem& p, float* dy, int first, int end, int output) {
   constexpr int kPieces = T::kOutputs / kWide;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < p.tile * kPieces; i += kGradientThreads) {
     const int row = i / kPieces, piece = i % kPieces * kWide;
     // A pixel beyond the end counts nothing: zeros, for zero times what happens to lie there may be NaN.
@@ -137,6 +138,7 @@ __device__ void dy_items(const GradientProblem& p, float* dy, int first, int end
 template <class Item, int kWide>
 __device__ void x_items(const GradientProblem& p, float* x, int first, const Range& range, int input) {
   constexpr int kPieces = kInputs / kWide;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < range.count * kPieces; i += kGradientThreads) {
     const int row = i / kPieces, piece = i % kPieces * kWide;
     const bool present = input + piece < p.inputs;
@@ -167,6 +169,7 @@ __device__ void begin_stage(const GradientProblem& p, const GradientStage<T>& st
                             int input) {
   const Range range(p.reach, first, min(first + p.tile, end));
   stage_items<T, CopyItem>(p, stage, first, end, range, output, input);
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < p.tile; i += kGradientThreads) {
     const int m = first + i;
     PixelRow row{0, 0};
@@ -301,7 +304,7 @@ __device__ void write_gradient(const GradientProblem& p, const GradientSums<T>& 
 
 // blockIdx: part, tile of output channels, tile of input channels.
 template <class T>
-__global__ void __launch_bounds__(kGradientThreads, T::kMTiles == 4 ? 2 : 3) gradient_kernel(const GradientProblem p) {
+__global__ void __launch_bounds__(kGradientThreads, 3) gradient_kernel(const GradientProblem p) {
   HAST_DYNAMIC_SHARED(float, shared);
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / kWarp, kernel_row = warp % T::kSize, group = warp / T::kSize;
@@ -345,7 +348,7 @@ __global__ void __launch_bounds__(kGradientThreads, T::kMTiles == 4 ? 2 : 3) gra
 }
 
 // Products of 16 output channels in a block.
-int m_tiles(const Conv& g) { return g.k <= 16 ? 1 : g.k <= 32 ? 2 : 4; }
+int m_tiles(const Conv& g) { return g.k <= 16 ? 1 : 2; }
 
 Parts tap_parts(const Conv& g) { return parts_for(g, ceil_div(g.k, 16 * m_tiles(g)) * ceil_div(g.c, kInputs)); }
 
@@ -370,14 +373,8 @@ bool launch_gradient(GradientProblem& p, const Parts& parts, const Stream& strea
 
 template <bool kTf32, int kSize>
 bool launch_gradient(GradientProblem& p, const Conv& g, const Parts& parts, const Stream& stream, int32_t& status) {
-  switch (m_tiles(g)) {
-    case 1:
-      return launch_gradient<GradientTile<kTf32, kSize, 1>>(p, parts, stream, status);
-    case 2:
-      return launch_gradient<GradientTile<kTf32, kSize, 2>>(p, parts, stream, status);
-    default:
-      return launch_gradient<GradientTile<kTf32, kSize, 4>>(p, parts, stream, status);
-  }
+  return m_tiles(g) == 1 ? launch_gradient<GradientTile<kTf32, kSize, 1>>(p, parts, stream, status)
+                         : launch_gradient<GradientTile<kTf32, kSize, 2>>(p, parts, stream, status);
 }
 
 bool tap_gradient(float* dweight, const float* dy, const float* x, const Conv& g, const Parts& parts,

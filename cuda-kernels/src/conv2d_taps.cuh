@@ -98,6 +98,7 @@ template <class T, class Item, int kWide>
 __device__ void source_items(const TapsProblem& p, bool single, const Range& range, const int* bases, float* table,
                              int channel) {
   constexpr int kPieces = kTerms / kWide;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < range.count * kPieces; i += kTapThreads) {
     const int row = i / kPieces, piece = i % kPieces * kWide;
     const bool present = channel + piece < p.source_channels;
@@ -111,6 +112,7 @@ __device__ void source_items(const TapsProblem& p, bool single, const Range& ran
 template <class T, class Item, int kWide>
 __device__ void weight_items(const TapsProblem& p, const Reach& reach, float* weights, int channel, int out) {
   constexpr int kPieces = T::kWeightColumns / kWide;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < reach.taps * T::kWeightRows * kPieces; i += kTapThreads) {
     const int piece = i % kPieces * kWide, row = i / kPieces % T::kWeightRows, tap = i / (kPieces * T::kWeightRows);
     // The forward map's rows are output channels, the adjoint's are source channels.
@@ -191,7 +193,7 @@ __device__ void multiply_tap_tf32(TapSums<T>& sums, const float* const (&rows)[2
 template <class T>
 __device__ void multiply_tap_fp32(TapSums<T>& sums, const float* const (&rows)[2 * T::kMTiles], const float* weights) {
   const int t = static_cast<int>(threadIdx.x) % 4;
-#pragma unroll
+#pragma unroll 1
   for (int k = 0; k < kTerms; k += 4) {
     float a[2 * T::kMTiles][4];
 #pragma unroll
