@@ -6,7 +6,7 @@
 // Shapes: dy [n,p,q,k], weight [k,r,s,c], dx [n,h,w,c]. A product of matrices with a row for every pixel of dx and a
 // column for every channel, terms that fall between the strides being zero. Float32 products and sums by product.cuh,
 // for any shape. Deterministic: a value is one sum in an order fixed by the sizes.
-#include "conv2d.cuh"
+#include "conv2d_taps.cuh"
 
 using namespace hast;
 
@@ -16,6 +16,27 @@ int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (has_reach(g)) {
+    TapsProblem taps{};
+    taps.out = dx;
+    taps.source = dy;
+    taps.weight = weight;
+    for (int64_t row = 0; row < stride; row++) {
+      for (int64_t column = 0; column < stride; column++) {
+        taps.reach[row * stride + column] = adjoint_reach(g, row, column);
+      }
+    }
+    taps.phases = stride * stride;
+    taps.spread = stride;
+    taps.out_h = static_cast<int>(h);
+    taps.out_w = static_cast<int>(w);
+    taps.source_channels = static_cast<int>(k);
+    taps.out_channels = static_cast<int>(c);
+    taps.filter = static_cast<int>(r * s);
+    taps.accumulate = accumulate != 0;
+    int32_t status = HAST_OK;
+    if (convolve_taps<true>(taps, stream_of(stream), status)) return status;
+  }
   Product p{};
   p.out = dx;
   p.row_step = c;

@@ -5,7 +5,7 @@
 // Shapes: x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k]. A product of matrices with a row for every pixel of y and a
 // column for every channel; the patches of x are never written down. Float32 products and sums by product.cuh, for any
 // shape. Deterministic: a value is one sum in an order fixed by the sizes.
-#include "conv2d.cuh"
+#include "conv2d_taps.cuh"
 
 using namespace hast;
 
@@ -30,6 +30,22 @@ int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(y, x, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (has_reach(g)) {
+    TapsProblem taps{};
+    taps.out = y;
+    taps.source = x;
+    taps.weight = weight;
+    taps.bias = bias;
+    taps.reach[0] = forward_reach(g);
+    taps.phases = taps.spread = 1;
+    taps.out_h = static_cast<int>(g.p);
+    taps.out_w = static_cast<int>(g.q);
+    taps.source_channels = static_cast<int>(c);
+    taps.out_channels = static_cast<int>(k);
+    taps.filter = static_cast<int>(r * s);
+    int32_t status = HAST_OK;
+    if (convolve_taps<false>(taps, stream_of(stream), status)) return status;
+  }
   Product p{};
   p.out = y;
   p.bias = bias;

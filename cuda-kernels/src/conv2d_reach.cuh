@@ -1,0 +1,145 @@
+// Which pixels of its source a convolution reads, and how a block keeps them in shared memory.
+//
+// Output pixel m = (n, i, j) meets source pixel (n, i step + row, j step + column) through each of up to nine taps, if
+// it exists. Numbered through, the pixels of a block of consecutive outputs read one contiguous range of the source
+// (the taps of 3x3 reach a row further on both sides), so the range passes to shared memory once, in 16-byte copies,
+// and every tap reads it there, whatever the image's width and wherever one image ends and the next begins. A pixel
+// that a tap does not have is read from a row of zeros instead. With a single tap the range would hold pixels that no
+// output reads; then the table has a row for each output.
+#ifndef HAST_CONV2D_REACH_CUH
+#define HAST_CONV2D_REACH_CUH
+
+#include "conv2d.cuh"
+#include "mma.cuh"
+
+namespace hast {
+
+constexpr int kMostTaps = 9;
+
+struct Tap {
+  int row, column;
+  int filter;  // u s + v
+};
+
+struct Reach {
+  Divider image{1}, row{1};  // outputs of an image, of a row of it
+  int pixels = 0;            // outputs
+  int step = 1;
+  int h = 0, w = 0, source_pixels = 0;  // of the source
+  int taps = 0;
+  Tap tap[kMostTaps] = {};
+  int nearest = 0, farthest = 0;  // smallest and largest offset of a tap, in source pixels
+
+  void size(int64_t images, int64_t rows, int64_t columns, int64_t source_h, int64_t source_w) {
+    image = Divider(larger(1, rows * columns));
+    row = Divider(larger(1, columns));
+    pixels = static_cast<int>(images * rows * columns);
+    h = static_cast<int>(source_h);
+    w = static_cast<int>(source_w);
+    source_pixels = static_cast<int>(images * source_h * source_w);
+  }
+  void add(int64_t tap_row, int64_t tap_column, int64_t filter) {
+    tap[taps] = {static_cast<int>(tap_row), static_cast<int>(tap_column), static_cast<int>(filter)};
+    const int at = offset(taps);
+    nearest = taps == 0 || at < nearest ? at : nearest;
+    farthest = taps == 0 || at > farthest ? at : farthest;
+    taps++;
+  }
+
+  __host__ __device__ int offset(int t) const { return tap[t].row * w + tap[t].column; }
+  __host__ __device__ bool single() const { return taps == 1; }
+
+  // Most rows of the table for so many consecutive outputs.
+  int64_t rows(int64_t outputs) const {
+    if (single()) return outputs;
+    const int64_t row_ends = ceil_div(outputs - 1, row.divisor);
+    const int64_t image_ends = ceil_div(outputs - 1, image.divisor);
+    return (outputs - 1) * step + row_ends * larger(0, int64_t{step} * (w - static_cast<int64_t>(row.divisor))) +
+           image_ends * larger(0, (h - int64_t{step} * (image.divisor / row.divisor)) * w) + farthest - nearest + 1;
+  }
+
+  // Source pixel of output m through a tap without offset; grows with m.
+  __device__ int base(int m) const {
+    const Split in(m, image), at(in.remainder, row);
+    return (in.quotient * h + at.quotient * step) * w + at.remainder * step;
+  }
+  // Bit t: whether output m has a pixel through tap t.
+  __device__ unsigned present(int m) const {
+    const Split in(m, image), at(in.remainder, row);
+    unsigned bits = 0;
+    for (int t = 0; t < taps; t++) {
+      const int a = at.quotient * step + tap[t].row, b = at.remainder * step + tap[t].column;
+      if (a >= 0 && a < h && b >= 0 && b < w) bits |= 1u << t;
+    }
+    return bits;
+  }
+};
+
+// What the forward map reads of x.
+inline Reach forward_reach(const Conv& g) {
+  Reach reach;
+  reach.size(g.n, g.p, g.q, g.h, g.w);
+  reach.step = static_cast<int>(g.stride);
+  for (int64_t u = 0; u < g.r; u++) {
+    for (int64_t v = 0; v < g.s; v++) reach.add(u - g.pad, v - g.pad, u * g.s + v);
+  }
+  return reach;
+}
+
+// What the pixels (a stride + row, b stride + column) of dx read of dy: of the taps, those that do not fall between the
+// strides.
+inline Reach adjoint_reach(const Conv& g, int64_t row, int64_t column) {
+  Reach reach;
+  reach.size(g.n, ceil_div(g.h - row, g.stride), ceil_div(g.w - column, g.stride), g.p, g.q);
+  for (int64_t u = 0; u < g.r; u++) {
+    for (int64_t v = 0; v < g.s; v++) {
+      const int64_t a = row + g.pad - u, b = column + g.pad - v;
+      if (a % g.stride == 0 && b % g.stride == 0) reach.add(a / g.stride, b / g.stride, u * g.s + v);
+    }
+  }
+  return reach;
+}
+
+// Shapes whose range is contiguous and grows with the output pixel: 3x3 that keeps the size and 1x1, stride 1 or 2.
+inline bool has_reach(const Conv& g) {
+  return g.r == g.s && (g.r == 1 || g.r == 3) && 2 * g.pad == g.r - 1 && g.stride <= 2;
+}
+
+// The range of the source that outputs [first, end) read: rows of the table.
+struct Range {
+  int start, count;
+  __device__ Range(const Reach& reach, int first, int end) {
+    if (reach.single()) {
+      start = 0;
+      count = end - first;
+    } else {
+      const int stop = reach.base(end - 1) + reach.farthest + 1;
+      start = max(0, reach.base(first) + reach.nearest);
+      count = min(stop, reach.source_pixels) - start;
+    }
+  }
+};
+
+// What a thread does with its share of the values of a stage: start copies, and later, when its own have arrived, round
+// them to what a tensor core takes.
+struct CopyItem {
+  template <int kWide>
+  static __device__ void apply(float* to, const float* from, bool present) {
+    copy_async<kWide>(to, from, present);
+  }
+};
+struct RoundItem {
+  template <int kWide>
+  static __device__ void apply(float* to, const float*, bool) {
+    if constexpr (kWide == 4) {
+      float4& v = *reinterpret_cast<float4*>(to);
+      v = make_float4(to_tf32(v.x), to_tf32(v.y), to_tf32(v.z), to_tf32(v.w));
+    } else {
+      *to = to_tf32(*to);
+    }
+  }
+};
+
+}  // namespace hast
+
+#endif
