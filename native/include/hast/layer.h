@@ -35,6 +35,23 @@ HAST_API int32_t hast_global_avg_pool_bwd_f32(float* dx,       /* out [n, hw, c]
                                               const float* dy, /* [n, c] */
                                               int64_t n, int64_t hw, int64_t c, void* stream) HAST_NOEXCEPT;
 
+/* y = the largest of x in each window x window square, squares stride apart, pad cells added on every side; index tells
+ * which cell won, row * window + column within the square. Of equal cells the first in row-major order wins, NaN wins
+ * over every number, padding never wins. 1 <= window <= 16, stride >= 1, 0 <= pad < window; p = (h + 2 pad - window) /
+ * stride + 1, at least 1, q likewise of w */
+HAST_API int32_t hast_max_pool_fwd_f32(float* y,       /* out [n, p, q, c] */
+                                       uint8_t* index, /* out [n, p, q, c] */
+                                       const float* x, /* [n, h, w, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
+                                       int32_t pad, void* stream) HAST_NOEXCEPT;
+
+/* dx = sum of the dy that x won, in row-major order of dy; h and w are those of x */
+HAST_API int32_t hast_max_pool_bwd_f32(float* dx,            /* out [n, h, w, c], = */
+                                       const float* dy,      /* [n, p, q, c] */
+                                       const uint8_t* index, /* [n, p, q, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
+                                       int32_t pad, void* stream) HAST_NOEXCEPT;
+
 /* Nearest-neighbour upsampling by 2 */
 HAST_API int32_t hast_upsample_fwd_f32(float* y,       /* out [n, 2h, 2w, c] */
                                        const float* x, /* [n, h, w, c] */
