@@ -1,7 +1,7 @@
 // Max pooling: y[n, i, j] = max over the window x window square of x from (i stride - pad, j stride - pad) on, and its
-// adjoint. [n, h, w, c] <-> [n, p, q, c]. The forward pass notes which cell of the square won, so that the backward pass
-// gathers: every dx element looks at the squares that hold it. Nothing is rounded forward; backward sums at most
-// ceil(window / stride)^2 values in float32. Bytes per output element: 5 written, 4 read stride^2 times, both ways.
+// adjoint. [n, h, w, c] <-> [n, p, q, c]. The forward pass notes which cell of the square won, so that the backward
+// pass gathers: every dx element looks at the squares that hold it. Nothing is rounded forward; backward sums at most
+// ceil(window / stride)^2 values in float32. Bytes per output element: 5 + 4 stride^2, either way.
 #include <hast/layer.h>
 
 #include "kernel.h"
@@ -99,7 +99,6 @@ int32_t hast_max_pool_bwd_f32(float* dx, const float* dy, const uint8_t* index, 
                               int64_t c, int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
   const Pooling pooling{h, w, c, window, stride, pad};
   if (any_null(dx, dy, index, stream) || any_below_one(n, h, w, c) || !pooling.valid()) return HAST_EARGUMENT;
-  for_items(stream, n * h, w * c,
-            [&](int64_t begin, int64_t end) { gather(dx, dy, index, pooling, begin, end); });
+  for_items(stream, n * h, w * c, [&](int64_t begin, int64_t end) { gather(dx, dy, index, pooling, begin, end); });
   return HAST_OK;
 }

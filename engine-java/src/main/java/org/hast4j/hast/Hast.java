@@ -14,6 +14,7 @@ import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.io.Sha256;
+import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
@@ -142,6 +143,10 @@ public final class Hast {
       this.memory = memory;
       this.test = test;
       Network network = job.teacher();
+      switch (job.recipe().calibration().source()) {
+        case GENERATOR -> Generator.check(network.topology());
+        case SYNTHETIC -> {}
+      }
       teacher = new Parameters(network.topology(), "teacher");
       student = new Parameters(network.topology(), "student");
       quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
