@@ -11,6 +11,8 @@ namespace {
 
 // A cell's number must fit a byte.
 constexpr int32_t kMaxWindow = 16;
+// Channels at a time.
+constexpr int64_t kTile = 64;
 
 struct Pooling {
   int64_t h, w, c;
@@ -28,34 +30,45 @@ struct Pooling {
   int64_t end_holding(int64_t i, int64_t squares) const { return smaller(squares, (i + pad) / stride + 1); }
 };
 
+// One output pixel's channels [first, first + width). The running maxima stay in registers or the nearest cache, and
+// the winners are as wide as the values until the end, so that all is one vector width.
+HAST_INLINE void largest_of(float* y, uint8_t* index, const float* image, const Pooling& a, int64_t top, int64_t left,
+                            int64_t width) {
+  alignas(64) float best[kTile];
+  alignas(64) int32_t winner[kTile];
+  const int64_t u0 = larger(0, top), v0 = larger(0, left);
+  const float* start = image + (u0 * a.w + v0) * a.c;
+  for (int64_t i = 0; i < width; i++) {
+    best[i] = start[i];
+    winner[i] = static_cast<int32_t>((u0 - top) * a.window + v0 - left);
+  }
+  for (int64_t u = u0; u < smaller(a.h, top + a.window); u++) {
+    for (int64_t v = v0; v < smaller(a.w, left + a.window); v++) {
+      const float* from = image + (u * a.w + v) * a.c;
+      const int32_t cell = static_cast<int32_t>((u - top) * a.window + v - left);
+      HAST_INDEPENDENT
+      for (int64_t i = 0; i < width; i++) {
+        const float value = from[i], before = best[i];
+        const bool wins = (value > before) | ((value != value) & (before == before));
+        best[i] = wins ? value : before;
+        winner[i] = wins ? cell : winner[i];
+      }
+    }
+  }
+  for (int64_t i = 0; i < width; i++) {
+    y[i] = best[i];
+    index[i] = static_cast<uint8_t>(winner[i]);
+  }
+}
+
 HAST_CLONES void largest(float* y, uint8_t* index, const float* x, const Pooling& a, int64_t begin, int64_t end) {
   const int64_t p = a.p(), q = a.q();
   for (int64_t row = begin; row < end; row++) {
-    const int64_t top = row % p * a.stride - a.pad;
     for (int64_t j = 0; j < q; j++) {
-      const int64_t left = j * a.stride - a.pad;
-      float* best = y + (row * q + j) * a.c;
-      uint8_t* winner = index + (row * q + j) * a.c;
-      bool any = false;
-      for (int64_t u = larger(0, top); u < smaller(a.h, top + a.window); u++) {
-        for (int64_t v = larger(0, left); v < smaller(a.w, left + a.window); v++) {
-          const float* from = x + ((row / p * a.h + u) * a.w + v) * a.c;
-          const uint8_t cell = static_cast<uint8_t>((u - top) * a.window + v - left);
-          if (!any) {
-            for (int64_t i = 0; i < a.c; i++) {
-              best[i] = from[i];
-              winner[i] = cell;
-            }
-            any = true;
-            continue;
-          }
-          HAST_INDEPENDENT
-          for (int64_t i = 0; i < a.c; i++) {
-            const bool wins = from[i] > best[i] || (from[i] != from[i] && best[i] == best[i]);
-            best[i] = wins ? from[i] : best[i];
-            winner[i] = wins ? cell : winner[i];
-          }
-        }
+      for (int64_t first = 0; first < a.c; first += kTile) {
+        const int64_t to = (row * q + j) * a.c + first;
+        largest_of(y + to, index + to, x + row / p * a.h * a.w * a.c + first, a, row % p * a.stride - a.pad,
+                   j * a.stride - a.pad, smaller(kTile, a.c - first));
       }
     }
   }

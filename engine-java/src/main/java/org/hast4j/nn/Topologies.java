@@ -35,6 +35,11 @@ public final class Topologies {
         && shape.size(3) == kernel;
   }
 
+  /**
+   * Refuses what no file should ask for.
+   *
+   * @throws IllegalArgumentException if the width or the number of classes is out of bounds
+   */
   static void check(int width, int classes) {
     if (width < 1 || width > MAX_WIDTH) {
       throw new IllegalArgumentException("the width must be 1 to " + MAX_WIDTH + ", got " + width);
