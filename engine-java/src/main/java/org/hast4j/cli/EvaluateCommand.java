@@ -84,9 +84,10 @@ final class EvaluateCommand implements Runnable {
   }
 
   private static Evaluation evaluation(Memory memory, NetworkFile file) {
+    int batch = Evaluation.batch(file.network().topology());
     return file.quantised()
-        .map(network -> Evaluation.of(memory, network, Evaluation.BATCH))
-        .orElseGet(() -> Evaluation.of(memory, file.network(), Evaluation.BATCH));
+        .map(network -> Evaluation.of(memory, network, batch))
+        .orElseGet(() -> Evaluation.of(memory, file.network(), batch));
   }
 
   private double agreement(Device opened, NetworkFile other, ImageSet images, int[] classes) {

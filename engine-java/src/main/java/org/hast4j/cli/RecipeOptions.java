@@ -19,8 +19,8 @@ final class RecipeOptions {
       defaultValue = "balanced",
       description =
           "balanced (the default; well under an hour on two cores), quick (minutes), paper (the"
-              + " paper's settings; hours), released (the authors' code, oddities included), or a"
-              + " HOCON file.")
+              + " paper's settings for CIFAR-10; hours), imagenet (those for ImageNet), released"
+              + " (the authors' code, oddities included), or a HOCON file.")
   private String recipe;
 
   @Option(

@@ -27,8 +27,8 @@ final class TestOptions {
       paramLabel = "SET",
       description =
           "Follows the run with a real test set, which decides nothing: cifar10 (fetched if need"
-              + " be) or none. By default cifar10 if it is in the cache and the network has 10"
-              + " classes.")
+              + " be) or none. By default cifar10 if it is in the cache and the network takes"
+              + " its images.")
   private TestSet set;
 
   @Option(

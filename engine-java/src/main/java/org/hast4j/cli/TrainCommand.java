@@ -9,7 +9,7 @@ import org.hast4j.data.Normalization;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Training;
-import org.hast4j.nn.CifarResNet;
+import org.hast4j.nn.Topologies;
 import org.hast4j.nn.Topology;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -198,7 +198,7 @@ final class TrainCommand implements Runnable {
 
   private Topology topology() {
     try {
-      return CifarResNet.named(topology);
+      return Topologies.named(topology);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }

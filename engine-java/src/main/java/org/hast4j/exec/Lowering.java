@@ -183,6 +183,32 @@ final class Lowering {
         long hw = op.x().shape().elements() / n / c;
         yield (k, s) -> k.globalAvgPoolBwd(dx, dy, n, hw, c, s);
       }
+      case Op.MaxPool op -> {
+        long y = out(Op.MaxPool.Y);
+        long index = out(Op.MaxPool.INDEX);
+        long x = in(0);
+        Shape shape = shape(0);
+        long n = shape.size(0);
+        long h = shape.size(1);
+        long w = shape.size(2);
+        long c = shape.size(3);
+        yield (k, s) ->
+            k.maxPoolFwd(y, index, x, n, h, w, c, op.window(), op.stride(), op.pad(), s);
+      }
+      case Op.MaxPoolGrad op -> {
+        long dx = out(0);
+        long dy = in(0);
+        long index = in(1);
+        Shape shape = op.x().shape();
+        long n = shape.size(0);
+        long h = shape.size(1);
+        long w = shape.size(2);
+        long c = shape.size(3);
+        Op.MaxPool forward = op.forward();
+        yield (k, s) ->
+            k.maxPoolBwd(
+                dx, dy, index, n, h, w, c, forward.window(), forward.stride(), forward.pad(), s);
+      }
       case Op.Upsample _ -> {
         long y = out(0);
         long x = in(0);

@@ -47,6 +47,8 @@ final class Workspaces {
           Op.LinearWeightGrad _,
           Op.GlobalAvgPool _,
           Op.GlobalAvgPoolGrad _,
+          Op.MaxPool _,
+          Op.MaxPoolGrad _,
           Op.Upsample _,
           Op.UpsampleGrad _,
           Op.Embedding _,

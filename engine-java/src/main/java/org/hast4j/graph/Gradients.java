@@ -113,6 +113,15 @@ public final class Gradients {
               node.output(0),
               node.inputs().get(0),
               dy -> graph.value(new Op.GlobalAvgPoolGrad(node.inputs().get(0).type()), dy));
+      case Op.MaxPool op ->
+          pass(
+              node.output(Op.MaxPool.Y),
+              node.inputs().get(0),
+              dy ->
+                  graph.value(
+                      new Op.MaxPoolGrad(op, node.inputs().get(0).type()),
+                      dy,
+                      node.output(Op.MaxPool.INDEX)));
       case Op.Upsample _ ->
           pass(
               node.output(0),
@@ -181,6 +190,7 @@ public final class Gradients {
           Op.LinearDataGrad _,
           Op.LinearWeightGrad _,
           Op.GlobalAvgPoolGrad _,
+          Op.MaxPoolGrad _,
           Op.UpsampleGrad _,
           Op.EmbeddingGrad _,
           Op.ShortcutGrad _,

@@ -452,6 +452,50 @@ public sealed interface Op {
     }
   }
 
+  /**
+   * x to (the largest value of each window x window square, its place in the square). Padding, less
+   * than the window, never wins.
+   */
+  record MaxPool(int window, int stride, int pad) implements Op {
+    public static final int Y = 0;
+    public static final int INDEX = 1;
+
+    private static final int MAX_WINDOW = 16;
+
+    public MaxPool {
+      if (window < 1 || window > MAX_WINDOW || pad >= window) {
+        throw new IllegalArgumentException(
+            "max pooling needs a window of 1 to %d and less padding than that, got window %d, padding %d"
+                .formatted(MAX_WINDOW, window, pad));
+      }
+    }
+
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("max pooling", inputs, 1);
+      Shape x = Shapes.rank("max pooling x", inputs.get(0), 4);
+      TensorType y =
+          f32(
+              x.size(0),
+              Shapes.convolved(x.size(1), window, stride, pad),
+              Shapes.convolved(x.size(2), window, stride, pad),
+              x.size(3));
+      return List.of(y, new TensorType(DType.U8, y.shape()));
+    }
+  }
+
+  /** (dy, index) to dx of {@link MaxPool}. */
+  record MaxPoolGrad(MaxPool forward, TensorType x) implements Op {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("max pooling gradient", inputs, 2);
+      List<TensorType> outputs = forward.outputs(List.of(x));
+      Shapes.same("max pooling gradient dy", inputs.get(0), outputs.get(MaxPool.Y));
+      Shapes.same("max pooling gradient index", inputs.get(1), outputs.get(MaxPool.INDEX));
+      return List.of(x);
+    }
+  }
+
   /** x [n, h, w, c] to [n, 2h, 2w, c], nearest neighbour. */
   record Upsample() implements Op {
     @Override

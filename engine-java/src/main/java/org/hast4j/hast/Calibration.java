@@ -67,7 +67,7 @@ public final class Calibration implements AutoCloseable {
   }
 
   private GeneratorTraining generator(Topology topology, Recipe.Calibration recipe, long seed) {
-    Generator network = new Generator(recipe.latent(), topology.classes(), topology.channels());
+    Generator network = new Generator(recipe.latent(), topology);
     GeneratorTraining training = new GeneratorTraining(network, recipe);
     training.begin(memory, Initialisation.generator(network, seed));
     return training;

@@ -24,11 +24,8 @@ import org.hast4j.quant.QuantisedNetwork;
  * which allocates nothing.
  */
 public final class Evaluation implements AutoCloseable {
-  /**
-   * Images per run of the program unless said otherwise: enough to keep every core busy, small
-   * enough to stay near the caches.
-   */
-  public static final int BATCH = 128;
+  private static final int BATCH_PIXELS = 128 * 32 * 32;
+  private static final int MIN_BATCH = 8;
 
   private final Memory memory;
   private final Topology topology;
@@ -107,7 +104,7 @@ public final class Evaluation implements AutoCloseable {
 
   /** Evaluates parameters as they lie on the device, float weights and activations. */
   public static Evaluation of(Memory memory, Parameters parameters) {
-    return of(memory, parameters, 0, new Mode.Evaluation(), BATCH);
+    return of(memory, parameters, 0, new Mode.Evaluation(), batch(parameters.topology()));
   }
 
   /**
@@ -117,7 +114,7 @@ public final class Evaluation implements AutoCloseable {
    * @param mode {@link Mode.Evaluation} or {@link Mode.Quantised}
    */
   public static Evaluation of(Memory memory, Parameters parameters, int weightBits, Mode mode) {
-    return of(memory, parameters, weightBits, mode, BATCH);
+    return of(memory, parameters, weightBits, mode, batch(parameters.topology()));
   }
 
   /**
@@ -128,6 +125,14 @@ public final class Evaluation implements AutoCloseable {
   public static Evaluation of(
       Memory memory, Parameters parameters, int weightBits, Mode mode, int batch) {
     return new Evaluation(memory, parameters, weightBits, mode, batch, List.of());
+  }
+
+  /**
+   * Images per run of the program unless said otherwise: enough to keep every core busy, small
+   * enough to stay near the caches.
+   */
+  public static int batch(Topology topology) {
+    return Math.max(MIN_BATCH, BATCH_PIXELS / (topology.height() * topology.width()));
   }
 
   /** Hears the progress of an evaluation: images done. */
@@ -242,15 +247,15 @@ public final class Evaluation implements AutoCloseable {
     return 100.0 * right / classes.length;
   }
 
-  /** Share of images that two networks classify alike, percent; a NaN agrees with nothing. */
-  static double agreement(float[] logits, float[] others, int classes) {
+  /** Number of images that two networks classify alike; a NaN agrees with nothing. */
+  static int alike(float[] logits, float[] others, int classes) {
     int count = logits.length / classes;
     int alike = 0;
     for (int i = 0; i < count; i++) {
       int own = argmax(logits, i * classes, classes);
       alike += own >= 0 && own == argmax(others, i * classes, classes) ? 1 : 0;
     }
-    return 100.0 * alike / count;
+    return alike;
   }
 
   @Override

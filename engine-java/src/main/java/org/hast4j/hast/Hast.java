@@ -14,9 +14,11 @@ import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.io.Sha256;
+import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Topology;
 import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
 
@@ -145,6 +147,10 @@ public final class Hast {
       this.memory = memory;
       this.test = test;
       Network network = job.teacher();
+      switch (job.recipe().calibration().source()) {
+        case GENERATOR -> Generator.check(network.topology());
+        case SYNTHETIC -> {}
+      }
       teacher = new Parameters(network.topology(), "teacher");
       student = new Parameters(network.topology(), "student");
       quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
@@ -387,13 +393,20 @@ public final class Hast {
     private double agreement(Evaluation quantised) {
       int count = Math.min(pool.count(), AGREEMENT_IMAGES);
       int size = Math.toIntExact(pool.imageType().shape().elements() / pool.count());
-      float[] images = memory.floats(pool.images(), count * size);
+      Topology topology = job.teacher().topology();
+      int part = Evaluation.batch(topology);
+      int alike = 0;
       try (Evaluation full = Evaluation.of(memory, teacher)) {
-        return Evaluation.agreement(
-            full.logits(images, count),
-            quantised.logits(images, count),
-            job.teacher().topology().classes());
+        for (int start = 0; start < count; start += part) {
+          int n = Math.min(part, count - start);
+          float[] images = new float[n * size];
+          memory.buffer(pool.images()).download((long) start * size * Float.BYTES, images);
+          alike +=
+              Evaluation.alike(
+                  full.logits(images, n), quantised.logits(images, n), topology.classes());
+        }
       }
+      return 100.0 * alike / count;
     }
 
     private Result result() {

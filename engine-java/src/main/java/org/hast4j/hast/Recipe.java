@@ -20,7 +20,8 @@ import org.hast4j.graph.RangeRule;
 public record Recipe(
     Synthesis synthesis, Calibration calibration, FineTuning fineTuning, String rendered) {
   /** Names of the recipes that come with the program. */
-  public static final List<String> NAMES = List.of("balanced", "quick", "paper", "released");
+  public static final List<String> NAMES =
+      List.of("balanced", "quick", "paper", "imagenet", "released");
 
   private static final String FOLDER = "/org/hast4j/recipes/";
 

@@ -19,6 +19,8 @@ import org.hast4j.tensor.Shape;
  * @param metricsBytes length of the metrics file at that moment
  */
 record Snapshot(Stage stage, long done, long metricsBytes) {
+  // Words on the Java heap at a time: a pool of large images would not fit there as a whole.
+  private static final int PART = 1 << 20;
 
   void write(Path file, Memory memory, Collection<Storage> state) {
     Safetensors.Writer writer =
@@ -30,12 +32,20 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
     writer.write(file);
   }
 
-  /** Adds the memory to a file. */
+  /** Adds the memory to a file; it is read when the file is written. */
   static void put(Safetensors.Writer writer, Memory memory, Collection<Storage> state) {
     for (Storage storage : state) {
-      int[] words = new int[Math.toIntExact(storage.bytes() / Integer.BYTES)];
-      memory.buffer(storage).download(0, words);
-      writer.put(storage.name(), Shape.of(words.length), words);
+      int words = Math.toIntExact(storage.bytes() / Integer.BYTES);
+      writer.putIntParts(
+          storage.name(),
+          Shape.of(words),
+          PART,
+          index -> {
+            long start = (long) index * PART;
+            int[] part = new int[(int) Math.min(PART, words - start)];
+            memory.buffer(storage).download(start * Integer.BYTES, part);
+            return part;
+          });
     }
   }
 
@@ -55,23 +65,22 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
   static void restore(Path file, Memory memory, Collection<Storage> state) {
     Safetensors tensors = Safetensors.read(file);
     for (Storage storage : state) {
-      long[] words =
+      Safetensors.Tensor tensor =
           tensors
               .find(storage.name())
               .orElseThrow(
-                  () -> new CorruptFileException(file, "it lacks '" + storage.name() + "'"))
-              .longs();
-      if (words.length != storage.bytes() / Integer.BYTES) {
+                  () -> new CorruptFileException(file, "it lacks '" + storage.name() + "'"));
+      long words = tensor.shape().elements();
+      if (words != storage.bytes() / Integer.BYTES) {
         throw new CorruptFileException(
             file,
             "'%s' holds %d words instead of %d"
-                .formatted(storage.name(), words.length, storage.bytes() / 4));
+                .formatted(storage.name(), words, storage.bytes() / Integer.BYTES));
       }
-      int[] narrow = new int[words.length];
-      for (int i = 0; i < words.length; i++) {
-        narrow[i] = (int) words[i];
+      for (long start = 0; start < words; start += PART) {
+        int[] part = tensor.ints(start, (int) Math.min(PART, words - start));
+        memory.buffer(storage).upload(start * Integer.BYTES, part);
       }
-      memory.buffer(storage).upload(0, narrow);
     }
   }
 }

@@ -26,6 +26,8 @@ final class SyntheticSet {
   static void write(Path file, Memory memory, Pool pool, Network teacher, String sourceSha256) {
     Shape nhwc = pool.imageType().shape();
     Shape nchw = Shape.of(nhwc.size(0), nhwc.size(3), nhwc.size(1), nhwc.size(2));
+    Shape one = Shape.of(1, nhwc.size(1), nhwc.size(2), nhwc.size(3));
+    int size = Math.toIntExact(one.elements());
     int[] labels = new int[pool.count()];
     memory.buffer(pool.labels()).download(0, labels);
     Normalization normalization = teacher.normalization();
@@ -33,7 +35,15 @@ final class SyntheticSet {
         .metadata("source_sha256", sourceSha256)
         .metadata(MEAN, Arrays.toString(normalization.mean()))
         .metadata(STD, Arrays.toString(normalization.std()))
-        .put(IMAGES, nchw, Checkpoint.toOihw(memory.floats(pool.images()), nhwc))
+        .putFloatParts(
+            IMAGES,
+            nchw,
+            size,
+            image -> {
+              float[] pixels = new float[size];
+              memory.buffer(pool.images()).download((long) image * size * Float.BYTES, pixels);
+              return Checkpoint.toOihw(pixels, one);
+            })
         .put(LABELS, Shape.of(labels.length), labels)
         .write(file);
   }
@@ -94,14 +104,19 @@ final class SyntheticSet {
     }
     Safetensors set = Safetensors.read(file);
     Safetensors.Tensor images = set.tensor(IMAGES);
-    float[] pixels = images.floats();
-    for (int i = 0; i < pixels.length; i++) {
-      if (!Float.isFinite(pixels[i])) {
-        throw new CorruptFileException(
-            file, "its images hold %s at index %d".formatted(pixels[i], i));
+    int size = Math.toIntExact(images.shape().elements() / count);
+    for (int image = 0; image < count; image++) {
+      float[] pixels = images.floats((long) image * size, size);
+      for (int i = 0; i < size; i++) {
+        if (!Float.isFinite(pixels[i])) {
+          throw new CorruptFileException(
+              file, "image %d holds %s at index %d".formatted(image, pixels[i], i));
+        }
       }
+      memory
+          .buffer(pool.images())
+          .upload((long) image * size * Float.BYTES, Checkpoint.toOhwi(pixels, images.shape()));
     }
-    memory.buffer(pool.images()).upload(0, Checkpoint.toOhwi(pixels, images.shape()));
     long[] labels = set.tensor(LABELS).longs();
     memory
         .buffer(pool.labels())

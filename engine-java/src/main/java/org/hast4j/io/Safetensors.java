@@ -23,8 +23,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.IntFunction;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
@@ -151,17 +153,28 @@ public final class Safetensors {
      * @throws IllegalStateException if the tensor holds integers
      */
     public float[] floats() {
-      float[] values = new float[length()];
+      return floats(0, length());
+    }
+
+    /**
+     * Some of the values of an F32, F16 or F64 tensor, for one that is large.
+     *
+     * @throws IllegalStateException if the tensor holds integers
+     * @throws IndexOutOfBoundsException if it has fewer values
+     */
+    public float[] floats(long start, int count) {
+      Objects.checkFromIndexSize(start, count, shape.elements());
+      float[] values = new float[count];
       switch (dtype) {
-        case F32 -> MemorySegment.copy(data, FLOAT, 0, values, 0, values.length);
+        case F32 -> MemorySegment.copy(data, FLOAT, start * Float.BYTES, values, 0, count);
         case F16 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = Float.float16ToFloat(data.getAtIndex(SHORT, i));
+          for (int i = 0; i < count; i++) {
+            values[i] = Float.float16ToFloat(data.getAtIndex(SHORT, start + i));
           }
         }
         case F64 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = (float) data.getAtIndex(DOUBLE, i);
+          for (int i = 0; i < count; i++) {
+            values[i] = (float) data.getAtIndex(DOUBLE, start + i);
           }
         }
         case I64, I32, I8, U8 -> throw wrongType("floats() reads F32, F16 and F64");
@@ -219,6 +232,22 @@ public final class Safetensors {
         }
         case F64, F32, F16 -> throw wrongType("longs() reads I64, I32, I8 and U8");
       }
+      return values;
+    }
+
+    /**
+     * Some of the values of an I32 tensor, for one that is large.
+     *
+     * @throws IllegalStateException if the tensor holds something else
+     * @throws IndexOutOfBoundsException if it has fewer values
+     */
+    public int[] ints(long start, int count) {
+      Objects.checkFromIndexSize(start, count, shape.elements());
+      if (dtype != DType.I32) {
+        throw wrongType("ints() reads I32");
+      }
+      int[] values = new int[count];
+      MemorySegment.copy(data, INT, start * Integer.BYTES, values, 0, count);
       return values;
     }
 
@@ -522,10 +551,36 @@ public final class Safetensors {
       }
     }
 
-    /** Puts the value at an index into a little-endian buffer. */
+    /** Puts the value at an index, which counts up from 0, into a little-endian buffer. */
     @FunctionalInterface
     private interface Values {
       void put(ByteBuffer chunk, int index);
+    }
+
+    /** Values that are there only part by part. */
+    private static final class Parts<T> implements Values {
+      private final int size;
+      private final IntFunction<T> parts;
+      private final Element<T> element;
+      private T part;
+
+      Parts(int size, IntFunction<T> parts, Element<T> element) {
+        this.size = size;
+        this.parts = parts;
+        this.element = element;
+      }
+
+      private interface Element<T> {
+        void put(ByteBuffer chunk, T part, int index);
+      }
+
+      @Override
+      public void put(ByteBuffer chunk, int index) {
+        if (index % size == 0) {
+          part = parts.apply(index / size);
+        }
+        element.put(chunk, part, index % size);
+      }
     }
 
     /** An empty file. */
@@ -540,6 +595,23 @@ public final class Safetensors {
     /** Adds an F32 tensor. */
     public Writer put(String name, Shape shape, float[] values) {
       return put(name, DType.F32, shape, values.length, (b, i) -> b.putFloat(values[i]));
+    }
+
+    /**
+     * Adds an F32 tensor that is large: its values are asked for while it is written, in parts of a
+     * fixed size but for the last.
+     *
+     * @param parts gives the values from index times {@code size} on
+     */
+    public Writer putFloatParts(String name, Shape shape, int size, IntFunction<float[]> parts) {
+      Parts<float[]> values = new Parts<>(size, parts, (b, part, i) -> b.putFloat(part[i]));
+      return put(name, DType.F32, shape, shape.elements(), values);
+    }
+
+    /** Adds an I32 tensor in parts, as {@link #putFloatParts} does. */
+    public Writer putIntParts(String name, Shape shape, int size, IntFunction<int[]> parts) {
+      Parts<int[]> values = new Parts<>(size, parts, (b, part, i) -> b.putInt(part[i]));
+      return put(name, DType.I32, shape, shape.elements(), values);
     }
 
     /** Adds an F64 tensor. */
@@ -588,7 +660,7 @@ public final class Safetensors {
           (b, i) -> b.putShort(Float.floatToFloat16(values[i])));
     }
 
-    private Writer put(String name, DType dtype, Shape shape, int length, Values values) {
+    private Writer put(String name, DType dtype, Shape shape, long length, Values values) {
       if (name.equals(METADATA)) {
         throw new IllegalArgumentException("the format keeps the name " + METADATA + " for itself");
       }

@@ -103,6 +103,8 @@ public final class Kernels {
   private static final MethodHandle LINEAR_BWD_WEIGHT = call("ppppjjjp");
   private static final MethodHandle GLOBAL_AVG_POOL_FWD = call("ppjjjp");
   private static final MethodHandle GLOBAL_AVG_POOL_BWD = call("ppjjjp");
+  private static final MethodHandle MAX_POOL_FWD = call("pppjjjjiiip");
+  private static final MethodHandle MAX_POOL_BWD = call("pppjjjjiiip");
   private static final MethodHandle UPSAMPLE_FWD = call("ppjjjjp");
   private static final MethodHandle UPSAMPLE_BWD = call("ppjjjjp");
   private static final MethodHandle EMBEDDING_FWD = call("ppppjjjp");
@@ -180,6 +182,8 @@ public final class Kernels {
   private final MemorySegment linearBwdWeight;
   private final MemorySegment globalAvgPoolFwd;
   private final MemorySegment globalAvgPoolBwd;
+  private final MemorySegment maxPoolFwd;
+  private final MemorySegment maxPoolBwd;
   private final MemorySegment upsampleFwd;
   private final MemorySegment upsampleBwd;
   private final MemorySegment embeddingFwd;
@@ -270,6 +274,8 @@ public final class Kernels {
     linearBwdWeight = symbols.find("hast_linear_bwd_weight_f32");
     globalAvgPoolFwd = symbols.find("hast_global_avg_pool_fwd_f32");
     globalAvgPoolBwd = symbols.find("hast_global_avg_pool_bwd_f32");
+    maxPoolFwd = symbols.find("hast_max_pool_fwd_f32");
+    maxPoolBwd = symbols.find("hast_max_pool_bwd_f32");
     upsampleFwd = symbols.find("hast_upsample_fwd_f32");
     upsampleBwd = symbols.find("hast_upsample_bwd_f32");
     embeddingFwd = symbols.find("hast_embedding_fwd_f32");
@@ -1349,6 +1355,52 @@ public final class Kernels {
       check(
           "hast_global_avg_pool_bwd_f32",
           (int) GLOBAL_AVG_POOL_BWD.invokeExact(globalAvgPoolBwd, dx, dy, n, hw, c, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void maxPoolFwd(
+      long y,
+      long index,
+      long x,
+      long n,
+      long h,
+      long w,
+      long c,
+      int window,
+      int stride,
+      int pad,
+      long stream) {
+    try {
+      check(
+          "hast_max_pool_fwd_f32",
+          (int)
+              MAX_POOL_FWD.invokeExact(
+                  maxPoolFwd, y, index, x, n, h, w, c, window, stride, pad, stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void maxPoolBwd(
+      long dx,
+      long dy,
+      long index,
+      long n,
+      long h,
+      long w,
+      long c,
+      int window,
+      int stride,
+      int pad,
+      long stream) {
+    try {
+      check(
+          "hast_max_pool_bwd_f32",
+          (int)
+              MAX_POOL_BWD.invokeExact(
+                  maxPoolBwd, dx, dy, index, n, h, w, c, window, stride, pad, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }

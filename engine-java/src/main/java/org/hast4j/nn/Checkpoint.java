@@ -10,6 +10,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.hast4j.data.Normalization;
@@ -21,13 +24,16 @@ import org.hast4j.tensor.Shape;
  * Trained networks in safetensors files with PyTorch's names and OIHW weights. Read: names as in
  * torchvision's style (layer1.0.conv1) with the classifier called fc, linear or output, or as in
  * pytorchcv (features.stage1.unit1.body), with or without "module." in front. The topology is found
- * from names and shapes; mean and std come from the metadata.
+ * from names and shapes; mean and std come from the metadata, and so does the input size, where a
+ * network does not take the usual one (input_size, pixels).
  */
 public final class Checkpoint {
   private static final Pattern UNIT_CONVOLUTION =
       Pattern.compile("layer(\\d{1,9})\\.(\\d{1,9})\\.conv1\\.weight");
+  private static final Pattern BOTTLENECK = Pattern.compile("layer\\d+\\.\\d+\\.conv3\\.weight");
   private static final Pattern PYTORCHCV_UNIT =
       Pattern.compile("features\\.stage(\\d{1,9})\\.unit(\\d{1,9})\\.(.*)");
+  private static final String INPUT_SIZE = "input_size";
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
 
@@ -72,7 +78,7 @@ public final class Checkpoint {
         }
       }
     }
-    Topology topology = topology(file, byName);
+    Topology topology = topology(file, byName, tensors.metadata());
     Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
     Map<String, Shape> shapes = shapes(topology);
     Map<String, float[]> weights = new LinkedHashMap<>();
@@ -95,6 +101,7 @@ public final class Checkpoint {
     Safetensors.Writer writer =
         new Safetensors.Writer()
             .metadata("topology", network.topology().name())
+            .metadata(INPUT_SIZE, Integer.toString(network.topology().height()))
             .metadata("mean", Arrays.toString(network.normalization().mean()))
             .metadata("std", Arrays.toString(network.normalization().std()));
     Map<String, Shape> shapes = shapes(network.topology());
@@ -156,8 +163,8 @@ public final class Checkpoint {
     String n = name.startsWith("module.") ? name.substring("module.".length()) : name;
     n = n.replaceFirst("^(linear|output)\\.", "fc.");
     n =
-        n.replaceFirst("^features\\.init_block\\.conv\\.", "conv1.")
-            .replaceFirst("^features\\.init_block\\.bn\\.", "bn1.");
+        n.replaceFirst("^features\\.init_block\\.(conv\\.)?bn\\.", "bn1.")
+            .replaceFirst("^features\\.init_block\\.conv\\.(conv\\.)?", "conv1.");
     Matcher matcher = PYTORCHCV_UNIT.matcher(n);
     if (!matcher.matches()) {
       return n;
@@ -173,32 +180,18 @@ public final class Checkpoint {
     return "layer" + matcher.group(1) + "." + (Integer.parseInt(matcher.group(2)) - 1) + "." + rest;
   }
 
-  private static Topology topology(Path file, Map<String, Safetensors.Tensor> tensors) {
+  private static Topology topology(
+      Path file, Map<String, Safetensors.Tensor> tensors, Map<String, String> metadata) {
     Safetensors.Tensor stem = tensors.get("conv1.weight");
     Safetensors.Tensor classifier = tensors.get("fc.weight");
-    if (stem == null || classifier == null || !CifarResNet.isStem(stem.shape())) {
+    boolean cifar = stem != null && CifarResNet.isStem(stem.shape());
+    boolean imageNet = stem != null && ImageNetResNet.isStem(stem.shape());
+    if (classifier == null || !cifar && !imageNet) {
       throw new CorruptFileException(
           file,
-          "it is not a CIFAR ResNet: conv1.weight [width, 3, 3, 3] and fc.weight are needed, found "
+          "it is no ResNet: conv1.weight [width, 3, 3, 3] (for CIFAR) or [width, 3, 7, 7] (for"
+              + " ImageNet) and fc.weight are needed, found "
               + tensors.keySet().stream().limit(6).toList());
-    }
-    int[] units = new int[4];
-    for (String name : tensors.keySet()) {
-      Matcher matcher = UNIT_CONVOLUTION.matcher(name);
-      if (matcher.matches()) {
-        int stage = Integer.parseInt(matcher.group(1));
-        if (stage < 1 || stage > 3) {
-          throw new CorruptFileException(
-              file, "it has a stage " + stage + "; CIFAR ResNets have three");
-        }
-        units[stage]++;
-      }
-    }
-    if (units[1] == 0 || units[1] != units[2] || units[1] != units[3]) {
-      throw new CorruptFileException(
-          file,
-          "its stages have %d, %d and %d units, not the same number"
-              .formatted(units[1], units[2], units[3]));
     }
     if (stem.shape().size(0) > Integer.MAX_VALUE
         || classifier.shape().size(0) > Integer.MAX_VALUE) {
@@ -207,13 +200,63 @@ public final class Checkpoint {
           "conv1.weight %s or fc.weight %s is too large"
               .formatted(stem.shape(), classifier.shape()));
     }
+    int width = Math.toIntExact(stem.shape().size(0));
+    int classes = Math.toIntExact(classifier.shape().size(0));
+    List<Integer> units = units(file, tensors.keySet());
+    if (imageNet) {
+      int size = inputSize(metadata, ImageNetResNet.SIZE);
+      return ImageNetResNet.of(ImageNetResNet.depth(units), width, classes, size);
+    }
+    int size = inputSize(metadata, CifarResNet.SIZE);
+    if (size != CifarResNet.SIZE) {
+      throw new CorruptFileException(
+          file,
+          "its metadata %s is %d; a CIFAR ResNet takes %d"
+              .formatted(INPUT_SIZE, size, CifarResNet.SIZE));
+    }
     boolean convolution =
         tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
     return CifarResNet.of(
-        6 * units[1] + 2,
-        Math.toIntExact(stem.shape().size(0)),
-        Math.toIntExact(classifier.shape().size(0)),
+        CifarResNet.depth(units),
+        width,
+        classes,
         convolution ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
+  }
+
+  /** Number of residual units of each stage. */
+  private static List<Integer> units(Path file, Set<String> names) {
+    SortedMap<Integer, Integer> units = new TreeMap<>();
+    for (String name : names) {
+      if (BOTTLENECK.matcher(name).matches()) {
+        throw new CorruptFileException(
+            file,
+            "its residual units have three convolutions (%s), as in ResNet-50: only ResNets of two are known"
+                .formatted(name));
+      }
+      Matcher matcher = UNIT_CONVOLUTION.matcher(name);
+      if (matcher.matches()) {
+        units.merge(Integer.parseInt(matcher.group(1)), 1, Integer::sum);
+      }
+    }
+    if (units.isEmpty() || units.firstKey() != 1 || units.lastKey() != units.size()) {
+      throw new CorruptFileException(
+          file, "its stages %s are not numbered from 1 on".formatted(units.keySet()));
+    }
+    return List.copyOf(units.values());
+  }
+
+  /** Input height and width from the metadata, if they say it. */
+  private static int inputSize(Map<String, String> metadata, int otherwise) {
+    String text = metadata.get(INPUT_SIZE);
+    if (text == null) {
+      return otherwise;
+    }
+    try {
+      return Integer.parseInt(text);
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException(
+          "its metadata %s is '%s', not a number of pixels".formatted(INPUT_SIZE, text), e);
+    }
   }
 
   private static float[] inside(

@@ -106,6 +106,8 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
             case Layer.Add _ -> graph.value(new Op.Add(), x, values.get(unit.inputs().get(1)));
             case Layer.PadShortcut pad ->
                 graph.value(new Op.Shortcut(pad.stride(), pad.channels()), x);
+            case Layer.MaxPool pool ->
+                graph.value(new Op.MaxPool(pool.window(), pool.stride(), pool.pad()), x);
             case Layer.GlobalAveragePool _ -> graph.value(new Op.GlobalAvgPool(), x);
             case Layer.Linear _ ->
                 graph.value(new Op.Linear(), x, parameter(unit, "weight"), parameter(unit, "bias"));

@@ -11,13 +11,13 @@ import org.hast4j.graph.Value;
 
 /**
  * The small conditional generator whose images calibrate activation ranges (algorithm section 3):
- * label embedding times noise, linear to an 8x8 map, then twice BatchNorm, nearest upsampling and a
- * 3x3 convolution, LeakyReLU .2, a last convolution to the image, tanh and a BatchNorm without
- * affine. Always in training mode; thrown away after calibration. Parameter names are those of the
- * released code.
+ * label embedding times noise, linear to a map of a quarter of the image's height and width, then
+ * twice BatchNorm, nearest upsampling and a 3x3 convolution, LeakyReLU .2, a last convolution to
+ * the image, tanh and a BatchNorm without affine. Always in training mode; thrown away after
+ * calibration. Parameter names are those of the released code.
  */
 public final class Generator {
-  private static final int START = 8;
+  private static final int SHRINKING = 4;
   private static final int WIDE = 128;
   private static final int NARROW = 64;
   private static final float SLOPE = .2f;
@@ -28,25 +28,46 @@ public final class Generator {
 
   private final int latent;
   private final int classes;
-  private final int channels;
+  private final int startHeight;
+  private final int startWidth;
   private final Slots slots = new Slots();
   private final Storage storage;
 
-  /** A generator of 32 by 32 images. */
-  public Generator(int latent, int classes, int channels) {
+  /**
+   * A generator of images for a network.
+   *
+   * @throws IllegalArgumentException as {@link #check}
+   */
+  public Generator(int latent, Topology topology) {
+    check(topology);
     this.latent = latent;
-    this.classes = classes;
-    this.channels = channels;
+    classes = topology.classes();
+    startHeight = topology.height() / SHRINKING;
+    startWidth = topology.width() / SHRINKING;
+    long start = (long) startHeight * startWidth * WIDE;
     slots.add("label_emb.weight", TensorType.f32(classes, latent));
-    slots.add("l1.0.weight", TensorType.f32((long) START * START * WIDE, latent));
-    slots.add("l1.0.bias", TensorType.f32((long) START * START * WIDE));
+    slots.add("l1.0.weight", TensorType.f32(start, latent));
+    slots.add("l1.0.bias", TensorType.f32(start));
     addNorm("conv_blocks0.0", WIDE);
     addConvolution("conv_blocks1.0", WIDE, WIDE);
     addNorm("conv_blocks1.1", WIDE);
     addConvolution("conv_blocks2.0", WIDE, NARROW);
     addNorm("conv_blocks2.1", NARROW);
-    addConvolution("conv_blocks2.3", NARROW, channels);
+    addConvolution("conv_blocks2.3", NARROW, topology.channels());
     storage = new Storage("generator parameters", slots.bytes());
+  }
+
+  /**
+   * Refuses a network whose images no generator makes.
+   *
+   * @throws IllegalArgumentException if height or width is not a multiple of 4
+   */
+  public static void check(Topology topology) {
+    if (topology.height() % SHRINKING != 0 || topology.width() % SHRINKING != 0) {
+      throw new IllegalArgumentException(
+          "%s takes %dx%d images, the calibration generator makes only multiples of %d: calibrate on the synthetic images (calibration.source = SYNTHETIC)"
+              .formatted(topology.name(), topology.height(), topology.width(), SHRINKING));
+    }
   }
 
   private void addNorm(String name, long width) {
@@ -60,7 +81,7 @@ public final class Generator {
   }
 
   /**
-   * Places of the trained parameters. The rows of l1.0 are in [8, 8, 128] order, channels
+   * Places of the trained parameters. The rows of l1.0 are in [h / 4, w / 4, 128] order, channels
    * innermost.
    */
   public Slots slots() {
@@ -97,14 +118,14 @@ public final class Generator {
    *
    * @param noise [n, latent]
    * @param labels [n]
-   * @return images [n, 32, 32, channels]
+   * @return images [n, h, w, channels]
    */
   public Value forward(Graph graph, Map<String, Value> parameters, Value noise, Value labels) {
     graph.part("generator");
     long n = noise.size(0);
     Value x = graph.value(new Op.Embedding(), parameters.get("label_emb.weight"), noise, labels);
     x = graph.value(new Op.Linear(), x, parameters.get("l1.0.weight"), parameters.get("l1.0.bias"));
-    x = graph.value(new Op.Reshape(TensorType.f32(n, START, START, WIDE)), x);
+    x = graph.value(new Op.Reshape(TensorType.f32(n, startHeight, startWidth, WIDE)), x);
     x = norm(graph, parameters, "conv_blocks0.0", x, EPSILON, NO_ACTIVATION);
     x = graph.value(new Op.Upsample(), x);
     x = convolution(graph, parameters, "conv_blocks1.0", x);

@@ -17,6 +17,9 @@ public sealed interface Layer {
   /** ResNet shortcut A: subsampling and zero channels instead of a convolution. */
   record PadShortcut(int stride, long channels) implements Layer {}
 
+  /** The largest value of each square window; padding never wins. */
+  record MaxPool(int window, int stride, int pad) implements Layer {}
+
   /** Mean over height and width. */
   record GlobalAveragePool() implements Layer {}
 

@@ -69,7 +69,11 @@ public final class Slots {
           slots.add(unit.name() + ".weight", TensorType.f32(linear.outputs(), linear.inputs()));
           slots.add(unit.name() + ".bias", TensorType.f32(linear.outputs()));
         }
-        case Layer.Relu _, Layer.Add _, Layer.PadShortcut _, Layer.GlobalAveragePool _ -> {}
+        case Layer.Relu _,
+            Layer.Add _,
+            Layer.PadShortcut _,
+            Layer.MaxPool _,
+            Layer.GlobalAveragePool _ -> {}
       }
     }
     return slots;

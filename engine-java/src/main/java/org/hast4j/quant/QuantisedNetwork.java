@@ -9,10 +9,10 @@ import org.hast4j.data.Normalization;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
+import org.hast4j.nn.Topologies;
 import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
@@ -145,7 +145,7 @@ public record QuantisedNetwork(
   }
 
   private static QuantisedNetwork parse(Path path, Safetensors file) {
-    Topology topology = CifarResNet.named(metadata(path, file, "topology"));
+    Topology topology = Topologies.named(metadata(path, file, "topology"));
     int weightBits = Integer.parseInt(metadata(path, file, "weight_bits"));
     int activationBits = Integer.parseInt(metadata(path, file, "activation_bits"));
     QuantisedTensor.checkBits("weights", weightBits);

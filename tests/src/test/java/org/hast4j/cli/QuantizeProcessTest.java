@@ -12,7 +12,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
+import org.hast4j.nn.Checkpoint;
+import org.hast4j.nn.Topologies;
+import org.hast4j.nn.Topology;
 import org.hast4j.quant.QuantisedNetwork;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -134,6 +138,34 @@ class QuantizeProcessTest {
     assertThat(used.code()).as(used.err()).isZero();
     assertThat(Sha256.of(folder.resolve("quantised.safetensors")))
         .isEqualTo(Sha256.of(undisturbed.resolve("quantised.safetensors")));
+  }
+
+  /** Images of another size, and augmented synthesis; the files say what they hold. */
+  @Test
+  void quantisesAnImageNetResNet() {
+    Topology topology = Topologies.named("resnet18-w4-10-64px");
+    Path source = scratch.resolve("resnet18.safetensors");
+    Checkpoint.write(source, TinyNetwork.of(topology));
+    Path folder = scratch.resolve("imagenet");
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("quantize", source.toString(), "--bits=W4A4", "--out", folder.toString()));
+    arguments.addAll(List.of("--recipe=imagenet", "--set=fine-tuning.steps=5"));
+    TinyNetwork.RECIPE.stream()
+        .filter(argument -> !argument.contains("fine-tuning.steps"))
+        .forEach(arguments::add);
+    HastProcess.Outcome made = HastProcess.run(scratch, arguments.toArray(String[]::new));
+    assertThat(made.code()).as(made.err()).isZero();
+    assertThat(made.err()).contains("no test set for resnet18-w4-10-64px");
+    QuantisedNetwork quantised = QuantisedNetwork.read(folder.resolve("quantised.safetensors"));
+    assertThat(quantised.topology()).isEqualTo(topology);
+    assertThat(quantised.ranges()).hasSize(2 * 17);
+    assertThat(
+            Safetensors.read(folder.resolve("synthetic.safetensors"))
+                .tensor("images")
+                .shape()
+                .sizes())
+        .containsExactly(16, 3, 64, 64);
   }
 
   @Test

@@ -32,7 +32,10 @@ final class TinyNetwork {
   private TinyNetwork() {}
 
   static Network of(int classes) {
-    Topology topology = CifarResNet.of(8, 4, classes, CifarResNet.Shortcut.B);
+    return of(CifarResNet.of(8, 4, classes, CifarResNet.Shortcut.B));
+  }
+
+  static Network of(Topology topology) {
     Random random = new Random(7);
     Map<String, float[]> weights = new LinkedHashMap<>();
     for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {

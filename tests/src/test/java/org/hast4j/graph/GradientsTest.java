@@ -19,6 +19,7 @@ import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
+import org.hast4j.nn.Topologies;
 import org.hast4j.nn.Topology;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tape;
@@ -181,6 +182,24 @@ class GradientsTest {
   }
 
   @Test
+  void hardSamplesThroughMaxPooling() {
+    Topology topology = Topologies.named("resnet18-w2-%d-32px".formatted(CLASSES));
+    Value x = image();
+    Forward forward =
+        Forward.of(
+            graph,
+            "teacher",
+            topology,
+            parameters(topology, "teacher").values(graph),
+            x,
+            new Mode.Evaluation());
+    Node hard = graph.apply(new Op.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
+    Value total = statisticLosses(forward, hard.output(0));
+    tapeAgreesWithDifferences(total, List.of(x));
+    agreesWithTheTape(total, List.of(x));
+  }
+
+  @Test
   void hardSamplesThroughCrops() {
     Topology topology = tiny(CifarResNet.Shortcut.B);
     Value x = image();
@@ -289,7 +308,7 @@ class GradientsTest {
   @Test
   void generatorAgainstATeacher() {
     Topology topology = tiny(CifarResNet.Shortcut.B);
-    Generator generator = new Generator(4, CLASSES, 3);
+    Generator generator = new Generator(4, topology);
     fill(generator.slots(), generator.storage());
     Map<String, Value> values = generator.values(graph);
     Value y = labels();

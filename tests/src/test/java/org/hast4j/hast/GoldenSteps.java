@@ -266,7 +266,7 @@ abstract class GoldenSteps {
     Recipe.Calibration recipe =
         Recipe.read("released", Map.of("calibration.batch", "16", "calibration.latent", "4"))
             .calibration();
-    Generator generator = new Generator(4, 10, 3);
+    Generator generator = new Generator(4, network.topology());
     GeneratorTraining training = new GeneratorTraining(generator, recipe);
     Parameters teacher = uploaded("teacher");
     Quantisation quantisation = Quantisation.of(network.topology(), 4, 4);

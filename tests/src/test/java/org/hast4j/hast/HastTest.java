@@ -20,6 +20,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
+import org.hast4j.nn.Topologies;
 import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -54,7 +55,12 @@ class HastTest {
   }
 
   private static Job job(int bits, Recipe recipe, Images images, Normalization normalization) {
-    Network network = new Network(TOPOLOGY, normalization, Initialisation.network(TOPOLOGY, 1));
+    return job(TOPOLOGY, bits, recipe, images, normalization);
+  }
+
+  private static Job job(
+      Topology topology, int bits, Recipe recipe, Images images, Normalization normalization) {
+    Network network = new Network(topology, normalization, Initialisation.network(topology, 1));
     return new Job(network, "none", bits, bits, recipe, images, 1);
   }
 
@@ -89,6 +95,21 @@ class HastTest {
     assertThat(scratch.resolve("run/run.json")).doesNotExist();
     assertThat(run(job(4, recipe()), false, Optional.empty()).fineTuned()).isEmpty();
     assertThat(scratch.resolve("run/run.json")).content().contains("\"device\"");
+  }
+
+  @Test
+  void imagesThatNoGeneratorMakesAreKnownAtOnce() {
+    Topology odd = Topologies.named("resnet18-w2-10-34px");
+    Images made = new Images.Synthesised();
+    assertThatThrownBy(
+            () -> run(job(odd, 4, recipe(), made, Normalization.IMAGENET), false, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("calibration.source");
+    assertThat(scratch.resolve("run/run.json")).doesNotExist();
+    Recipe other = recipe("calibration.source", "SYNTHETIC");
+    Hast.Result result =
+        run(job(odd, 4, other, made, Normalization.IMAGENET), false, Optional.empty());
+    assertThat(result.network().topology().name()).isEqualTo(odd.name());
   }
 
   @Test

@@ -31,6 +31,21 @@ class RecipeTest {
   }
 
   @Test
+  void imagenetHasThePapersSettings() {
+    Recipe imagenet = Recipe.read("imagenet", Map.of());
+    assertThat(imagenet.synthesis().beta()).isEqualTo(.1f);
+    assertThat(imagenet.synthesis().gamma()).isEqualTo(.5f);
+    assertThat(imagenet.synthesis().augment()).isTrue();
+    assertThat(imagenet.synthesis().images()).isEqualTo(5120);
+    Recipe.FineTuning fineTuning = imagenet.fineTuning();
+    assertThat(fineTuning.batch()).isEqualTo(16);
+    assertThat(fineTuning.lambda()).isEqualTo(4000);
+    assertThat(fineTuning.epsilon()).isEqualTo(.01f);
+    assertThat(fineTuning.learningRate(99)).isEqualTo(1e-6f);
+    assertThat(fineTuning.learningRate(100)).isEqualTo(1e-7f);
+  }
+
+  @Test
   void overridesWinAndUnknownValuesAreRefused() {
     assertThat(Recipe.read("paper", Map.of("fine-tuning.steps", "7")).fineTuning().steps())
         .isEqualTo(7);

@@ -62,6 +62,29 @@ class SafetensorsTest {
     assertThat(read.tensor("i8").bytes()).containsExactly(-128, -1, 0, 127);
   }
 
+  @Test
+  void tensorsAreWrittenAndReadInParts() {
+    Path file = folder.resolve("parts.safetensors");
+    float[][] floats = {{1, 2, 3}, {4, 5, 6}, {7}};
+    int[][] ints = {{-1, Integer.MIN_VALUE}, {3, 4}};
+    new Safetensors.Writer()
+        .putFloatParts("f", Shape.of(7), 3, index -> floats[index])
+        .putIntParts("i", Shape.of(2, 2), 2, index -> ints[index])
+        .write(file);
+    Safetensors read = Safetensors.read(file);
+    Safetensors.Tensor f = read.tensor("f");
+    assertThat(f.floats()).containsExactly(1, 2, 3, 4, 5, 6, 7);
+    assertThat(f.floats(2, 4)).containsExactly(3, 4, 5, 6);
+    assertThatThrownBy(() -> f.floats(5, 3)).isInstanceOf(IndexOutOfBoundsException.class);
+    Safetensors.Tensor i = read.tensor("i");
+    assertThat(i.longs()).containsExactly(-1, Integer.MIN_VALUE, 3, 4);
+    assertThat(i.ints(1, 2)).containsExactly(Integer.MIN_VALUE, 3);
+    assertThatThrownBy(() -> i.ints(3, 2)).isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> f.ints(0, 1))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContainingAll("\"f\"", "I32");
+  }
+
   /** Worked by hand from the description of the format. */
   @Test
   void theBytesOfASmallFileAreTheFormats() throws IOException {

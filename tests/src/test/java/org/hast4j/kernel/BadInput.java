@@ -136,6 +136,7 @@ abstract class BadInput {
     return switch (name) {
       case "bits" -> 4;
       case "classes" -> 10;
+      case "window" -> 3;
       case "accumulate", "draw", "rule", "flip", "training" -> 0;
       default -> 1;
     };
@@ -220,6 +221,7 @@ abstract class BadInput {
             "bits", List.of(1, 9, -4, Integer.MAX_VALUE),
             "stride", List.of(0, -1),
             "pad", List.of(-1),
+            "window", List.of(0, -1, 17),
             "classes", List.of(0, -5));
     for (int i = 0; i < kernel.function().parameters().size(); i++) {
       String name = kernel.function().parameters().get(i).name();
@@ -313,6 +315,16 @@ abstract class BadInput {
             kernels.conv2dBwdWeight(
                 at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 3, 5, 5, 1, 1, stream),
         "hast_conv2d_bwd_weight_f32");
+  }
+
+  @Test
+  void poolingOfNothingButPaddingIsRefused() {
+    refused(
+        () -> kernels.maxPoolFwd(at(0), at(1), at(2), 1, 4, 4, 3, 2, 2, 2, stream),
+        "hast_max_pool_fwd_f32");
+    refused(
+        () -> kernels.maxPoolBwd(at(0), at(1), at(2), 1, 4, 4, 3, 7, 2, 1, stream),
+        "hast_max_pool_bwd_f32");
   }
 
   @Test

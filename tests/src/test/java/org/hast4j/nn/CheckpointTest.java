@@ -20,6 +20,7 @@ import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -33,7 +34,10 @@ class CheckpointTest {
   @TempDir Path folder;
 
   private static Network network(CifarResNet.Shortcut shortcut) {
-    Topology topology = CifarResNet.of(8, 4, 10, shortcut);
+    return network(CifarResNet.of(8, 4, 10, shortcut));
+  }
+
+  private static Network network(Topology topology) {
     Random random = new Random(5);
     Map<String, float[]> weights = new LinkedHashMap<>();
     for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
@@ -70,6 +74,15 @@ class CheckpointTest {
     same(Checkpoint.read(file), network);
     assertThat(Safetensors.read(file).tensor("conv1.weight").shape())
         .isEqualTo(Shape.of(4, 3, 3, 3));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"resnet18-w2-7", "resnet34-w1-5-64px"})
+  void imageNetResNetsComeBackFromAFile(String name) {
+    Network network = network(Topologies.named(name));
+    Path file = folder.resolve("network.safetensors");
+    Checkpoint.write(file, network);
+    same(Checkpoint.read(file), network);
   }
 
   /** One value of a file in PyTorch's order: [o, i, h, w]. */
@@ -124,6 +137,37 @@ class CheckpointTest {
     Path file = folder.resolve("renamed.safetensors");
     writer.write(file);
     return file;
+  }
+
+  /** Without a word about it in the file the input size is 224. */
+  @Test
+  void imageNetResNetsHavePytorchcvsNamesToo() {
+    Network network = network(Topologies.named("resnet18-w2-7"));
+    Path file =
+        renamed(
+            network,
+            name -> {
+              String n =
+                  name.replaceFirst("^conv1\\.", "features.init_block.conv.conv.")
+                      .replaceFirst("^bn1\\.", "features.init_block.conv.bn.")
+                      .replaceFirst("^fc\\.", "output.")
+                      .replaceFirst("\\.conv([12])\\.weight$", ".body.conv$1.conv.weight")
+                      .replaceFirst("^(layer.*)\\.bn([12])\\.", "$1.body.conv$2.bn.")
+                      .replace("downsample.0", "identity_conv.conv")
+                      .replace("downsample.1", "identity_conv.bn");
+              return n.startsWith("layer")
+                  ? "features.stage"
+                      + n.charAt(5)
+                      + ".unit"
+                      + (n.charAt(7) - '0' + 1)
+                      + n.substring(8)
+                  : n;
+            },
+            true);
+    assertThat(Safetensors.read(file).names())
+        .contains(
+            "features.init_block.conv.conv.weight", "features.stage4.unit2.body.conv2.bn.bias");
+    same(Checkpoint.read(file), network);
   }
 
   @ParameterizedTest
@@ -209,8 +253,12 @@ class CheckpointTest {
   }
 
   private Path changed(String target, Change change) {
+    return changed(network(CifarResNet.Shortcut.B), target, change);
+  }
+
+  private Path changed(Network network, String target, Change change) {
     Path original = folder.resolve("original.safetensors");
-    Checkpoint.write(original, network(CifarResNet.Shortcut.B));
+    Checkpoint.write(original, network);
     Safetensors tensors = Safetensors.read(original);
     Safetensors.Writer writer = new Safetensors.Writer();
     tensors.metadata().forEach(writer::metadata);
@@ -263,8 +311,8 @@ class CheckpointTest {
 
   @Test
   void aMissingStemOrClassifier() {
-    refused(changed("conv1.weight", (_, _, _, _) -> {}), "not a CIFAR ResNet");
-    refused(changed("fc.weight", (_, _, _, _) -> {}), "not a CIFAR ResNet");
+    refused(changed("conv1.weight", (_, _, _, _) -> {}), "no ResNet");
+    refused(changed("fc.weight", (_, _, _, _) -> {}), "no ResNet");
     refused(changed("fc.bias", (_, _, _, _) -> {}), "fc.bias");
   }
 
@@ -307,6 +355,39 @@ class CheckpointTest {
               writer.put("layer1.1.conv1.weight", Shape.of(4, 4, 3, 3), new float[144]);
             });
     refused(file, "units");
+  }
+
+  @Test
+  void imageNetResNetsOfOtherDepths() {
+    Network network = network(Topologies.named("resnet18-w2-7"));
+    for (String extra : new String[] {"layer3.2.conv1.weight", "layer1.0.conv3.weight"}) {
+      Path file =
+          changed(
+              network,
+              "fc.bias",
+              (name, shape, values, writer) -> {
+                writer.put(name, shape, values);
+                writer.put(extra, Shape.of(1), new float[1]);
+              });
+      refused(file, extra.contains("conv3") ? "ResNet-50" : "[2, 2, 3, 2]");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"resnet18-w2-7, 62x", "resnet18-w2-7, 8", "cifar-resnet8-w4-b, 64"})
+  void inputSizesThatCannotBe(String topology, String size) {
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network(Topologies.named(topology)));
+    Safetensors tensors = Safetensors.read(original);
+    Safetensors.Writer writer = new Safetensors.Writer();
+    tensors.metadata().forEach(writer::metadata);
+    writer.metadata("input_size", size);
+    for (String name : tensors.names()) {
+      writer.put(name, tensors.tensor(name).shape(), tensors.tensor(name).floats());
+    }
+    Path file = folder.resolve("changed.safetensors");
+    writer.write(file);
+    refused(file, "size", size);
   }
 
   @ParameterizedTest

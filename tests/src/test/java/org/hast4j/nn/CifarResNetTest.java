@@ -92,7 +92,7 @@ class CifarResNetTest {
         "cifar-resnet8-w4-a-7"
       })
   void namesComeBack(String name) {
-    assertThat(CifarResNet.named(name).name()).isEqualTo(name);
+    assertThat(Topologies.named(name).name()).isEqualTo(name);
   }
 
   @ParameterizedTest
@@ -106,7 +106,7 @@ class CifarResNetTest {
         "cifar-resnet20-b-1"
       })
   void otherNamesAreRefused(String name) {
-    assertThatThrownBy(() -> CifarResNet.named(name)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(IllegalArgumentException.class);
   }
 
   @ParameterizedTest

@@ -190,6 +190,34 @@ class NanTest {
     }
   }
 
+  /** Every square that holds the NaN gives it on, wherever in the square it is. */
+  @ParameterizedTest
+  @CsvSource({"0, 0", "3, 4", "4, 3", "6, 6"})
+  void maxPool(int row, int column) {
+    Tensor x = with(normal(1, 7, 7, 17), (row * 7 + column) * 17 + 5, NAN);
+    List<Tensor> results = run(new Op.MaxPool(3, 2, 1), x);
+    for (int i = 0; i < results.get(Op.MaxPool.Y).count(); i++) {
+      int top = i / 17 / 4 * 2 - 1;
+      int left = i / 17 % 4 * 2 - 1;
+      boolean holds = top <= row && row < top + 3 && left <= column && column < left + 3;
+      boolean nan = holds && i % 17 == 5;
+      assertThat(Double.isNaN(results.get(Op.MaxPool.Y).values()[i])).isEqualTo(nan);
+      if (nan) {
+        assertThat(results.get(Op.MaxPool.INDEX).values()[i])
+            .isEqualTo((row - top) * 3 + column - left);
+      }
+    }
+  }
+
+  /** Values that nothing of a made-up maximum may outrank: padding is no 0, and no -infinity. */
+  @Test
+  void maxPoolOfMinusInfinity() {
+    Tensor x = Tensor.fill(f32(1, 3, 3, 2), () -> Double.NEGATIVE_INFINITY);
+    List<Tensor> results = run(new Op.MaxPool(3, 2, 1), x);
+    assertThat(results.get(Op.MaxPool.Y).values()).containsOnly(Double.NEGATIVE_INFINITY);
+    assertThat(results.get(Op.MaxPool.INDEX).values()).containsExactly(4, 4, 3, 3, 1, 1, 0, 0);
+  }
+
   @Test
   void crossEntropy() {
     Tensor labels = Tensor.of(i32(3), 1, 0, 2);

@@ -83,6 +83,8 @@ public final class OpCases {
       case "LinearWeightGrad" -> linearWeightGradients();
       case "GlobalAvgPool" -> pools();
       case "GlobalAvgPoolGrad" -> poolGradients();
+      case "MaxPool" -> maxPools();
+      case "MaxPoolGrad" -> maxPoolGradients();
       case "Upsample" -> upsamples();
       case "UpsampleGrad" -> upsampleGradients();
       case "Embedding" -> embeddings();
@@ -652,6 +654,65 @@ public final class OpCases {
     for (long[] shape : images()) {
       String name = begin("GlobalAvgPoolGrad " + text(shape));
       end(name, new Op.GlobalAvgPoolGrad(f32(shape)), ROUNDINGS, normal(1, shape[0], shape[3]));
+    }
+  }
+
+  private record Pooling(int n, int h, int w, int c, Op.MaxPool op) {
+    static Pooling of(int n, int h, int w, int c, int window, int stride, int pad) {
+      return new Pooling(n, h, w, c, new Op.MaxPool(window, stride, pad));
+    }
+
+    TensorType x() {
+      return f32(n, h, w, c);
+    }
+
+    @Override
+    public String toString() {
+      return "[%d,%d,%d,%d] %dx%d s%d p%d"
+          .formatted(n, h, w, c, op.window(), op.window(), op.stride(), op.pad());
+    }
+  }
+
+  /**
+   * The pooling of the ImageNet ResNets on even and odd sizes; overlapping, touching and separate
+   * squares; squares that reach over both edges; the largest square there can be.
+   */
+  private static final List<Pooling> POOLINGS =
+      List.of(
+          Pooling.of(2, 16, 16, 64, 3, 2, 1),
+          Pooling.of(1, 7, 9, 17, 3, 2, 1),
+          Pooling.of(3, 5, 4, 1, 3, 2, 1),
+          Pooling.of(1, 112, 112, 3, 3, 2, 1),
+          Pooling.of(2, 1, 1, 5, 3, 2, 1),
+          Pooling.of(2, 6, 5, 8, 3, 1, 1),
+          Pooling.of(1, 8, 6, 33, 2, 2, 0),
+          Pooling.of(1, 9, 11, 4, 2, 3, 0),
+          Pooling.of(2, 7, 7, 3, 5, 2, 2),
+          Pooling.of(1, 2, 3, 7, 4, 3, 3),
+          Pooling.of(1, 4, 4, 5, 1, 1, 0),
+          Pooling.of(1, 20, 17, 2, 16, 1, 4));
+
+  private void maxPools() {
+    for (Pooling pooling : POOLINGS) {
+      String name = begin("MaxPool " + pooling);
+      end(name, pooling.op, EXACT, normal(pooling.x()));
+      name = begin("MaxPool " + pooling + " ties");
+      // Few different values, 0 among them with both signs: the first of equal ones wins.
+      end(name, pooling.op, EXACT, Tensor.fill(pooling.x(), () -> random.nextInt(3) * -.5));
+    }
+  }
+
+  private void maxPoolGradients() {
+    for (Pooling pooling : POOLINGS) {
+      String name = begin("MaxPoolGrad " + pooling);
+      List<Tensor> forward =
+          Oracle.evaluate(pooling.op, List.of(Tensor.fill(pooling.x(), () -> random.nextInt(5))));
+      end(
+          name,
+          new Op.MaxPoolGrad(pooling.op, pooling.x()),
+          ROUNDINGS,
+          normal(forward.get(Op.MaxPool.Y).type()),
+          forward.get(Op.MaxPool.INDEX));
     }
   }
 

@@ -46,6 +46,8 @@ public final class Oracle {
       case Op.LinearWeightGrad _ -> linearWeightGradient(in, types);
       case Op.GlobalAvgPool _ -> List.of(pool(in.getFirst(), types.getFirst()));
       case Op.GlobalAvgPoolGrad grad -> List.of(poolGradient(in.getFirst(), grad.x()));
+      case Op.MaxPool pool -> maxPool(pool, in.getFirst(), types);
+      case Op.MaxPoolGrad grad -> List.of(maxPoolGradient(grad, in));
       case Op.Upsample _ -> List.of(upsample(in.getFirst(), types.getFirst()));
       case Op.UpsampleGrad grad -> List.of(upsampleGradient(in.getFirst(), grad.x()));
       case Op.Embedding _ -> List.of(embedding(in, types.getFirst()));
@@ -514,6 +516,45 @@ public final class Oracle {
     int row = i / c / (2 * w) % (2 * h);
     int n = i / c / (2 * w) / (2 * h);
     return ((n * h + row / 2) * w + column / 2) * c + channel;
+  }
+
+  /** Index in x of a cell of the square that output element i looks at, -1 for padding. */
+  private static int pooledFrom(Op.MaxPool op, int i, int cell, TensorType x, TensorType y) {
+    int c = size(x, 3);
+    int column = i / c % size(y, 2) * op.stride() - op.pad() + cell % op.window();
+    int row = i / c / size(y, 2) % size(y, 1) * op.stride() - op.pad() + cell / op.window();
+    int n = i / c / size(y, 2) / size(y, 1);
+    boolean inside = row >= 0 && row < size(x, 1) && column >= 0 && column < size(x, 2);
+    return inside ? ((n * size(x, 1) + row) * size(x, 2) + column) * c + i % c : -1;
+  }
+
+  private static List<Tensor> maxPool(Op.MaxPool op, Tensor x, List<TensorType> types) {
+    Tensor y = Tensor.zeros(types.get(Op.MaxPool.Y));
+    Tensor index = Tensor.zeros(types.get(Op.MaxPool.INDEX));
+    for (int i = 0; i < y.count(); i++) {
+      int winner = -1;
+      for (int cell = 0; cell < op.window() * op.window(); cell++) {
+        int from = pooledFrom(op, i, cell, x.type(), y.type());
+        // Double.compare puts NaN above all numbers, as it should be, but 0 above -0.
+        if (from >= 0
+            && (winner < 0 || Double.compare(x.values()[from] + 0., y.values()[i] + 0.) > 0)) {
+          winner = cell;
+          y.values()[i] = x.values()[from];
+        }
+      }
+      index.values()[i] = winner;
+    }
+    return List.of(y, index);
+  }
+
+  private static Tensor maxPoolGradient(Op.MaxPoolGrad op, List<Tensor> in) {
+    Tensor dx = Tensor.zeros(op.x());
+    Tensor dy = in.get(0);
+    for (int i = 0; i < dy.count(); i++) {
+      int cell = (int) in.get(1).values()[i];
+      dx.values()[pooledFrom(op.forward(), i, cell, op.x(), dy.type())] += dy.values()[i];
+    }
+    return dx;
   }
 
   private static Tensor upsample(Tensor x, TensorType type) {

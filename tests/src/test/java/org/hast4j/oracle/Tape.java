@@ -111,6 +111,13 @@ public final class Tape {
       }
       case Op.GlobalAvgPool _ ->
           add(inputs.get(0), one(new Op.GlobalAvgPoolGrad(in.get(0).type()), dy.get(0)));
+      case Op.MaxPool op ->
+          add(
+              inputs.get(0),
+              one(
+                  new Op.MaxPoolGrad(op, in.get(0).type()),
+                  dy.get(Op.MaxPool.Y),
+                  trace.of(node.output(Op.MaxPool.INDEX))));
       case Op.Upsample _ ->
           add(inputs.get(0), one(new Op.UpsampleGrad(in.get(0).type()), dy.get(0)));
       case Op.Shortcut op ->
@@ -153,6 +160,7 @@ public final class Tape {
           Op.LinearDataGrad _,
           Op.LinearWeightGrad _,
           Op.GlobalAvgPoolGrad _,
+          Op.MaxPoolGrad _,
           Op.UpsampleGrad _,
           Op.EmbeddingGrad _,
           Op.ShortcutGrad _,

@@ -1,0 +1,117 @@
+// Max pooling: y[n, i, j] = max over the window x window square of x from (i stride - pad, j stride - pad) on, and its
+// adjoint. [n, h, w, c] <-> [n, p, q, c]. The forward pass notes which cell of the square won, so that the backward
+// pass gathers: every dx element looks at the squares that hold it. Nothing is rounded forward; backward sums at most
+// ceil(window / stride)^2 values in float32. Bytes per output element: 5 + 4 stride^2, either way.
+#include <hast/layer.h>
+
+#include "kernel.h"
+
+namespace hast {
+namespace {
+
+// A cell's number must fit a byte.
+constexpr int32_t kMaxWindow = 16;
+// Channels at a time.
+constexpr int64_t kTile = 64;
+
+struct Pooling {
+  int64_t h, w, c;
+  int32_t window, stride, pad;
+
+  int64_t p() const { return (h + 2 * pad - window) / stride + 1; }
+  int64_t q() const { return (w + 2 * pad - window) / stride + 1; }
+  // With pad < window every square holds a pixel.
+  bool valid() const {
+    return window >= 1 && window <= kMaxWindow && stride >= 1 && pad >= 0 && pad < window && h + 2 * pad >= window &&
+           w + 2 * pad >= window;
+  }
+  // The first and one past the last square that hold row or column i.
+  int64_t first_holding(int64_t i) const { return larger(0, ceil_div(i + pad - window + 1, stride)); }
+  int64_t end_holding(int64_t i, int64_t squares) const { return smaller(squares, (i + pad) / stride + 1); }
+};
+
+// One output pixel's channels [first, first + width). The running maxima stay in registers or the nearest cache, and
+// the winners are as wide as the values until the end, so that all is one vector width.
+HAST_INLINE void largest_of(float* y, uint8_t* index, const float* image, const Pooling& a, int64_t top, int64_t left,
+                            int64_t width) {
+  alignas(64) float best[kTile];
+  alignas(64) int32_t winner[kTile];
+  const int64_t u0 = larger(0, top), v0 = larger(0, left);
+  const float* start = image + (u0 * a.w + v0) * a.c;
+  for (int64_t i = 0; i < width; i++) {
+    best[i] = start[i];
+    winner[i] = static_cast<int32_t>((u0 - top) * a.window + v0 - left);
+  }
+  for (int64_t u = u0; u < smaller(a.h, top + a.window); u++) {
+    for (int64_t v = v0; v < smaller(a.w, left + a.window); v++) {
+      const float* from = image + (u * a.w + v) * a.c;
+      const int32_t cell = static_cast<int32_t>((u - top) * a.window + v - left);
+      HAST_INDEPENDENT
+      for (int64_t i = 0; i < width; i++) {
+        const float value = from[i], before = best[i];
+        const bool wins = (value > before) | ((value != value) & (before == before));
+        best[i] = wins ? value : before;
+        winner[i] = wins ? cell : winner[i];
+      }
+    }
+  }
+  for (int64_t i = 0; i < width; i++) {
+    y[i] = best[i];
+    index[i] = static_cast<uint8_t>(winner[i]);
+  }
+}
+
+HAST_CLONES void largest(float* y, uint8_t* index, const float* x, const Pooling& a, int64_t begin, int64_t end) {
+  const int64_t p = a.p(), q = a.q();
+  for (int64_t row = begin; row < end; row++) {
+    for (int64_t j = 0; j < q; j++) {
+      for (int64_t first = 0; first < a.c; first += kTile) {
+        const int64_t to = (row * q + j) * a.c + first;
+        largest_of(y + to, index + to, x + row / p * a.h * a.w * a.c + first, a, row % p * a.stride - a.pad,
+                   j * a.stride - a.pad, smaller(kTile, a.c - first));
+      }
+    }
+  }
+}
+
+HAST_CLONES void gather(float* dx, const float* dy, const uint8_t* index, const Pooling& a, int64_t begin,
+                        int64_t end) {
+  const int64_t p = a.p(), q = a.q();
+  for (int64_t row = begin; row < end; row++) {
+    const int64_t i = row % a.h;
+    for (int64_t j = 0; j < a.w; j++) {
+      float* sum = dx + (row * a.w + j) * a.c;
+      for (int64_t k = 0; k < a.c; k++) sum[k] = 0.0f;
+      for (int64_t u = a.first_holding(i); u < a.end_holding(i, p); u++) {
+        for (int64_t v = a.first_holding(j); v < a.end_holding(j, q); v++) {
+          const int64_t from = ((row / a.h * p + u) * q + v) * a.c;
+          const uint8_t cell = static_cast<uint8_t>((i - u * a.stride + a.pad) * a.window + j - v * a.stride + a.pad);
+          HAST_INDEPENDENT
+          for (int64_t k = 0; k < a.c; k++) sum[k] += index[from + k] == cell ? dy[from + k] : 0.0f;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hast
+
+using namespace hast;
+
+int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t n, int64_t h, int64_t w, int64_t c,
+                              int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
+  const Pooling pooling{h, w, c, window, stride, pad};
+  if (any_null(y, index, x, stream) || any_below_one(n, h, w, c) || !pooling.valid()) return HAST_EARGUMENT;
+  for_items(stream, n * pooling.p(), pooling.q() * c,
+            [&](int64_t begin, int64_t end) { largest(y, index, x, pooling, begin, end); });
+  return HAST_OK;
+}
+
+int32_t hast_max_pool_bwd_f32(float* dx, const float* dy, const uint8_t* index, int64_t n, int64_t h, int64_t w,
+                              int64_t c, int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
+  const Pooling pooling{h, w, c, window, stride, pad};
+  if (any_null(dx, dy, index, stream) || any_below_one(n, h, w, c) || !pooling.valid()) return HAST_EARGUMENT;
+  for_items(stream, n * h, w * c, [&](int64_t begin, int64_t end) { gather(dx, dy, index, pooling, begin, end); });
+  return HAST_OK;
+}
