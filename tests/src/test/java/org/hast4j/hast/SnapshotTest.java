@@ -7,18 +7,18 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import org.hast4j.device.Devices;
+import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.io.CorruptFileException;
-import org.hast4j.kernel.Backend;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Memory in a checkpoint and back. */
 class SnapshotTest {
-  @RegisterExtension static final Devices DEVICES = new Devices(Backend.CPU);
+  @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   @TempDir private Path folder;
 
