@@ -66,6 +66,8 @@ bool aligned16(const Pointers*... pointers) {
   return (((reinterpret_cast<uintptr_t>(pointers) & 15) == 0) && ...);
 }
 
+inline bool aligned4(const void* pointer) { return (reinterpret_cast<uintptr_t>(pointer) & 3) == 0; }
+
 // Launches a kernel; the error, if any, is that of the launch itself.
 template <class... Parameters, class... Arguments>
 int32_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, const Stream& stream,
