@@ -5,7 +5,8 @@
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
 // and mask agree bit for bit with the other libraries. One launch, one pass over memory; panel.cuh has the division of
-// work and the order of sums, moments as in bn_stats.cu. Deterministic. Bytes per element: 8, +4 addend, +1 mask.
+// work and the order of sums; moments as in bn_stats.cu, relative to the given mean, which is at hand and usually near.
+// Deterministic. Bytes per element: 8, +4 addend, +1 mask.
 //
 // The moments and the attention are compiled in, for their registers; the rest is a branch that all threads agree on.
 #include <hast/norm.h>

@@ -1,9 +1,10 @@
 // Batch statistics, their loss, and the running averages.
 //
 // mean_c = sum x / rows, variance_c = sum (x - mean)² / rows over the rows of [rows, c]. panel.cuh has the division of
-// work and the order of sums. The variance is centred in one pass over memory: a thread takes kRows rows in two passes
-// over registers and adds them by Chan's formula; blocks are combined around their common mean. Deterministic; one
-// launch; 4 bytes read per element. The loss and the running averages touch [c] only; the loss's sum is in double.
+// work and the order of sums. The variance is centred in one pass over memory: relative to row 0, a thread takes kRows
+// rows in two passes over registers and adds them by Chan's formula; blocks are combined around their common mean.
+// Deterministic; one launch; 4 bytes read per element. The loss and the running averages touch [c] only; the loss's sum
+// is in double.
 #include <hast/norm.h>
 
 #include "panel.cuh"
