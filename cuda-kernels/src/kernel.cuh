@@ -72,6 +72,9 @@ int64_t quads_of(int64_t n, const Pointers*... pointers) {
   return aligned16(pointers...) ? n / 4 : 0;
 }
 
+// As aligned16, for the 4 bytes of a mask.
+inline bool aligned4(const void* pointer) { return (reinterpret_cast<uintptr_t>(pointer) & 3) == 0; }
+
 // Launches a kernel; the error, if any, is that of the launch itself.
 template <class... Parameters, class... Arguments>
 int32_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, const Stream& stream,
