@@ -24,8 +24,8 @@ int32_t properties_of(cudaDeviceProp& properties, int32_t ordinal) {
 
 // Selects the device for the calling thread.
 int32_t select(int32_t ordinal) {
-  const cudaError_t error = cudaSetDevice(ordinal);
-  return error == cudaErrorInvalidDevice ? HAST_EDEVICE : status_of(error);
+  const int32_t status = status_of(cudaSetDevice(ordinal));
+  return status == cudaErrorInvalidDevice ? HAST_EDEVICE : status;
 }
 
 }  // namespace
@@ -33,12 +33,9 @@ int32_t select(int32_t ordinal) {
 int32_t hast_device_count(int32_t* count) noexcept {
   if (count == nullptr) return HAST_EARGUMENT;
   const cudaError_t error = cudaGetDeviceCount(count);
-  if (error == cudaErrorNoDevice) {
-    *count = 0;
-    cudaGetLastError();
-    return HAST_OK;
-  }
-  return status_of(error);
+  if (error == cudaErrorNoDevice) *count = 0;
+  const int32_t status = status_of(error);
+  return error == cudaErrorNoDevice ? HAST_OK : status;
 }
 
 int32_t hast_device_describe(char* text, int64_t text_bytes, int32_t ordinal) noexcept {
@@ -122,10 +119,7 @@ int32_t hast_memory_allocate(void** address, int64_t bytes, int32_t ordinal) noe
   if (address == nullptr || bytes < 1) return HAST_EARGUMENT;
   const int32_t status = select(ordinal);
   if (status != HAST_OK) return status;
-  const cudaError_t error = cudaMalloc(address, static_cast<size_t>(bytes));
-  // Too little memory is no error of the device: the next launch must not find it.
-  if (error == cudaErrorMemoryAllocation) cudaGetLastError();
-  return status_of(error);
+  return status_of(cudaMalloc(address, static_cast<size_t>(bytes)));
 }
 
 int32_t hast_memory_free(void* address, int32_t ordinal) noexcept {
@@ -200,9 +194,9 @@ int32_t hast_stream_wait(void* stream, void* event) noexcept {
 
 int32_t hast_event_query(int32_t* done, void* event) noexcept {
   if (done == nullptr || event == nullptr) return HAST_EARGUMENT;
-  const cudaError_t error = cudaEventQuery(static_cast<cudaEvent_t>(event));
-  *done = error == cudaSuccess ? 1 : 0;
-  return error == cudaErrorNotReady ? HAST_OK : status_of(error);
+  const int32_t status = status_of(cudaEventQuery(static_cast<cudaEvent_t>(event)));
+  *done = status == HAST_OK ? 1 : 0;
+  return status == cudaErrorNotReady ? HAST_OK : status;
 }
 
 int32_t hast_event_elapsed(float* milliseconds, void* start, void* stop) noexcept {
@@ -212,18 +206,15 @@ int32_t hast_event_elapsed(float* milliseconds, void* start, void* stop) noexcep
 
 int32_t hast_capture_begin(void* stream) noexcept {
   if (stream == nullptr) return HAST_EARGUMENT;
-  return status_of(cudaStreamBeginCapture(stream_of(stream).handle, cudaStreamCaptureModeThreadLocal));
+  // Relaxed: a kernel's code may be loaded when it is first launched, also in a capture.
+  return status_of(cudaStreamBeginCapture(stream_of(stream).handle, cudaStreamCaptureModeRelaxed));
 }
 
 int32_t hast_capture_end(void** graph, int64_t* nodes, void* stream) noexcept {
   if (graph == nullptr || nodes == nullptr || stream == nullptr) return HAST_EARGUMENT;
   cudaGraph_t captured = nullptr;
   cudaError_t error = cudaStreamEndCapture(stream_of(stream).handle, &captured);
-  if (error != cudaSuccess) {
-    // The error belongs to the capture, not to the launches to come.
-    cudaGetLastError();
-    return status_of(error);
-  }
+  if (error != cudaSuccess) return status_of(error);
   size_t count = 0;
   error = cudaGraphGetNodes(captured, nullptr, &count);
   *nodes = static_cast<int64_t>(count);

@@ -41,8 +41,11 @@ struct Stream {
 
 inline Stream& stream_of(void* stream) { return *static_cast<Stream*>(stream); }
 
-// The ABI's status for an error of the runtime.
+// The ABI's status for what a call of the runtime returned. The runtime also remembers errors for cudaGetLastError,
+// where the next launch must not find them.
 inline int32_t status_of(cudaError_t error) {
+  if (error == cudaSuccess) return HAST_OK;
+  cudaGetLastError();
   return error == cudaErrorMemoryAllocation ? HAST_EMEMORY : static_cast<int32_t>(error);
 }
 

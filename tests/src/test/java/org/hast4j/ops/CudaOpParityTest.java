@@ -1,10 +1,39 @@
 package org.hast4j.ops;
 
+import java.util.List;
+import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
+import org.hast4j.kernel.Precision;
+import org.hast4j.oracle.Oracle;
+import org.hast4j.oracle.Tensor;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** The CUDA kernels on a GPU, against the oracle. */
-class CudaOpParityTest extends OpParity {
+/** The CUDA kernels on a GPU, against the oracle, and their inline PTX against its plain twin. */
+class CudaOpParityTest extends GpuOpParity {
+  // Both round factors alike and sum in single precision, in another order.
+  private static final double ORDER = 2e-5;
+
   CudaOpParityTest() {
     super(Platform.CUDA);
+  }
+
+  @ParameterizedTest
+  @MethodSource("convolutions")
+  void agreesWithThePlainTwinOfItsInstructions(OpCase test) {
+    Platform.EMULATED.assumeUsable();
+    List<byte[]> results = new OpRun(tensorCores(), test, false).run();
+    try (Device emulated =
+        Platform.EMULATED.open(new Device.Options(1, false, Precision.TF32, true))) {
+      Tensor twin =
+          OpRun.tensor(
+              new OpRun(emulated, test, false).run().getFirst(), test.results().getFirst());
+      OpCase close = new OpCase(test.name(), test.op(), test.inputs(), test.wanted(), ORDER);
+      check(
+          "y",
+          OpRun.tensor(results.getFirst(), test.results().getFirst()),
+          new Oracle.Bounds(twin, twin),
+          close);
+    }
   }
 }

@@ -1,0 +1,60 @@
+package org.hast4j.ops;
+
+import java.util.List;
+import java.util.stream.Stream;
+import org.hast4j.device.Device;
+import org.hast4j.device.Platform;
+import org.hast4j.graph.Op;
+import org.hast4j.kernel.Precision;
+import org.hast4j.oracle.Oracle;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What CUDA kernels add to the CPU's: convolutions with factors rounded to TF32. */
+abstract class GpuOpParity extends OpParity {
+  // Each factor is off by at most 2^-11; the cases' outputs are about 1.
+  private static final double TF32 = 2e-3;
+
+  private final Platform platform;
+  private Device tensorCores;
+
+  GpuOpParity(Platform platform) {
+    super(platform);
+    this.platform = platform;
+  }
+
+  @BeforeAll
+  void open() {
+    tensorCores = platform.open(new Device.Options(1, false, Precision.TF32, true));
+  }
+
+  @AfterAll
+  void close() {
+    tensorCores.close();
+  }
+
+  Device tensorCores() {
+    return tensorCores;
+  }
+
+  static Stream<OpCase> convolutions() {
+    return cases()
+        .filter(
+            test ->
+                switch (test.op()) {
+                  case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ -> true;
+                  default -> false;
+                });
+  }
+
+  @ParameterizedTest
+  @MethodSource("convolutions")
+  void agreesWithTheOracleOnTensorCores(OpCase test) {
+    List<byte[]> results = new OpRun(tensorCores, test, false).run();
+    Oracle.Bounds expected = Oracle.bounds(test.op(), test.inputs(), 0).getFirst();
+    OpCase loose = new OpCase(test.name(), test.op(), test.inputs(), test.wanted(), TF32);
+    check("y", OpRun.tensor(results.getFirst(), test.results().getFirst()), expected, loose);
+  }
+}
