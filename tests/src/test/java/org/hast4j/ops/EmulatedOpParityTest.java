@@ -1,0 +1,10 @@
+package org.hast4j.ops;
+
+import org.hast4j.device.Platform;
+
+/** The CUDA sources, run on the CPU, against the oracle. */
+class EmulatedOpParityTest extends GpuOpParity {
+  EmulatedOpParityTest() {
+    super(Platform.EMULATED);
+  }
+}
