@@ -270,7 +270,8 @@ template <class T>
 __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const TapsProblem p) {
   HAST_DYNAMIC_SHARED(float, dynamic);
   const TapsShared<T> shared(dynamic, p);
-  const int phase = static_cast<int>(blockIdx.z);
+  // The last phase has the most taps, so its blocks start first.
+  const int phase = p.phases - 1 - static_cast<int>(blockIdx.z);
   const Reach& reach = p.reach[phase];
   const int first = static_cast<int>(blockIdx.x) * T::kPixels;
   const int first_out = static_cast<int>(blockIdx.y) * T::kChannels;
@@ -346,7 +347,7 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
 // Launches one tile size if its blocks get the shared memory they need and, unless it is the last choice, occupy the
 // device.
 template <class T>
-bool launch_taps(TapsProblem& p, const Stream& stream, bool last_choice, int32_t& status) {
+bool launch_tile(TapsProblem& p, const Stream& stream, bool last_choice, int32_t& status) {
   int64_t pixels = 0, blocks = 0, table_rows = 0;
   for (int i = 0; i < p.phases; i++) {
     const Reach& reach = p.reach[i];
@@ -365,6 +366,7 @@ bool launch_taps(TapsProblem& p, const Stream& stream, bool last_choice, int32_t
   return true;
 }
 
+// The largest tile that still makes enough blocks: it reads the fewest values per product.
 template <bool kAdjoint, bool kTf32>
 bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
   using P128C64 = TapsTile<kAdjoint, kTf32, 4, 2, 8>;
@@ -373,15 +375,15 @@ bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
   using P64C32 = TapsTile<kAdjoint, kTf32, 4, 1, 4>;
   using P32C32 = TapsTile<kAdjoint, kTf32, 2, 1, 2>;
   using P128C16 = TapsTile<kAdjoint, kTf32, 4, 2, 2>;
-  if (p.out_channels <= 16) return launch_taps<P128C16>(p, stream, true, status);
+  if (p.out_channels <= 16) return launch_tile<P128C16>(p, stream, true, status);
   if (p.out_channels > 32) {
-    if (launch_taps<P128C64>(p, stream, false, status)) return true;
-    if (launch_taps<P64C64>(p, stream, false, status)) return true;
-  } else if (launch_taps<P128C32>(p, stream, false, status)) {
+    if (launch_tile<P128C64>(p, stream, false, status)) return true;
+    if (launch_tile<P64C64>(p, stream, false, status)) return true;
+  } else if (launch_tile<P128C32>(p, stream, false, status)) {
     return true;
   }
-  if (launch_taps<P64C32>(p, stream, false, status)) return true;
-  return launch_taps<P32C32>(p, stream, true, status);
+  if (launch_tile<P64C32>(p, stream, false, status)) return true;
+  return launch_tile<P32C32>(p, stream, true, status);
 }
 
 // Fills in what follows from the rest and launches. False: the shape does not fit, nothing is launched.

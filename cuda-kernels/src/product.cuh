@@ -173,7 +173,7 @@ int32_t multiply(const Product& p, const Left& left, const Right& right, const S
 }
 
 // Most lines or terms a product may have: indices are 32-bit, and a tile may reach beyond the end.
-constexpr int64_t kMostLines = (int64_t{1} << 31) - 1024;
+constexpr int64_t kMostLines = int64_t{1} << 30;
 
 }  // namespace hast
 
