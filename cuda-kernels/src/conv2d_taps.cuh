@@ -1,4 +1,4 @@
-// Convolution by taps: the forward map and, with the channels exchanged, the data gradient, of 3x3 and 1x1 kernels.
+// Convolution by taps: the forward map and, with the channels exchanged, the data gradient, of kernels with few taps.
 //
 // A block of 128 threads computes kPixels consecutive outputs x kChannels channels. It goes through the source's
 // channels eight at a time. A stage holds these of the range of source pixels that the outputs read
@@ -286,6 +286,8 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
     if (m < reach.pixels) {
       base = reach.base(m);
       present = reach.present(m);
+      // The table's row of a pixel that the only tap does not have is never read, but it is copied.
+      if (reach.single()) base = present != 0 ? base + reach.offset(0) : 0;
       const Split in(m, reach.image), at(in.remainder, reach.row);
       target = (in.quotient * p.out_h + at.quotient * p.spread + phase / p.spread) * p.out_w + at.remainder * p.spread +
                phase % p.spread;
@@ -353,7 +355,7 @@ bool launch_tile(TapsProblem& p, const Stream& stream, bool last_choice, int32_t
     const Reach& reach = p.reach[i];
     pixels = larger(pixels, reach.pixels);
     blocks += ceil_div(reach.pixels, T::kPixels) * ceil_div(p.out_channels, T::kChannels);
-    if (reach.taps > 0) table_rows = larger(table_rows, reach.rows(T::kPixels));
+    if (reach.pixels > 0) table_rows = larger(table_rows, reach.table_rows(T::kPixels));
   }
   // Three blocks for every two multiprocessors keep most of them busy to the end.
   if (!last_choice && 2 * blocks < int64_t{3} * stream.processors) return false;
@@ -389,6 +391,9 @@ bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
 // Fills in what follows from the rest and launches. False: the shape does not fit, nothing is launched.
 template <bool kAdjoint>
 bool convolve_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
+  for (int i = 0; i < p.phases; i++) {
+    if (!p.reach[i].usable()) return false;
+  }
   const int inner = kAdjoint ? p.out_channels : p.source_channels;
   p.wide_source = p.source_channels % 4 == 0 && aligned16(p.source);
   p.wide_weight = inner % 4 == 0 && aligned16(p.weight);
