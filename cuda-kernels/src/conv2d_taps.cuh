@@ -32,7 +32,7 @@ struct TapsProblem {
   float* out;
   const float* source;
   const float* weight;
-  const float* bias;  // or null
+  const float* bias;  // or null; not with accumulate
   // The adjoint of stride 2 treats pixels of the same row and column parity alike: output (n, i, j) of phase
   // 2 row + column is pixel (n, i spread + row, j spread + column).
   Reach reach[kMostPhases];
@@ -63,7 +63,7 @@ struct TapsTile {
   static_assert(kNTiles % 2 == 0 && kPixels <= kTapThreads);
   // Fewer sums leave registers for more blocks on a multiprocessor, and too little work in one tap to hide its reads.
   static constexpr int kProducts = kMTiles * kNTiles;
-  static constexpr int kBlocks = kProducts >= 16 ? 4 : kProducts >= 8 ? 5 : 6;
+  static constexpr int kBlocks = (kProducts >= 16 ? 4 : kProducts >= 8 ? 5 : 6) - (kTf32 ? 0 : 1);
   static constexpr int kTapsAtOnce = kTf32 && kProducts <= 4 ? 3 : 1;
 };
 
@@ -227,8 +227,9 @@ __device__ void multiply_tap_fp32(TapSums<T>& sums, const float* const (&rows)[2
   }
 }
 
-template <class T>
-__device__ void write_sums(const TapsProblem& p, const TapSums<T>& sums, const int* targets, int out) {
+// Calls visit(four sums, channel, their place in the result) for what this thread has of the result.
+template <class T, class Visit>
+__device__ void visit_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out, const Visit& visit) {
   const int t = static_cast<int>(threadIdx.x) % 4;
 #pragma unroll
   for (int i = 0; i < 2 * T::kMTiles; i++) {
@@ -238,32 +239,47 @@ __device__ void write_sums(const TapsProblem& p, const TapSums<T>& sums, const i
     for (int j = 0; j < T::kNTiles; j += 2) {
       const int channel = out + 8 * j + 4 * t;
       if (channel >= p.out_channels) continue;
-      float* to = p.out + int64_t{target} * p.out_channels + channel;
-      const int r = i % 2 * 2;
-      float4 value =
-          make_float4(sums[i / 2][j][r], sums[i / 2][j + 1][r], sums[i / 2][j][r + 1], sums[i / 2][j + 1][r + 1]);
-      if (p.wide_out) {
-        if (p.bias != nullptr) {
-          const float4 bias = *reinterpret_cast<const float4*>(p.bias + channel);
-          value = make_float4(value.x + bias.x, value.y + bias.y, value.z + bias.z, value.w + bias.w);
-        }
-        float4* wide = reinterpret_cast<float4*>(to);
-        if (p.accumulate) {
-          const float4 old = *wide;
-          value = make_float4(old.x + value.x, old.y + value.y, old.z + value.z, old.w + value.w);
-        }
-        *wide = value;
-      } else {
-        const float four[4] = {value.x, value.y, value.z, value.w};
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-          if (channel + e >= p.out_channels) continue;
-          const float sum = p.bias != nullptr ? four[e] + p.bias[channel + e] : four[e];
-          to[e] = p.accumulate ? to[e] + sum : sum;
-        }
-      }
+      float* const four[4] = {&sums[i / 2][j][i % 2 * 2], &sums[i / 2][j + 1][i % 2 * 2],
+                              &sums[i / 2][j][i % 2 * 2 + 1], &sums[i / 2][j + 1][i % 2 * 2 + 1]};
+      visit(four, channel, p.out + int64_t{target} * p.out_channels + channel);
     }
   }
+}
+
+// What the sums begin with: the bias or what they are added to. Read first, all of it is on its way with the first
+// stage; read last, every value would wait for the one before it to be written.
+template <class T>
+__device__ void begin_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
+  if (p.bias == nullptr && !p.accumulate) return;
+  visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, const float* place) {
+    const float* from = p.accumulate ? place : p.bias + channel;
+    if (p.wide_out) {
+      const float4 wide = *reinterpret_cast<const float4*>(from);
+      *four[0] = wide.x;
+      *four[1] = wide.y;
+      *four[2] = wide.z;
+      *four[3] = wide.w;
+    } else {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        if (channel + e < p.out_channels) *four[e] = from[e];
+      }
+    }
+  });
+}
+
+template <class T>
+__device__ void write_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
+  visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, float* place) {
+    if (p.wide_out) {
+      *reinterpret_cast<float4*>(place) = make_float4(*four[0], *four[1], *four[2], *four[3]);
+    } else {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        if (channel + e < p.out_channels) place[e] = *four[e];
+      }
+    }
+  });
 }
 
 template <class T>
@@ -317,6 +333,8 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
   const int channels = reach.taps == 0 ? 0 : p.source_channels;
   float* stage = shared.stages;
   if (channels > 0) stage_items<T, CopyItem>(p, reach, range, shared, stage, 0, first_out);
+  const int* targets = shared.targets + warp_pixel;
+  begin_sums<T>(p, sums, targets, first_out + warp_out);
   for (int channel = 0; channel < channels; channel += kTerms) {
     copies_wait();
     if constexpr (T::kTf32) stage_items<T, RoundItem>(p, reach, range, shared, stage, channel, first_out);
@@ -343,7 +361,7 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
     }
     stage = next;
   }
-  write_sums<T>(p, sums, shared.targets + warp_pixel, first_out + warp_out);
+  write_sums<T>(p, sums, targets, first_out + warp_out);
 }
 
 // Launches one tile size if its blocks get the shared memory they need and, unless it is the last choice, occupy the
