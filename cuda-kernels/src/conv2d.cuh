@@ -133,7 +133,7 @@ struct AdjointWeights {
   }
 };
 
-// Bytes for each direction; defined beside the kernel.
+// Workspace of the weight gradient; defined beside its kernels. The other directions need none.
 int64_t conv2d_bwd_weight_bytes(const Conv& g);
 
 }  // namespace hast

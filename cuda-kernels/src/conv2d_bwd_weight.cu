@@ -4,17 +4,19 @@
 //
 // Shapes: dy [n,p,q,k], x [n,h,w,c], dweight [k,r,s,c]. There are many pixels and few weights, so the pixels are cut
 // into parts (how many depends on the sizes alone), each with its own partial sums in the workspace, and a second
-// launch adds these in the order of the parts. Deterministic.
+// launch adds these in an order fixed by their number. Deterministic.
 //
-// 3x3 kernels and 1x1 without padding: a block of six warps computes 16 or 32 output channels x
-// 16 input channels x all taps over one part. It goes through the part a tile of pixels at a time; a stage holds their
-// dy and the range of x that they read (conv2d_reach.cuh), and the copies of the next stage run while this one is
-// multiplied. A warp has one row of the kernel and every second (1x1: sixth) eight of the pixels; at the end the
-// groups' sums are added in order. Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in place, and the
-// products are mma.m16n8k8, the pixels being the terms; under HAST_MATH_FP32 they are multiply-adds over the same
-// tables, each thread having the same weights. Row g of a product of 16 output channels is channel 2g, row g + 8
-// channel 2g + 1, and column n of the two products of 16 input channels is channel 2n in the first, 2n + 1 in the
-// second: every read is 8 bytes, every write 16.
+// 3x3 kernels and 1x1 without padding: a block of six warps computes 16 or 32 output channels x 16 input channels x all
+// taps over one part. It goes through the part a tile of pixels at a time; a stage holds their dy and the range of x
+// that they read (conv2d_reach.cuh), and the copies of the next stage run while this one is multiplied. A warp has one
+// row of the kernel and every second (1x1: sixth) eight of the pixels; at the end the groups' sums are added in order.
+// Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in place, and the products are mma.m16n8k8, the
+// pixels being the terms; under HAST_MATH_FP32 they are multiply-adds over the same tables, each thread having the same
+// weights. Row g of a product of 16 output channels is channel 2g, row g + 8 channel 2g + 1, and column n of the two
+// products of 16 input channels is channel 2n in the first, 2n + 1 in the second: tensor cores get their factors by
+// reads of 8 bytes, and every write is 16. Memory traffic: 4 bytes for each value of x and dy, 8 for each weight of
+// each part; again from the L2 cache dy for each 16 input channels, and x for each 32 output channels and for the rows
+// that tiles share.
 //
 // Banks. Reads by half-warps of pixels t in 0..3 and pairs of channels 2g meet each bank once when neighbouring pixels
 // lie 8 or 24 banks apart: dy in rows of 16 or 32 channels + 8, x in rows of 24 floats with step 1, 20 with step 2.

@@ -386,7 +386,7 @@ bool launch_tile(TapsProblem& p, const Stream& stream, bool last_choice, int32_t
   return true;
 }
 
-// The largest tile that still makes enough blocks: it reads the fewest values per product.
+// The largest tile that still makes enough blocks (it reads the fewest values per product), or whose stages fit.
 template <bool kAdjoint, bool kTf32>
 bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
   using P128C64 = TapsTile<kAdjoint, kTf32, 4, 2, 8>;
@@ -395,7 +395,9 @@ bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
   using P64C32 = TapsTile<kAdjoint, kTf32, 4, 1, 4>;
   using P32C32 = TapsTile<kAdjoint, kTf32, 2, 1, 2>;
   using P128C16 = TapsTile<kAdjoint, kTf32, 4, 2, 2>;
-  if (p.out_channels <= 16) return launch_tile<P128C16>(p, stream, true, status);
+  if (p.out_channels <= 16) {
+    return launch_tile<P128C16>(p, stream, true, status) || launch_tile<P32C32>(p, stream, true, status);
+  }
   if (p.out_channels > 32) {
     if (launch_tile<P128C64>(p, stream, false, status)) return true;
     if (launch_tile<P64C64>(p, stream, false, status)) return true;
