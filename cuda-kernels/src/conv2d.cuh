@@ -22,13 +22,13 @@ struct Conv {
 
   bool valid() const { return p >= 1 && q >= 1; }
   // Kernels count pixels, terms and channels in 32 bits.
-  bool countable() const {
-    return n * h * w <= kMostLines && n * p * q <= kMostLines && r * s * larger(c, k) <= kMostLines &&
-           (h + 2 * pad) * (w + 2 * pad) <= kMostLines;
-  }
+  bool countable() const { return fits(n, h + 2 * pad, w + 2 * pad) && fits(n, p, q) && fits(r, s, larger(c, k)); }
   int64_t pixels_in() const { return n * h * w; }
   int64_t pixels_out() const { return n * p * q; }
   int64_t weights() const { return k * r * s * c; }
+
+ private:
+  static bool fits(int64_t a, int64_t b, int64_t c) { return b <= kMostLines / a && c <= kMostLines / (a * b); }
 };
 
 // n / divisor for 0 <= n < 2^31, by a multiplication (Granlund and Montgomery, 1994).
@@ -133,7 +133,7 @@ struct AdjointWeights {
   }
 };
 
-// Bytes for each direction; defined beside the kernel.
+// Workspace of the weight gradient; defined beside its kernels. The other directions need none.
 int64_t conv2d_bwd_weight_bytes(const Conv& g);
 
 }  // namespace hast

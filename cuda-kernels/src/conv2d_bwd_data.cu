@@ -4,8 +4,13 @@
 //                    of dy[n,i,j,o] weight[o,u,v,c]
 //
 // Shapes: dy [n,p,q,k], weight [k,r,s,c], dx [n,h,w,c]. A product of matrices with a row for every pixel of dx and a
-// column for every channel, terms that fall between the strides being zero. Float32 products and sums by product.cuh,
-// for any shape. Deterministic: a value is one sum in an order fixed by the sizes.
+// column for every channel. Strides 1 and 2 go by taps, with at most 25 of them (conv2d_taps.cuh: how the work is
+// divided, tensor cores under HAST_MATH_TF32, banks): stride 1 is the forward map with the taps mirrored, and stride 2
+// four of them, one for each parity of a pixel's row and column, so that nothing is multiplied by zero. Anything else
+// is a product in float32 by product.cuh, terms that fall between the strides being zero. Deterministic: a value is one
+// sum in an order fixed by the sizes. Memory traffic: 4 bytes for each value of dy, dx (8 when accumulating) and
+// weight, and again from the L2 cache the weights for each block, and dy for each 64 channels, for each parity and for
+// the rows that blocks share.
 #include "conv2d_taps.cuh"
 
 using namespace hast;
@@ -16,7 +21,8 @@ int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
-  if (has_reach(g)) {
+  int32_t status = HAST_OK;
+  if (stride * stride <= kMostPhases) {
     TapsProblem taps{};
     taps.out = dx;
     taps.source = dy;
@@ -34,7 +40,6 @@ int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight
     taps.out_channels = static_cast<int>(c);
     taps.filter = static_cast<int>(r * s);
     taps.accumulate = accumulate != 0;
-    int32_t status = HAST_OK;
     if (convolve_taps<true>(taps, stream_of(stream), status)) return status;
   }
   Product p{};

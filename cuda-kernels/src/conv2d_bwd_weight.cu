@@ -4,17 +4,19 @@
 //
 // Shapes: dy [n,p,q,k], x [n,h,w,c], dweight [k,r,s,c]. There are many pixels and few weights, so the pixels are cut
 // into parts (how many depends on the sizes alone), each with its own partial sums in the workspace, and a second
-// launch adds these in the order of the parts. Deterministic.
+// launch adds these in an order fixed by their number. Deterministic.
 //
-// 3x3 kernels that keep the size and 1x1, stride 1 or 2: a block of six warps computes 16 or 32 output channels x
-// 16 input channels x all taps over one part. It goes through the part a tile of pixels at a time; a stage holds their
-// dy and the range of x that they read (conv2d_reach.cuh), and the copies of the next stage run while this one is
-// multiplied. A warp has one row of the kernel and every second (1x1: sixth) eight of the pixels; at the end the
-// groups' sums are added in order. Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in place, and the
-// products are mma.m16n8k8, the pixels being the terms; under HAST_MATH_FP32 they are multiply-adds over the same
-// tables, each thread having the same weights. Row g of a product of 16 output channels is channel 2g, row g + 8
-// channel 2g + 1, and column n of the two products of 16 input channels is channel 2n in the first, 2n + 1 in the
-// second: every read is 8 bytes, every write 16.
+// 3x3 kernels and 1x1 without padding: a block of six warps computes 16 or 32 output channels x 16 input channels x all
+// taps over one part. It goes through the part a tile of pixels at a time; a stage holds their dy and the range of x
+// that they read (conv2d_reach.cuh), and the copies of the next stage run while this one is multiplied. A warp has one
+// row of the kernel and every second (1x1: sixth) eight of the pixels; at the end the groups' sums are added in order.
+// Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in place, and the products are mma.m16n8k8, the
+// pixels being the terms; under HAST_MATH_FP32 they are multiply-adds over the same tables, each thread having the same
+// weights. Row g of a product of 16 output channels is channel 2g, row g + 8 channel 2g + 1, and column n of the two
+// products of 16 input channels is channel 2n in the first, 2n + 1 in the second: tensor cores get their factors by
+// reads of 8 bytes, and every write is 16. Memory traffic: 4 bytes for each value of x and dy, 8 for each weight of
+// each part; again from the L2 cache dy for each 16 input channels, and x for each 32 output channels and for the rows
+// that tiles share.
 //
 // Banks. Reads by half-warps of pixels t in 0..3 and pairs of channels 2g meet each bank once when neighbouring pixels
 // lie 8 or 24 banks apart: dy in rows of 16 or 32 channels + 8, x in rows of 24 floats with step 1, 20 with step 2.
@@ -347,6 +349,8 @@ __global__ void __launch_bounds__(kGradientThreads, 3) gradient_kernel(const Gra
   }
 }
 
+bool goes_by_taps(const Conv& g) { return g.r == g.s && (g.r == 3 || (g.r == 1 && g.pad == 0)); }
+
 // Products of 16 output channels in a block.
 int m_tiles(const Conv& g) { return g.k <= 16 ? 1 : 2; }
 
@@ -358,13 +362,14 @@ bool launch_gradient(GradientProblem& p, const Parts& parts, const Stream& strea
   // Three blocks on a multiprocessor with 228 KiB, if such a tile exists.
   constexpr int64_t kWantedBytes = 75 * 1024;
   const auto bytes = [&](int tile) {
-    const int64_t stages = 2 * GradientStage<T>::floats(tile, static_cast<int>(p.reach.rows(tile)), p.pixel_floats);
+    const int64_t stages =
+        2 * GradientStage<T>::floats(tile, static_cast<int>(p.reach.table_rows(tile)), p.pixel_floats);
     return 4 * (kInputs + larger(stages, T::kSums * T::kSize * kWarp));
   };
   p.tile = kPixelGrain;
   while (p.tile > 32 && bytes(p.tile) > kWantedBytes) p.tile /= 2;
   if (bytes(p.tile) > stream.shared_bytes) return false;
-  p.table_rows = static_cast<int>(p.reach.rows(p.tile));
+  p.table_rows = static_cast<int>(p.reach.table_rows(p.tile));
   const dim3 grid(static_cast<unsigned>(parts.count), static_cast<unsigned>(ceil_div(p.outputs, T::kOutputs)),
                   static_cast<unsigned>(ceil_div(p.inputs, kInputs)));
   status = launch(gradient_kernel<T>, grid, kGradientThreads, static_cast<size_t>(bytes(p.tile)), stream, p);
@@ -379,12 +384,13 @@ bool launch_gradient(GradientProblem& p, const Conv& g, const Parts& parts, cons
 
 bool tap_gradient(float* dweight, const float* dy, const float* x, const Conv& g, const Parts& parts,
                   const Stream& stream, int32_t& status) {
-  if (!has_reach(g)) return false;
+  if (!goes_by_taps(g)) return false;
   GradientProblem p{};
   p.out = dweight;
   p.dy = dy;
   p.x = x;
   p.reach = forward_reach(g);
+  if (!p.reach.usable()) return false;
   p.inputs = static_cast<int>(g.c);
   p.outputs = static_cast<int>(g.k);
   p.part = static_cast<int>(parts.pixels);
@@ -424,7 +430,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Most parts that a call may use; which way it goes depends on the device as well.
-int64_t most_parts(const Conv& g) { return larger(product_parts(g).count, has_reach(g) ? tap_parts(g).count : 1); }
+int64_t most_parts(const Conv& g) { return larger(product_parts(g).count, goes_by_taps(g) ? tap_parts(g).count : 1); }
 
 }  // namespace
 

@@ -3,8 +3,11 @@
 //   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c]
 //
 // Shapes: x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k]. A product of matrices with a row for every pixel of y and a
-// column for every channel; the patches of x are never written down. Float32 products and sums by product.cuh, for any
-// shape. Deterministic: a value is one sum in an order fixed by the sizes.
+// column for every channel; the patches of x are never written down. Kernels of at most 25 taps go by taps
+// (conv2d_taps.cuh: how the work is divided, tensor cores under HAST_MATH_TF32, banks); the rest, and images so wide
+// that the rows between two taps exceed shared memory, in float32 by product.cuh. Deterministic: a value is one sum in
+// an order fixed by the sizes. Memory traffic: 4 bytes for each value of x, y and weight, and again from the L2 cache
+// the weights for each block, and x for each 64 output channels and for the rows that blocks share.
 #include "conv2d_taps.cuh"
 
 using namespace hast;
@@ -30,22 +33,20 @@ int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(y, x, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
-  if (has_reach(g)) {
-    TapsProblem taps{};
-    taps.out = y;
-    taps.source = x;
-    taps.weight = weight;
-    taps.bias = bias;
-    taps.reach[0] = forward_reach(g);
-    taps.phases = taps.spread = 1;
-    taps.out_h = static_cast<int>(g.p);
-    taps.out_w = static_cast<int>(g.q);
-    taps.source_channels = static_cast<int>(c);
-    taps.out_channels = static_cast<int>(k);
-    taps.filter = static_cast<int>(r * s);
-    int32_t status = HAST_OK;
-    if (convolve_taps<false>(taps, stream_of(stream), status)) return status;
-  }
+  TapsProblem taps{};
+  taps.out = y;
+  taps.source = x;
+  taps.weight = weight;
+  taps.bias = bias;
+  taps.reach[0] = forward_reach(g);
+  taps.phases = taps.spread = 1;
+  taps.out_h = static_cast<int>(g.p);
+  taps.out_w = static_cast<int>(g.q);
+  taps.source_channels = static_cast<int>(c);
+  taps.out_channels = static_cast<int>(k);
+  taps.filter = static_cast<int>(r * s);
+  int32_t status = HAST_OK;
+  if (convolve_taps<false>(taps, stream_of(stream), status)) return status;
   Product p{};
   p.out = y;
   p.bias = bias;

@@ -1,11 +1,11 @@
 // Which pixels of its source a convolution reads, and how a block keeps them in shared memory.
 //
-// Output pixel m = (n, i, j) meets source pixel (n, i step + row, j step + column) through each of up to nine taps, if
-// it exists. Numbered through, the pixels of a block of consecutive outputs read one contiguous range of the source
-// (the taps of 3x3 reach a row further on both sides), so the range passes to shared memory once, in 16-byte copies,
-// and every tap reads it there, whatever the image's width and wherever one image ends and the next begins. A pixel
-// that a tap does not have is read from a row of zeros instead. With a single tap the range would hold pixels that no
-// output reads; then the table has a row for each output.
+// Output pixel m = (n, i, j) meets source pixel (n, i step + row, j step + column) through each tap, if it exists.
+// Numbered through, the pixels of a block of consecutive outputs read one contiguous range of the source (the taps of
+// 3x3 reach a row further on both sides), so the range passes to shared memory once, in 16-byte copies, and every tap
+// reads it there, whatever the image's width and wherever one image ends and the next begins. A pixel that a tap does
+// not have is read from a row of zeros instead. With a single tap the range would hold pixels that no output reads;
+// then the table has a row for each output.
 #ifndef HAST_CONV2D_REACH_CUH
 #define HAST_CONV2D_REACH_CUH
 
@@ -14,7 +14,8 @@
 
 namespace hast {
 
-constexpr int kMostTaps = 9;
+// 5x5; and of 7x7 with stride 2, what one parity of the adjoint meets.
+constexpr int kMostTaps = 25;
 
 struct Tap {
   int row, column;
@@ -22,23 +23,30 @@ struct Tap {
 };
 
 struct Reach {
-  Divider image{1}, row{1};  // outputs of an image, of a row of it
-  int pixels = 0;            // outputs
+  Divider image{1}, row{1};               // outputs of an image, of a row of it
+  int rows = 0, columns = 0, pixels = 0;  // outputs
   int step = 1;
   int h = 0, w = 0, source_pixels = 0;  // of the source
+  bool too_many = false;                // taps
   int taps = 0;
   Tap tap[kMostTaps] = {};
   int nearest = 0, farthest = 0;  // smallest and largest offset of a tap, in source pixels
 
-  void size(int64_t images, int64_t rows, int64_t columns, int64_t source_h, int64_t source_w) {
-    image = Divider(larger(1, rows * columns));
-    row = Divider(larger(1, columns));
-    pixels = static_cast<int>(images * rows * columns);
+  void size(int64_t images, int64_t out_rows, int64_t out_columns, int64_t source_h, int64_t source_w) {
+    image = Divider(larger(1, out_rows * out_columns));
+    row = Divider(larger(1, out_columns));
+    rows = static_cast<int>(out_rows);
+    columns = static_cast<int>(out_columns);
+    pixels = static_cast<int>(images * out_rows * out_columns);
     h = static_cast<int>(source_h);
     w = static_cast<int>(source_w);
     source_pixels = static_cast<int>(images * source_h * source_w);
   }
   void add(int64_t tap_row, int64_t tap_column, int64_t filter) {
+    if (taps == kMostTaps) {
+      too_many = true;
+      return;
+    }
     tap[taps] = {static_cast<int>(tap_row), static_cast<int>(tap_column), static_cast<int>(filter)};
     const int at = offset(taps);
     nearest = taps == 0 || at < nearest ? at : nearest;
@@ -49,13 +57,20 @@ struct Reach {
   __host__ __device__ int offset(int t) const { return tap[t].row * w + tap[t].column; }
   __host__ __device__ bool single() const { return taps == 1; }
 
+  // Whether all taps are here and the source pixel of an output grows with its number, from row to row and from image
+  // to image. Much padding makes an output larger than its source, and it does not.
+  bool usable() const {
+    const int64_t last = (larger(rows, 1) - 1) * step * w + (larger(columns, 1) - 1) * step;
+    return !too_many && columns <= w + 1 && last <= int64_t{h} * w;
+  }
   // Most rows of the table for so many consecutive outputs.
-  int64_t rows(int64_t outputs) const {
+  int64_t table_rows(int64_t outputs) const {
     if (single()) return outputs;
-    const int64_t row_ends = ceil_div(outputs - 1, row.divisor);
-    const int64_t image_ends = ceil_div(outputs - 1, image.divisor);
-    return (outputs - 1) * step + row_ends * larger(0, int64_t{step} * (w - static_cast<int64_t>(row.divisor))) +
-           image_ends * larger(0, (h - int64_t{step} * (image.divisor / row.divisor)) * w) + farthest - nearest + 1;
+    const int64_t row_ends = ceil_div(outputs - 1, columns),
+                  image_ends = ceil_div(outputs - 1, int64_t{rows} * columns);
+    const int64_t span = (outputs - 1) * step + row_ends * larger(0, int64_t{step} * (w - columns)) +
+                         image_ends * larger(0, (h - int64_t{step} * rows) * w) + farthest - nearest + 1;
+    return smaller(span, source_pixels);
   }
 
   // Source pixel of output m through a tap without offset; grows with m.
@@ -98,11 +113,6 @@ inline Reach adjoint_reach(const Conv& g, int64_t row, int64_t column) {
     }
   }
   return reach;
-}
-
-// Shapes whose range is contiguous and grows with the output pixel: 3x3 that keeps the size and 1x1, stride 1 or 2.
-inline bool has_reach(const Conv& g) {
-  return g.r == g.s && (g.r == 1 || g.r == 3) && 2 * g.pad == g.r - 1 && g.stride <= 2;
 }
 
 // The range of the source that outputs [first, end) read: rows of the table.

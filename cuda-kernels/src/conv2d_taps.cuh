@@ -1,4 +1,4 @@
-// Convolution by taps: the forward map and, with the channels exchanged, the data gradient, of 3x3 and 1x1 kernels.
+// Convolution by taps: the forward map and, with the channels exchanged, the data gradient, of kernels with few taps.
 //
 // A block of 128 threads computes kPixels consecutive outputs x kChannels channels. It goes through the source's
 // channels eight at a time. A stage holds these of the range of source pixels that the outputs read
@@ -32,7 +32,7 @@ struct TapsProblem {
   float* out;
   const float* source;
   const float* weight;
-  const float* bias;  // or null
+  const float* bias;  // or null; not with accumulate
   // The adjoint of stride 2 treats pixels of the same row and column parity alike: output (n, i, j) of phase
   // 2 row + column is pixel (n, i spread + row, j spread + column).
   Reach reach[kMostPhases];
@@ -63,7 +63,7 @@ struct TapsTile {
   static_assert(kNTiles % 2 == 0 && kPixels <= kTapThreads);
   // Fewer sums leave registers for more blocks on a multiprocessor, and too little work in one tap to hide its reads.
   static constexpr int kProducts = kMTiles * kNTiles;
-  static constexpr int kBlocks = kProducts >= 16 ? 4 : kProducts >= 8 ? 5 : 6;
+  static constexpr int kBlocks = (kProducts >= 16 ? 4 : kProducts >= 8 ? 5 : 6) - (kTf32 ? 0 : 1);
   static constexpr int kTapsAtOnce = kTf32 && kProducts <= 4 ? 3 : 1;
 };
 
@@ -227,8 +227,9 @@ __device__ void multiply_tap_fp32(TapSums<T>& sums, const float* const (&rows)[2
   }
 }
 
-template <class T>
-__device__ void write_sums(const TapsProblem& p, const TapSums<T>& sums, const int* targets, int out) {
+// Calls visit(four sums, channel, their place in the result) for what this thread has of the result.
+template <class T, class Visit>
+__device__ void visit_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out, const Visit& visit) {
   const int t = static_cast<int>(threadIdx.x) % 4;
 #pragma unroll
   for (int i = 0; i < 2 * T::kMTiles; i++) {
@@ -238,39 +239,55 @@ __device__ void write_sums(const TapsProblem& p, const TapSums<T>& sums, const i
     for (int j = 0; j < T::kNTiles; j += 2) {
       const int channel = out + 8 * j + 4 * t;
       if (channel >= p.out_channels) continue;
-      float* to = p.out + int64_t{target} * p.out_channels + channel;
-      const int r = i % 2 * 2;
-      float4 value =
-          make_float4(sums[i / 2][j][r], sums[i / 2][j + 1][r], sums[i / 2][j][r + 1], sums[i / 2][j + 1][r + 1]);
-      if (p.wide_out) {
-        if (p.bias != nullptr) {
-          const float4 bias = *reinterpret_cast<const float4*>(p.bias + channel);
-          value = make_float4(value.x + bias.x, value.y + bias.y, value.z + bias.z, value.w + bias.w);
-        }
-        float4* wide = reinterpret_cast<float4*>(to);
-        if (p.accumulate) {
-          const float4 old = *wide;
-          value = make_float4(old.x + value.x, old.y + value.y, old.z + value.z, old.w + value.w);
-        }
-        *wide = value;
-      } else {
-        const float four[4] = {value.x, value.y, value.z, value.w};
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-          if (channel + e >= p.out_channels) continue;
-          const float sum = p.bias != nullptr ? four[e] + p.bias[channel + e] : four[e];
-          to[e] = p.accumulate ? to[e] + sum : sum;
-        }
-      }
+      float* const four[4] = {&sums[i / 2][j][i % 2 * 2], &sums[i / 2][j + 1][i % 2 * 2],
+                              &sums[i / 2][j][i % 2 * 2 + 1], &sums[i / 2][j + 1][i % 2 * 2 + 1]};
+      visit(four, channel, p.out + int64_t{target} * p.out_channels + channel);
     }
   }
+}
+
+// What the sums begin with: the bias or what they are added to. Read first, all of it is on its way with the first
+// stage; read last, every value would wait for the one before it to be written.
+template <class T>
+__device__ void begin_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
+  if (p.bias == nullptr && !p.accumulate) return;
+  visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, const float* place) {
+    const float* from = p.accumulate ? place : p.bias + channel;
+    if (p.wide_out) {
+      const float4 wide = *reinterpret_cast<const float4*>(from);
+      *four[0] = wide.x;
+      *four[1] = wide.y;
+      *four[2] = wide.z;
+      *four[3] = wide.w;
+    } else {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        if (channel + e < p.out_channels) *four[e] = from[e];
+      }
+    }
+  });
+}
+
+template <class T>
+__device__ void write_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
+  visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, float* place) {
+    if (p.wide_out) {
+      *reinterpret_cast<float4*>(place) = make_float4(*four[0], *four[1], *four[2], *four[3]);
+    } else {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        if (channel + e < p.out_channels) place[e] = *four[e];
+      }
+    }
+  });
 }
 
 template <class T>
 __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const TapsProblem p) {
   HAST_DYNAMIC_SHARED(float, dynamic);
   const TapsShared<T> shared(dynamic, p);
-  const int phase = static_cast<int>(blockIdx.z);
+  // The last phase has the most taps, so its blocks start first.
+  const int phase = p.phases - 1 - static_cast<int>(blockIdx.z);
   const Reach& reach = p.reach[phase];
   const int first = static_cast<int>(blockIdx.x) * T::kPixels;
   const int first_out = static_cast<int>(blockIdx.y) * T::kChannels;
@@ -285,6 +302,8 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
     if (m < reach.pixels) {
       base = reach.base(m);
       present = reach.present(m);
+      // The table's row of a pixel that the only tap does not have is never read, but it is copied.
+      if (reach.single()) base = present != 0 ? base + reach.offset(0) : 0;
       const Split in(m, reach.image), at(in.remainder, reach.row);
       target = (in.quotient * p.out_h + at.quotient * p.spread + phase / p.spread) * p.out_w + at.remainder * p.spread +
                phase % p.spread;
@@ -314,6 +333,8 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
   const int channels = reach.taps == 0 ? 0 : p.source_channels;
   float* stage = shared.stages;
   if (channels > 0) stage_items<T, CopyItem>(p, reach, range, shared, stage, 0, first_out);
+  const int* targets = shared.targets + warp_pixel;
+  begin_sums<T>(p, sums, targets, first_out + warp_out);
   for (int channel = 0; channel < channels; channel += kTerms) {
     copies_wait();
     if constexpr (T::kTf32) stage_items<T, RoundItem>(p, reach, range, shared, stage, channel, first_out);
@@ -340,19 +361,19 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
     }
     stage = next;
   }
-  write_sums<T>(p, sums, shared.targets + warp_pixel, first_out + warp_out);
+  write_sums<T>(p, sums, targets, first_out + warp_out);
 }
 
 // Launches one tile size if its blocks get the shared memory they need and, unless it is the last choice, occupy the
 // device.
 template <class T>
-bool launch_taps(TapsProblem& p, const Stream& stream, bool last_choice, int32_t& status) {
+bool launch_tile(TapsProblem& p, const Stream& stream, bool last_choice, int32_t& status) {
   int64_t pixels = 0, blocks = 0, table_rows = 0;
   for (int i = 0; i < p.phases; i++) {
     const Reach& reach = p.reach[i];
     pixels = larger(pixels, reach.pixels);
     blocks += ceil_div(reach.pixels, T::kPixels) * ceil_div(p.out_channels, T::kChannels);
-    if (reach.taps > 0) table_rows = larger(table_rows, reach.rows(T::kPixels));
+    if (reach.pixels > 0) table_rows = larger(table_rows, reach.table_rows(T::kPixels));
   }
   // Three blocks for every two multiprocessors keep most of them busy to the end.
   if (!last_choice && 2 * blocks < int64_t{3} * stream.processors) return false;
@@ -365,6 +386,7 @@ bool launch_taps(TapsProblem& p, const Stream& stream, bool last_choice, int32_t
   return true;
 }
 
+// The largest tile that still makes enough blocks (it reads the fewest values per product), or whose stages fit.
 template <bool kAdjoint, bool kTf32>
 bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
   using P128C64 = TapsTile<kAdjoint, kTf32, 4, 2, 8>;
@@ -373,20 +395,25 @@ bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
   using P64C32 = TapsTile<kAdjoint, kTf32, 4, 1, 4>;
   using P32C32 = TapsTile<kAdjoint, kTf32, 2, 1, 2>;
   using P128C16 = TapsTile<kAdjoint, kTf32, 4, 2, 2>;
-  if (p.out_channels <= 16) return launch_taps<P128C16>(p, stream, true, status);
+  if (p.out_channels <= 16) {
+    return launch_tile<P128C16>(p, stream, true, status) || launch_tile<P32C32>(p, stream, true, status);
+  }
   if (p.out_channels > 32) {
-    if (launch_taps<P128C64>(p, stream, false, status)) return true;
-    if (launch_taps<P64C64>(p, stream, false, status)) return true;
-  } else if (launch_taps<P128C32>(p, stream, false, status)) {
+    if (launch_tile<P128C64>(p, stream, false, status)) return true;
+    if (launch_tile<P64C64>(p, stream, false, status)) return true;
+  } else if (launch_tile<P128C32>(p, stream, false, status)) {
     return true;
   }
-  if (launch_taps<P64C32>(p, stream, false, status)) return true;
-  return launch_taps<P32C32>(p, stream, true, status);
+  if (launch_tile<P64C32>(p, stream, false, status)) return true;
+  return launch_tile<P32C32>(p, stream, true, status);
 }
 
 // Fills in what follows from the rest and launches. False: the shape does not fit, nothing is launched.
 template <bool kAdjoint>
 bool convolve_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
+  for (int i = 0; i < p.phases; i++) {
+    if (!p.reach[i].usable()) return false;
+  }
   const int inner = kAdjoint ? p.out_channels : p.source_channels;
   p.wide_source = p.source_channels % 4 == 0 && aligned16(p.source);
   p.wide_weight = inner % 4 == 0 && aligned16(p.weight);

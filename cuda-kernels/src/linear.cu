@@ -1,9 +1,10 @@
 // y = x weight^T + bias and its two gradients.
 //
-// [n, inputs] x [outputs, inputs]; float32 products and sums in every math mode (the layer is a classifier's last, a
-// few percent of a network). Each is one product of product.cuh, which says how the work is divided and in which order
-// sums are taken; dbias comes from the blocks of the weight gradient that hold dy in shared memory anyway.
-// Deterministic.
+// Shapes: x [n, inputs], weight [outputs, inputs], y [n, outputs]; float32 products and sums in every math mode (the
+// layer is a classifier's last, a few percent of a network). Each is one product of product.cuh, which says how the
+// work is divided and in which order sums are taken; dbias comes from the blocks of the weight gradient that hold dy in
+// shared memory anyway. Deterministic. Memory traffic: 4 bytes for each value of the three matrices, and again from the
+// L2 cache one factor for each tile of the other.
 #include <hast/layer.h>
 
 #include "product.cuh"
@@ -12,8 +13,9 @@ using namespace hast;
 
 namespace {
 
-constexpr Along kDepthwise = Along::kDepth;
-constexpr Along kLinewise = Along::kLines;
+// Matrices whose rows, or whose columns, are the lines of the product.
+using Rows = Matrix<Along::kDepth>;
+using Columns = Matrix<Along::kLines>;
 
 int32_t check(bool null, int64_t n, int64_t inputs, int64_t outputs) {
   if (null || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
@@ -40,15 +42,15 @@ int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const
   if (status != HAST_OK) return status;
   Product p = product_of(y, n, outputs, inputs);
   p.bias = bias;
-  return multiply(p, Matrix<kDepthwise>{x, inputs, 1}, Matrix<kDepthwise>{weight, inputs, 1}, stream_of(stream));
+  return multiply(p, Rows{x, inputs, 1}, Rows{weight, inputs, 1}, stream_of(stream));
 }
 
 int32_t hast_linear_bwd_data_f32(float* dx, const float* dy, const float* weight, int64_t n, int64_t inputs,
                                  int64_t outputs, void* stream) noexcept {
   const int32_t status = check(any_null(dx, dy, weight, static_cast<char*>(stream)), n, inputs, outputs);
   if (status != HAST_OK) return status;
-  return multiply(product_of(dx, n, inputs, outputs), Matrix<kDepthwise>{dy, outputs, 1},
-                  Matrix<kLinewise>{weight, 1, inputs}, stream_of(stream));
+  return multiply(product_of(dx, n, inputs, outputs), Rows{dy, outputs, 1}, Columns{weight, 1, inputs},
+                  stream_of(stream));
 }
 
 int32_t hast_linear_bwd_weight_f32(float* dweight, float* dbias, const float* dy, const float* x, int64_t n,
@@ -60,5 +62,5 @@ int32_t hast_linear_bwd_weight_f32(float* dweight, float* dbias, const float* dy
   p.row_step = 1;
   p.column_step = inputs;
   p.right_sums = dbias;
-  return multiply(p, Matrix<kLinewise>{x, 1, inputs}, Matrix<kLinewise>{dy, 1, outputs}, stream_of(stream));
+  return multiply(p, Columns{x, 1, inputs}, Columns{dy, 1, outputs}, stream_of(stream));
 }

@@ -2,7 +2,7 @@
 //
 //   out[m row_step + n column_step] (+)= bias[n] + sum_d left(m, d) right(n, d)
 //
-// A block computes kRows x kColumns outputs with 256 threads, each 4 rows of 4 (or 2) neighbouring columns in
+// A block computes kRows x kColumns outputs with 256 threads, each 4 rows of 4 (or 2) columns in
 // registers. Slices of kDepth terms pass through shared memory, depth-major, in two buffers: the next slice is on its
 // way in registers while this one is multiplied. Terms are added in the order of d, and by fused multiply-add, so a
 // result depends on nothing but the sizes. blockIdx.z takes one part of the depth and has its own output.
@@ -13,8 +13,8 @@
 
 namespace hast {
 
-// Of a thread: how a view's lines (rows of the left factor, columns of the right one) and depth lie in memory decides
-// which of the two neighbouring threads step through.
+// A view's lines are the rows of the left factor, the columns of the right one. Neighbouring threads read along what
+// lies side by side in memory: the terms of a line, or lines at one depth.
 enum class Along { kDepth, kLines };
 
 // A dense matrix as a factor.
@@ -173,7 +173,7 @@ int32_t multiply(const Product& p, const Left& left, const Right& right, const S
 }
 
 // Most lines or terms a product may have: indices are 32-bit, and a tile may reach beyond the end.
-constexpr int64_t kMostLines = (int64_t{1} << 31) - 1024;
+constexpr int64_t kMostLines = int64_t{1} << 30;
 
 }  // namespace hast
 
