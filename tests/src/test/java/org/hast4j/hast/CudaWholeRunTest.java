@@ -1,0 +1,10 @@
+package org.hast4j.hast;
+
+import org.hast4j.device.Platform;
+
+/** Runs on a GPU. */
+class CudaWholeRunTest extends WholeRun {
+  CudaWholeRunTest() {
+    super(Platform.CUDA);
+  }
+}

@@ -1,0 +1,180 @@
+package org.hast4j.hast;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.hast4j.data.Normalization;
+import org.hast4j.device.Device;
+import org.hast4j.device.Platform;
+import org.hast4j.io.Sha256;
+import org.hast4j.kernel.Precision;
+import org.hast4j.nn.CifarResNet;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Topology;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A whole run, synthesis to the quantised file, on a device that captures: the same bits captured
+ * as kernel by kernel, and the CPU's numbers within what another order of sums explains.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+abstract class WholeRun {
+  // Relative. Rounding decides a few signs of the promotion and a few quantisation steps, each a
+  // small part of a loss.
+  private static final double TOLERANCE = 5e-3;
+  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+
+  private final Platform platform;
+
+  @TempDir private Path scratch;
+
+  WholeRun(Platform platform) {
+    this.platform = platform;
+  }
+
+  @BeforeAll
+  void needsThePlatform() {
+    platform.assumeUsable();
+  }
+
+  /**
+   * Random weights whose BatchNorms shift what they normalise: without a shift, sums of quantised
+   * products often cancel, and rounding decides which side of a ReLU they fall on.
+   */
+  private static Map<String, float[]> weights() {
+    Random random = new Random(1);
+    Map<String, float[]> weights = Initialisation.network(TOPOLOGY, 1);
+    weights.forEach(
+        (name, values) -> {
+          if (name.endsWith("running_mean") || name.endsWith("bias")) {
+            for (int i = 0; i < values.length; i++) {
+              values[i] += (float) (.2 * random.nextGaussian());
+            }
+          }
+        });
+    return weights;
+  }
+
+  /** What a run left behind. */
+  private record Outcome(Path folder, List<Map<String, Object>> metrics) {
+    String sha256() {
+      return Sha256.of(folder.resolve("quantised.safetensors"));
+    }
+
+    List<Map<String, Object>> of(Stage... stages) {
+      List<String> names = Arrays.stream(stages).map(Stage::name).toList();
+      return metrics.stream().filter(line -> names.contains(line.get("stage"))).toList();
+    }
+  }
+
+  private Outcome run(Device device, String name, String calibrateOn, Images images) {
+    Recipe recipe =
+        Recipe.read(
+            "paper",
+            Map.of(
+                "synthesis.images", "4",
+                "synthesis.batch", "4",
+                "synthesis.iterations", "3",
+                "calibration.source", calibrateOn,
+                "calibration.iterations", "2",
+                "calibration.batch", "1",
+                "calibration.latent", "3",
+                "fine-tuning.steps", "3",
+                "fine-tuning.batch", "3"));
+    Network network = new Network(TOPOLOGY, Normalization.CIFAR10, weights());
+    Job job = new Job(network, "none", 4, 4, recipe, images, 1);
+    List<Map<String, Object>> metrics = new ArrayList<>();
+    Listener listener =
+        new Listener() {
+          @Override
+          public void progress(Stage stage, long done, long total) {}
+
+          @Override
+          public void metrics(Map<String, Object> line) {
+            metrics.add(line);
+          }
+        };
+    Path folder = scratch.resolve(name);
+    new Hast(device, listener, Duration.ofDays(1)).quantise(job, folder, false, Optional.empty());
+    return new Outcome(folder, metrics);
+  }
+
+  private static Device.Options options(boolean captured) {
+    return new Device.Options(2, false, Precision.FP32, captured);
+  }
+
+  @Test
+  void onSyntheticSamples() {
+    compare("SYNTHETIC");
+  }
+
+  @Test
+  void onTheGenerator() {
+    compare("GENERATOR");
+  }
+
+  private void compare(String calibrateOn) {
+    try (Device captured = platform.open(options(true));
+        Device eager = platform.open(options(false));
+        Device cpu = Platform.CPU.open(options(false))) {
+      Images made = new Images.Synthesised();
+      Outcome whole = run(captured, "captured-" + calibrateOn, calibrateOn, made);
+      Outcome single = run(eager, "eager-" + calibrateOn, calibrateOn, made);
+      assertThat(whole.sha256()).isEqualTo(single.sha256());
+      compare(whole.metrics(), single.metrics(), 0);
+      Outcome own = run(cpu, "cpu-" + calibrateOn, calibrateOn, made);
+      compare(whole.of(Stage.SYNTHESIS), own.of(Stage.SYNTHESIS), TOLERANCE);
+      // Adam's first steps go by the sign of a gradient: where that is nearly 0 the images differ,
+      // so what follows is compared on the same ones.
+      Images stored = new Images.Stored(whole.folder().resolve("synthetic.safetensors"));
+      Outcome same = run(cpu, "same-" + calibrateOn, calibrateOn, stored);
+      Stage[] rest = {Stage.CALIBRATION, Stage.FINE_TUNING};
+      compare(whole.of(rest), same.of(rest), TOLERANCE);
+      assertThat(captured.ledger().bytes() + eager.ledger().bytes()).isZero();
+    }
+  }
+
+  private static void compare(
+      List<Map<String, Object>> actual, List<Map<String, Object>> expected, double tolerance) {
+    assertThat(actual).hasSameSizeAs(expected);
+    for (int line = 0; line < expected.size(); line++) {
+      Map<String, Object> values = actual.get(line);
+      assertThat(values.keySet()).isEqualTo(expected.get(line).keySet());
+      expected
+          .get(line)
+          .forEach(
+              (key, value) -> {
+                switch (value) {
+                  case float[] numbers -> {
+                    for (int i = 0; i < numbers.length; i++) {
+                      near(key, ((float[]) values.get(key))[i], numbers[i], tolerance);
+                    }
+                  }
+                  case Number number ->
+                      near(
+                          key,
+                          ((Number) values.get(key)).doubleValue(),
+                          number.doubleValue(),
+                          tolerance);
+                  default -> assertThat(values.get(key)).as(key).isEqualTo(value);
+                }
+              });
+    }
+  }
+
+  private static void near(String what, double actual, double expected, double tolerance) {
+    assertThat(Math.abs(actual - expected) <= tolerance * Math.max(Math.abs(expected), 1e-3))
+        .as("%s is %s, expected %s", what, actual, expected)
+        .isTrue();
+  }
+}
