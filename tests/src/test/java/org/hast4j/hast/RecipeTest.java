@@ -2,9 +2,11 @@ package org.hast4j.hast;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
 import java.util.Map;
+import org.hast4j.golden.Golden;
 import org.junit.jupiter.api.Test;
 
 class RecipeTest {
@@ -28,6 +30,21 @@ class RecipeTest {
     assertThat(paper.synthesis().images()).isEqualTo(5120);
     assertThat(paper.fineTuning().steps()).isEqualTo(29_400);
     assertThat(paper.fineTuning().decayEpochs()).isEqualTo(List.of(20, 40, 60));
+  }
+
+  /** The original counts its epochs from the start of calibration, which is its first four. */
+  @Test
+  void releasedLearningRateFallsWhenTheOriginals() {
+    double[] original = Golden.open("optim").tensor("lr.cifar").values();
+    Recipe released = Recipe.read("released", Map.of());
+    Recipe.FineTuning recipe = released.fineTuning();
+    int before = released.calibration().iterations() / recipe.epochSteps();
+    assertThat(before + recipe.steps() / recipe.epochSteps()).isEqualTo(original.length);
+    for (int epoch = before; epoch < original.length; epoch++) {
+      assertThat(recipe.learningRate(epoch - before) / original[epoch])
+          .as("learning rate of epoch %d over the original's", epoch)
+          .isCloseTo(1, within(1e-6));
+    }
   }
 
   @Test
