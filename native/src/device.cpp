@@ -172,6 +172,12 @@ int32_t hast_stream_math(void* stream, int32_t math) noexcept {
   return stream == nullptr || (math != HAST_MATH_FP32 && math != HAST_MATH_TF32) ? HAST_EARGUMENT : HAST_OK;
 }
 
+int32_t hast_stream_native(void** native, void* stream) noexcept {
+  if (native == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  *native = nullptr;
+  return HAST_OK;
+}
+
 int32_t hast_stream_synchronize(void* stream) noexcept { return stream == nullptr ? HAST_EARGUMENT : HAST_OK; }
 
 int32_t hast_memory_allocate(void** address, int64_t bytes, int32_t ordinal) noexcept {

@@ -28,6 +28,10 @@ HAST_API int32_t hast_stream_destroy(void* stream) HAST_NOEXCEPT;
 #define HAST_MATH_TF32 1 /* factors rounded to 10 bits of mantissa where tensor cores are faster */
 HAST_API int32_t hast_stream_math(void* stream, int32_t math) HAST_NOEXCEPT;
 
+/* The stream as the device's own runtime knows it, for libraries beside this one: the cudaStream_t of a GPU; NULL where
+ * there is none, on the CPU. */
+HAST_API int32_t hast_stream_native(void** native, void* stream) HAST_NOEXCEPT;
+
 /* Waits for everything launched before; returns the first error of those launches. */
 HAST_API int32_t hast_stream_synchronize(void* stream) HAST_NOEXCEPT;
 

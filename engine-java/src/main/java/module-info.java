@@ -7,6 +7,10 @@ module org.hast4j.engine {
   requires me.tongfei.progressbar;
   requires typesafe.config;
 
+  // cuDNN's binding: who leaves its jars out has hast4j's own convolutions.
+  requires static org.bytedeco.cuda;
+  requires static org.bytedeco.javacpp;
+
   exports org.hast4j.data;
   exports org.hast4j.device;
   exports org.hast4j.exec;
@@ -18,6 +22,7 @@ module org.hast4j.engine {
   exports org.hast4j.plan;
   exports org.hast4j.quant;
   exports org.hast4j.tensor;
+  exports org.hast4j.vendor;
 
   // picocli fills the commands by reflection.
   opens org.hast4j.cli to

@@ -4,6 +4,7 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.hast.FineTuning;
@@ -122,7 +123,10 @@ public class HastIteration {
 
   @Setup(Level.Trial)
   public void open() {
-    device = Device.open(Backend.CPU, new Device.Options(threads, true, Precision.FP32, false));
+    device =
+        Device.open(
+            Backend.CPU,
+            new Device.Options(threads, true, Precision.FP32, false, ConvolutionChoice.OWN));
     try (Loops tiny = new Loops(device, 4, 2)) {
       for (int i = 0; i < SETTLING_ITERATIONS; i++) {
         tiny.synthesis.iterate(0, 0);

@@ -1,6 +1,7 @@
 package org.hast4j.bench;
 
 import org.hast4j.device.Buffer;
+import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Kernels;
@@ -26,7 +27,10 @@ final class OwnConvolution implements Convolution {
       Operands operands) {
     this.shape = shape;
     this.direction = direction;
-    device = Device.open(Backend.CPU, new Device.Options(threads, pinned, Precision.FP32, false));
+    device =
+        Device.open(
+            Backend.CPU,
+            new Device.Options(threads, pinned, Precision.FP32, false, ConvolutionChoice.OWN));
     x = filled("x", operands.x());
     weight = filled("weight", operands.weight());
     y = filled("y", operands.dy());

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.hast4j.device.Buffer;
+import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
@@ -55,7 +56,10 @@ public abstract class Roofline {
 
   @Setup(Level.Trial)
   public void open() {
-    device = Device.open(Backend.CPU, new Device.Options(threads, true, Precision.FP32, false));
+    device =
+        Device.open(
+            Backend.CPU,
+            new Device.Options(threads, true, Precision.FP32, false, ConvolutionChoice.OWN));
     prepare();
     source = device.allocate("copy source", bytes() / 2);
     target = device.allocate("copy target", bytes() / 2);

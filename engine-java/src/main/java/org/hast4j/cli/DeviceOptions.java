@@ -1,6 +1,8 @@
 package org.hast4j.cli;
 
+import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.exec.Convolutions;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import picocli.CommandLine.Model.CommandSpec;
@@ -35,12 +37,30 @@ final class DeviceOptions {
               + " CPU always computes in fp32.")
   private Precision precision;
 
+  @Option(
+      names = "--conv",
+      paramLabel = "WHOSE",
+      defaultValue = "auto",
+      description =
+          "Convolutions on a GPU: own kernels, cudnn, or auto: whichever is faster for each shape,"
+              + " measured once and remembered; own kernels where `hast devices` shows no cuDNN.")
+  private ConvolutionChoice convolutions;
+
   Device open() {
     if (threads < 1) {
       throw new ParameterException(
           spec.commandLine(), "--threads must be at least 1, got " + threads);
     }
     // Nothing else runs in this process, so every thread may keep a processor to itself.
-    return Device.open(backend, new Device.Options(threads, true, precision, true));
+    Device device =
+        Device.open(backend, new Device.Options(threads, true, precision, true, convolutions));
+    try {
+      // Says at once, before any file is read, where cuDNN was asked for in vain.
+      Convolutions.of(device);
+      return device;
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
   }
 }

@@ -8,6 +8,8 @@ import java.util.Map;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
+import org.hast4j.vendor.CudnnAvailability;
+import org.hast4j.vendor.CudnnLibrary;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -33,6 +35,9 @@ final class DevicesCommand implements Runnable {
           entry.put("available", true);
           entry.put("devices", available.devices());
           available.devices().forEach(device -> reporter.line("%-5s %s".formatted(name, device)));
+          if (backend == Backend.CUDA) {
+            showCudnn(entry);
+          }
         }
         case Availability.Unavailable unavailable -> {
           entry.put("available", false);
@@ -45,5 +50,20 @@ final class DevicesCommand implements Runnable {
       json.add(entry);
     }
     reporter.result(json);
+  }
+
+  private void showCudnn(Map<String, Object> entry) {
+    switch (CudnnLibrary.probe()) {
+      case CudnnAvailability.Available available -> {
+        entry.put("cudnn", available.version());
+        reporter.line(
+            "      convolutions: own kernels or cuDNN %s, whichever is faster"
+                .formatted(available.version()));
+      }
+      case CudnnAvailability.Unavailable unavailable -> {
+        entry.put("cudnnReason", unavailable.reason());
+        reporter.line("      convolutions: own kernels; no cuDNN: " + unavailable.reason());
+      }
+    }
   }
 }

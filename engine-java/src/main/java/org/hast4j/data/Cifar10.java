@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Sha256;
+import org.hast4j.io.UserCache;
 
 /**
  * CIFAR-10: 50 000 training and 10 000 test images of 3 x 32 x 32 bytes in 10 classes.
@@ -90,13 +91,7 @@ public final class Cifar10 {
 
   /** The data set in the user's cache: {@code $XDG_CACHE_HOME} or {@code ~/.cache}. */
   public static Cifar10 inUserCache() {
-    String configured = System.getenv("XDG_CACHE_HOME");
-    // The XDG specification wants relative paths ignored.
-    Path base =
-        configured != null && Path.of(configured).isAbsolute()
-            ? Path.of(configured)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    return new Cifar10(base.resolve("hast4j").resolve("cifar10"));
+    return new Cifar10(UserCache.folder().resolve("cifar10"));
   }
 
   public Path cache() {

@@ -1,7 +1,9 @@
 package org.hast4j.device;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.function.Supplier;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelLibrary;
@@ -23,6 +25,7 @@ public final class Device implements AutoCloseable {
   private final Options options;
   private final long stream;
   private final List<Long> sideStreams = new ArrayList<>();
+  private final LinkedHashMap<Class<?>, Attachment> attachments = new LinkedHashMap<>();
   private final MemoryLedger ledger = new MemoryLedger();
   private final Thread owner = Thread.currentThread();
   private boolean closed;
@@ -42,12 +45,24 @@ public final class Device implements AutoCloseable {
    * @param precision of the factors of convolutions and matrix products on a GPU
    * @param captured whether a program is one captured graph on a backend that can; otherwise its
    *     kernels are launched one by one
+   * @param convolutions what computes convolutions on a GPU
    */
-  public record Options(int threads, boolean pinned, Precision precision, boolean captured) {
-    /** Not pinned, tensor cores where there are some, captured. */
+  public record Options(
+      int threads,
+      boolean pinned,
+      Precision precision,
+      boolean captured,
+      ConvolutionChoice convolutions) {
+    /** Not pinned, tensor cores where there are some, captured, the fastest convolutions. */
     public static Options threads(int threads) {
-      return new Options(threads, false, Precision.TF32, true);
+      return new Options(threads, false, Precision.TF32, true, ConvolutionChoice.AUTO);
     }
+  }
+
+  /** Something that lives as long as a device. */
+  public interface Attachment {
+    /** Gives back what it holds; called once, before the device's streams end. */
+    void close();
   }
 
   /** Opens the first device of a backend with {@link Options#threads}. */
@@ -187,6 +202,21 @@ public final class Device implements AutoCloseable {
     return kernels().eventCreate(ORDINAL);
   }
 
+  /**
+   * What an upper layer keeps with the device, one of each type.
+   *
+   * @param create makes it when it is first asked for
+   */
+  public <T extends Attachment> T attached(Class<T> type, Supplier<T> create) {
+    checkOwner();
+    Attachment attachment = attachments.get(type);
+    if (attachment == null) {
+      attachment = create.get();
+      attachments.put(type, attachment);
+    }
+    return type.cast(attachment);
+  }
+
   /** Gives a captured graph back; the device may be closed already, which ends all of them. */
   public void destroyGraph(long graph) {
     checkThread();
@@ -208,6 +238,11 @@ public final class Device implements AutoCloseable {
     return kernels().deviceDescribe(ORDINAL);
   }
 
+  /** Tells the device's kernel library from every other build of it. */
+  public String kernelChecksum() {
+    return library.checksum();
+  }
+
   /**
    * Closes the device for good.
    *
@@ -222,6 +257,7 @@ public final class Device implements AutoCloseable {
     }
     closed = true;
     try {
+      attachments.sequencedValues().reversed().forEach(Attachment::close);
       sideStreams.reversed().forEach(kernels()::streamDestroy);
       kernels().streamDestroy(stream);
     } finally {

@@ -21,16 +21,23 @@ import org.hast4j.plan.Schedule;
 final class Capture {
   private final Device device;
   private final Kernels kernels;
-  private final Map<Lane, Long> streams = new EnumMap<>(Lane.class);
+  private final Map<Lane, Long> streams;
   private final List<Long> events = new ArrayList<>();
 
   private Capture(Device device) {
     this.device = device;
     kernels = device.kernels();
+    streams = streams(device);
+  }
+
+  /** The stream of each lane. */
+  static Map<Lane, Long> streams(Device device) {
+    Map<Lane, Long> streams = new EnumMap<>(Lane.class);
     for (Lane lane : Lane.values()) {
       streams.put(
           lane, lane == Lane.MAIN ? device.stream() : device.sideStream(lane.ordinal() - 1));
     }
+    return streams;
   }
 
   /**
@@ -42,25 +49,28 @@ final class Capture {
   static Kernels.Captured of(Device device, Plan plan, List<List<KernelCall>> calls) {
     Capture capture = new Capture(device);
     try {
-      return capture.capture(plan, calls);
+      return of(device, () -> capture.launch(plan, calls));
     } finally {
       capture.events.forEach(capture.kernels::eventDestroy);
     }
   }
 
-  private Kernels.Captured capture(Plan plan, List<List<KernelCall>> calls) {
+  /** Captures what is launched on the device's stream. */
+  static Kernels.Captured of(Device device, Runnable launches) {
+    Kernels kernels = device.kernels();
     kernels.captureBegin(device.stream());
     try {
-      launch(plan, calls);
+      launches.run();
     } catch (RuntimeException e) {
-      abandon(e);
+      abandon(device, e);
       throw e;
     }
     return kernels.captureEnd(device.stream());
   }
 
   /** Ends a capture that failed, so that the stream can be used again. */
-  private void abandon(RuntimeException failure) {
+  private static void abandon(Device device, RuntimeException failure) {
+    Kernels kernels = device.kernels();
     try {
       kernels.graphDestroy(kernels.captureEnd(device.stream()).address());
     } catch (KernelException e) {

@@ -2,9 +2,11 @@ package org.hast4j.exec;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.function.ToLongFunction;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
+import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
 import org.hast4j.tensor.Shape;
@@ -14,11 +16,13 @@ final class Lowering {
   private final Plan.Step step;
   private final Node node;
   private final ToLongFunction<Location> addressOf;
+  private final Convolutions convolutions;
 
-  Lowering(Plan.Step step, ToLongFunction<Location> addressOf) {
+  Lowering(Plan.Step step, ToLongFunction<Location> addressOf, Convolutions convolutions) {
     this.step = step;
     this.node = step.node();
     this.addressOf = addressOf;
+    this.convolutions = convolutions;
   }
 
   List<KernelCall> calls() {
@@ -65,9 +69,11 @@ final class Lowering {
   private KernelCall kernel() {
     return switch (node.op()) {
       case Op.Variable _, Op.Reshape _ -> null;
-      case Op.Conv2d op -> convolution(op);
-      case Op.Conv2dDataGrad op -> dataGradient(op);
-      case Op.Conv2dWeightGrad op -> weightGradient(op);
+      case Op.Conv2d op ->
+          convolution(convolutions.forward(op, node), inIf(node.inputs().size() == 3, 2), false);
+      case Op.Conv2dDataGrad op ->
+          convolution(convolutions.dataGradient(op, node), 0, op.accumulates());
+      case Op.Conv2dWeightGrad op -> convolution(convolutions.weightGradient(op, node), 0, false);
       case Op.ChannelSum _ -> channelSum();
       case Op.BnStats _ -> bnStats();
       case Op.BnAct op -> bnAct(op);
@@ -454,81 +460,12 @@ final class Lowering {
     return step.workspace() == null ? 0 : step.workspace().bytes();
   }
 
-  private KernelCall convolution(Op.Conv2d op) {
-    long y = out(0);
-    long x = in(0);
-    long weight = in(1);
-    long bias = inIf(node.inputs().size() == 3, 2);
-    long workspace = workspace();
-    long bytes = workspaceBytes();
-    Shape input = shape(0);
-    Shape kernel = shape(1);
-    long n = input.size(0);
-    long h = input.size(1);
-    long w = input.size(2);
-    long c = input.size(3);
-    long o = kernel.size(0);
-    long r = kernel.size(1);
-    long q = kernel.size(2);
-    return (k, s) ->
-        k.conv2dFwd(
-            y, x, weight, bias, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), s);
-  }
-
-  private KernelCall dataGradient(Op.Conv2dDataGrad op) {
-    long dx = out(0);
-    long dy = in(0);
-    long weight = in(1);
-    long workspace = workspace();
-    long bytes = workspaceBytes();
-    Shape input = op.x().shape();
-    Shape kernel = shape(1);
-    long n = input.size(0);
-    long h = input.size(1);
-    long w = input.size(2);
-    long c = input.size(3);
-    long o = kernel.size(0);
-    long r = kernel.size(1);
-    long q = kernel.size(2);
-    int accumulate = op.accumulates() ? 1 : 0;
-    return (k, s) ->
-        k.conv2dBwdData(
-            dx,
-            dy,
-            weight,
-            workspace,
-            bytes,
-            n,
-            h,
-            w,
-            c,
-            o,
-            r,
-            q,
-            op.stride(),
-            op.pad(),
-            accumulate,
-            s);
-  }
-
-  private KernelCall weightGradient(Op.Conv2dWeightGrad op) {
-    long dweight = out(0);
-    long dy = in(0);
-    long x = in(1);
-    long workspace = workspace();
-    long bytes = workspaceBytes();
-    Shape input = shape(1);
-    Shape kernel = op.weight().shape();
-    long n = input.size(0);
-    long h = input.size(1);
-    long w = input.size(2);
-    long c = input.size(3);
-    long o = kernel.size(0);
-    long r = kernel.size(1);
-    long q = kernel.size(2);
-    return (k, s) ->
-        k.conv2dBwdWeight(
-            dweight, dy, x, workspace, bytes, n, h, w, c, o, r, q, op.stride(), op.pad(), s);
+  private KernelCall convolution(ConvolutionMethod method, long bias, boolean accumulate) {
+    LongConsumer launch =
+        method.bind(
+            new ConvolutionMethod.Operands(
+                out(0), in(0), in(1), bias, accumulate, workspace(), workspaceBytes()));
+    return (_, s) -> launch.accept(s);
   }
 
   private KernelCall channelSum() {

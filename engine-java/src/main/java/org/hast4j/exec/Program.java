@@ -51,11 +51,18 @@ public final class Program implements AutoCloseable {
    */
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
-    Plan plan = Plan.of(graph, node -> Workspaces.bytes(node, device.kernels()), device.captures());
+    Convolutions convolutions = Convolutions.of(device);
+    Plan plan =
+        Plan.of(
+            graph,
+            node -> Workspaces.bytes(node, device.kernels(), convolutions),
+            device.captures());
+    convolutions.keepTimes();
     Buffer slab = plan.slabBytes() == 0 ? null : memory.allocate(name, plan.slabBytes());
     List<List<KernelCall>> calls = new ArrayList<>();
     for (Plan.Step step : plan.steps()) {
-      calls.add(new Lowering(step, location -> address(location, memory, slab)).calls());
+      calls.add(
+          new Lowering(step, location -> address(location, memory, slab), convolutions).calls());
     }
     Program program = new Program(memory, plan, slab, calls);
     if (device.captures()) {

@@ -7,22 +7,13 @@ import org.hast4j.tensor.Shape;
 
 /** Scratch bytes of each operation's kernel. */
 final class Workspaces {
-  private static final int CONV_FWD = 0;
-  private static final int CONV_BWD_DATA = 1;
-  private static final int CONV_BWD_WEIGHT = 2;
-
   private Workspaces() {}
 
-  static long bytes(Node node, Kernels kernels) {
+  static long bytes(Node node, Kernels kernels, Convolutions convolutions) {
     return switch (node.op()) {
-      case Op.Conv2d op ->
-          convolution(kernels, shape(node, 0), shape(node, 1), op.stride(), op.pad(), CONV_FWD);
-      case Op.Conv2dDataGrad op ->
-          convolution(
-              kernels, op.x().shape(), shape(node, 1), op.stride(), op.pad(), CONV_BWD_DATA);
-      case Op.Conv2dWeightGrad op ->
-          convolution(
-              kernels, shape(node, 1), op.weight().shape(), op.stride(), op.pad(), CONV_BWD_WEIGHT);
+      case Op.Conv2d op -> convolutions.forward(op, node).workspaceBytes();
+      case Op.Conv2dDataGrad op -> convolutions.dataGradient(op, node).workspaceBytes();
+      case Op.Conv2dWeightGrad op -> convolutions.weightGradient(op, node).workspaceBytes();
       case Op.BnStats _ ->
           kernels.bnStatsWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
       case Op.ChannelSum _ ->
@@ -88,12 +79,5 @@ final class Workspaces {
 
   private static long rows(Shape shape) {
     return shape.elements() / channels(shape);
-  }
-
-  private static long convolution(
-      Kernels kernels, Shape x, Shape w, int stride, int pad, int direction) {
-    return kernels.conv2dWorkspaceBytes(
-        x.size(0), x.size(1), x.size(2), x.size(3), w.size(0), w.size(1), w.size(2), stride, pad,
-        direction);
   }
 }

@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.net.MalformedURLException;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
@@ -14,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
+import java.util.zip.CRC32C;
 
 /**
  * A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards.
@@ -28,11 +30,13 @@ public final class KernelLibrary implements AutoCloseable {
   private final Arena arena;
   private final Kernels kernels;
   private final Backend backend;
+  private final URL source;
 
-  private KernelLibrary(Arena arena, Kernels kernels, Backend backend) {
+  private KernelLibrary(Arena arena, Kernels kernels, Backend backend, URL source) {
     this.arena = arena;
     this.kernels = kernels;
     this.backend = backend;
+    this.source = source;
   }
 
   /**
@@ -48,7 +52,7 @@ public final class KernelLibrary implements AutoCloseable {
     try {
       Path extracted = resource.getProtocol().equals("file") ? null : extract(resource, backend);
       try {
-        return load(backend, extracted != null ? extracted : Path.of(resource.toURI()));
+        return load(backend, extracted != null ? extracted : Path.of(resource.toURI()), resource);
       } finally {
         if (extracted != null) {
           // The mapping outlives the name: only a process killed while it loads leaves the copy
@@ -73,9 +77,17 @@ public final class KernelLibrary implements AutoCloseable {
    * @throws IllegalStateException if it does not load here or has another ABI
    */
   public static KernelLibrary load(Backend backend, Path file) {
+    try {
+      return load(backend, file, file.toUri().toURL());
+    } catch (MalformedURLException e) {
+      throw new IllegalStateException("cannot locate " + file, e);
+    }
+  }
+
+  private static KernelLibrary load(Backend backend, Path file, URL source) {
     Arena arena = Arena.ofShared();
     try {
-      return new KernelLibrary(arena, bind(file, arena), backend);
+      return new KernelLibrary(arena, bind(file, arena), backend, source);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
@@ -124,6 +136,17 @@ public final class KernelLibrary implements AutoCloseable {
     return backend;
   }
 
+  /** Eight hexadecimal digits that change with the content of the library. */
+  public String checksum() {
+    CRC32C checksum = new CRC32C();
+    try (InputStream in = source.openStream()) {
+      checksum.update(in.readAllBytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + source, e);
+    }
+    return "%08x".formatted(checksum.getValue());
+  }
+
   @Override
   public void close() {
     arena.close();
@@ -170,7 +193,8 @@ public final class KernelLibrary implements AutoCloseable {
     return file;
   }
 
-  private static boolean driverLoads() {
+  /** Whether there is an NVIDIA driver, which everything that uses a GPU needs. */
+  public static boolean driverLoads() {
     try (Arena arena = Arena.ofConfined()) {
       SymbolLookup.libraryLookup(DRIVER, arena);
       return true;

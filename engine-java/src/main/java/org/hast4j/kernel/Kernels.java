@@ -51,6 +51,7 @@ public final class Kernels {
   private static final MethodHandle EVENT_CREATE = call("pi");
   private static final MethodHandle EVENT_QUERY = call("pp");
   private static final MethodHandle EVENT_ELAPSED = call("ppp");
+  private static final MethodHandle STREAM_NATIVE = call("pp");
   private static final MethodHandle CAPTURE_END = call("ppp");
   private static final MethodHandle STREAM_DESTROY = call("p");
   private static final MethodHandle STREAM_MATH = call("pi");
@@ -130,6 +131,7 @@ public final class Kernels {
   private final MemorySegment eventCreate;
   private final MemorySegment eventQuery;
   private final MemorySegment eventElapsed;
+  private final MemorySegment streamNative;
   private final MemorySegment captureEnd;
   private final MemorySegment streamDestroy;
   private final MemorySegment streamMath;
@@ -222,6 +224,7 @@ public final class Kernels {
     eventCreate = symbols.find("hast_event_create");
     eventQuery = symbols.find("hast_event_query");
     eventElapsed = symbols.find("hast_event_elapsed");
+    streamNative = symbols.find("hast_stream_native");
     captureEnd = symbols.find("hast_capture_end");
     streamDestroy = symbols.find("hast_stream_destroy");
     streamMath = symbols.find("hast_stream_math");
@@ -462,6 +465,19 @@ public final class Kernels {
           "hast_event_elapsed",
           (int) EVENT_ELAPSED.invokeExact(eventElapsed, milliseconds.address(), start, stop));
       return milliseconds.get(JAVA_FLOAT, 0);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** The stream as the device's own runtime knows it: a cudaStream_t; 0 where there is none. */
+  public long streamNative(long stream) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle = arena.allocate(JAVA_LONG);
+      check(
+          "hast_stream_native",
+          (int) STREAM_NATIVE.invokeExact(streamNative, handle.address(), stream));
+      return handle.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw unexpected(e);
     }

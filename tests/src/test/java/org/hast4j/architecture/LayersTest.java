@@ -36,7 +36,8 @@ class LayersTest {
           Map.entry("device", List.of("tensor", "kernel")),
           Map.entry("graph", List.of("tensor")),
           Map.entry("plan", List.of("tensor", "graph")),
-          Map.entry("exec", List.of("tensor", "kernel", "device", "graph", "plan")),
+          Map.entry("vendor", List.of("tensor", "kernel", "device")),
+          Map.entry("exec", List.of("tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
           Map.entry("io", List.of("tensor")),
           Map.entry("data", List.of("tensor", "io")),
           Map.entry(
@@ -54,8 +55,8 @@ class LayersTest {
           Map.entry(
               "cli",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "nn",
-                  "quant", "hast")));
+                  "tensor", "kernel", "device", "vendor", "graph", "plan", "exec", "io", "data",
+                  "nn", "quant", "hast")));
 
   private static JavaClasses engine;
 
@@ -96,6 +97,18 @@ class LayersTest {
   @Test
   void packagesHaveNoCycles() {
     slices().matching("org.hast4j.(*)..").should().beFreeOfCycles().check(engine);
+  }
+
+  /** cuDNN is optional, and so is its binding. */
+  @Test
+  void onlyOnePackageKnowsTheBindingOfCudnn() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage(ROOT + "vendor..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("org.bytedeco..")
+        .check(engine);
   }
 
   @Test

@@ -58,6 +58,15 @@ class CommandLineProcessTest {
     assertThat(json.get(0).get("available").asBoolean()).isTrue();
     assertThat(json.get(1).get("device").asText()).isEqualTo("cuda");
     assertThat(json.get(1).has("devices") || json.get(1).has("reasons")).isTrue();
+    assertThat(json.get(1).has("cudnn") || json.get(1).has("cudnnReason"))
+        .as("whether cuDNN is there, told of a GPU")
+        .isEqualTo(json.get(1).has("devices"));
+  }
+
+  @Test
+  void cudnnOnTheCpuIsRefusedBeforeAnyWork() {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    Refusals.check(quantize(network, "--conv=cudnn"), "cuDNN needs an NVIDIA GPU", "--device cuda");
   }
 
   @ParameterizedTest

@@ -33,8 +33,8 @@ abstract class Captured {
 
   @Test
   void givesTheSameBits() {
-    try (Device eager = platform.open(options(false));
-        Device captured = platform.open(options(true))) {
+    try (Device eager = platform.open(platform.options(1, Precision.FP32, false));
+        Device captured = platform.open(platform.options(1, Precision.FP32, true))) {
       assertThat(captured.captures()).isTrue();
       RandomGeneratorFactory.of("L64X128MixRandom")
           .create(1)
@@ -46,10 +46,6 @@ abstract class Captured {
                       .isEqualTo(results(eager, seed)));
       assertThat(captured.ledger().bytes()).isZero();
     }
-  }
-
-  private static Device.Options options(boolean captured) {
-    return new Device.Options(1, false, Precision.FP32, captured);
   }
 
   /** The bits that a few runs leave behind: steps make each run different. */

@@ -53,6 +53,7 @@ abstract class BadInput {
           "hast_event_elapsed",
           "hast_stream_wait",
           "hast_stream_math",
+          "hast_stream_native",
           "hast_capture_begin",
           "hast_capture_end",
           "hast_graph_launch",

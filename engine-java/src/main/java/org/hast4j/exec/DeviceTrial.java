@@ -1,0 +1,125 @@
+package org.hast4j.exec;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.function.LongConsumer;
+import org.hast4j.device.Buffer;
+import org.hast4j.device.Device;
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionMethod;
+import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.Kernels;
+
+/**
+ * Times methods on a device as a program runs them: as launches of a captured graph where the
+ * device captures, which leaves the host's part out and shows that a method can be captured. The
+ * time is the median of a few rounds.
+ */
+final class DeviceTrial implements ConvolutionTrial {
+  private static final String PURPOSE = "choosing convolutions";
+  private static final int ROUNDS = 7;
+  private static final int LAUNCHES = 10;
+
+  private final Device device;
+  private final Kernels kernels;
+  private final List<Buffer> buffers = new ArrayList<>();
+  private final long result;
+  private final long first;
+  private final long second;
+  private final long workspace;
+
+  DeviceTrial(
+      Device device,
+      ConvolutionShape shape,
+      ConvolutionDirection direction,
+      List<ConvolutionMethod> methods) {
+    this.device = device;
+    kernels = device.kernels();
+    try {
+      long input = allocate(shape.inputElements() * Float.BYTES);
+      long weight = allocate(shape.weightElements() * Float.BYTES);
+      long output = allocate(shape.outputElements() * Float.BYTES);
+      workspace =
+          allocate(methods.stream().mapToLong(ConvolutionMethod::workspaceBytes).max().orElse(0));
+      result =
+          switch (direction) {
+            case FORWARD -> output;
+            case DATA_GRADIENT -> input;
+            case WEIGHT_GRADIENT -> weight;
+          };
+      first = direction == ConvolutionDirection.FORWARD ? input : output;
+      second = direction == ConvolutionDirection.WEIGHT_GRADIENT ? input : weight;
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private long allocate(long bytes) {
+    if (bytes == 0) {
+      return 0;
+    }
+    Buffer buffer = device.allocate(PURPOSE, bytes);
+    buffers.add(buffer);
+    buffer.clear();
+    return buffer.address(0, bytes);
+  }
+
+  @Override
+  public double milliseconds(ConvolutionMethod method) {
+    LongConsumer launch =
+        method.bind(
+            new ConvolutionMethod.Operands(
+                result, first, second, 0, false, workspace, method.workspaceBytes()));
+    // Whatever loads or allocates only when a stream first uses it must not do so in a capture.
+    Collection<Long> streams =
+        device.captures() ? Capture.streams(device).values() : List.of(device.stream());
+    for (long stream : streams) {
+      launch.accept(stream);
+      kernels.streamSynchronize(stream);
+    }
+    Runnable launches =
+        () -> {
+          for (int i = 0; i < LAUNCHES; i++) {
+            launch.accept(device.stream());
+          }
+        };
+    if (!device.captures()) {
+      return median(launches) / LAUNCHES;
+    }
+    Kernels.Captured captured = Capture.of(device, launches);
+    try {
+      return median(() -> kernels.graphLaunch(captured.address(), device.stream())) / LAUNCHES;
+    } finally {
+      device.destroyGraph(captured.address());
+    }
+  }
+
+  private double median(Runnable round) {
+    long start = device.createEvent();
+    long stop = device.createEvent();
+    try {
+      double[] times = new double[ROUNDS];
+      for (int i = 0; i < ROUNDS; i++) {
+        kernels.eventRecord(start, device.stream());
+        round.run();
+        kernels.eventRecord(stop, device.stream());
+        device.synchronize();
+        times[i] = kernels.eventElapsed(start, stop);
+      }
+      Arrays.sort(times);
+      return times[ROUNDS / 2];
+    } finally {
+      kernels.eventDestroy(start);
+      kernels.eventDestroy(stop);
+    }
+  }
+
+  @Override
+  public void close() {
+    buffers.reversed().forEach(Buffer::close);
+    buffers.clear();
+  }
+}

@@ -1,0 +1,10 @@
+package org.hast4j.exec;
+
+import org.hast4j.device.Platform;
+
+/** Captures on a GPU with cuDNN's convolutions in them. */
+class CudnnCapturedTest extends Captured {
+  CudnnCapturedTest() {
+    super(Platform.CUDNN);
+  }
+}

@@ -1,0 +1,102 @@
+package org.hast4j.exec;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import java.util.function.LongConsumer;
+import org.hast4j.device.ConvolutionChoice;
+import org.hast4j.device.Device;
+import org.hast4j.device.Platform;
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionMethod;
+import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.Precision;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Trials of real kernels, and devices that have no cuDNN. */
+class DeviceTrialTest {
+  private static final ConvolutionShape SHAPE = new ConvolutionShape(2, 6, 6, 4, 8, 3, 3, 2, 1);
+
+  @ParameterizedTest
+  @EnumSource
+  void timesEveryDirection(Platform platform) {
+    platform.assumeUsable();
+    try (Device device = platform.open(2)) {
+      for (ConvolutionDirection direction : ConvolutionDirection.values()) {
+        ConvolutionMethod own = new OwnConvolution(device.kernels(), SHAPE, direction);
+        try (DeviceTrial trial = new DeviceTrial(device, SHAPE, direction, List.of(own))) {
+          assertThat(trial.milliseconds(own)).as("%s", direction).isPositive().isFinite();
+        }
+        assertThat(device.ledger().bytes()).isZero();
+      }
+    }
+  }
+
+  /** Fails where a capture would be under way. */
+  private record Failing(ConvolutionMethod method, int launches) implements ConvolutionMethod {
+    @Override
+    public String name() {
+      return "failing";
+    }
+
+    @Override
+    public long workspaceBytes() {
+      return method.workspaceBytes();
+    }
+
+    @Override
+    public LongConsumer bind(Operands operands) {
+      LongConsumer launch = method.bind(operands);
+      int[] left = {launches};
+      return stream -> {
+        if (left[0]-- == 0) {
+          throw new IllegalStateException("out of launches");
+        }
+        launch.accept(stream);
+      };
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aMethodThatFailsLeavesTheDeviceUsable(Platform platform) {
+    platform.assumeUsable();
+    try (Device device = platform.open(2)) {
+      ConvolutionMethod own =
+          new OwnConvolution(device.kernels(), SHAPE, ConvolutionDirection.FORWARD);
+      try (DeviceTrial trial =
+          new DeviceTrial(device, SHAPE, ConvolutionDirection.FORWARD, List.of(own))) {
+        for (int launches = 0; launches < 3; launches++) {
+          ConvolutionMethod failing = new Failing(own, launches);
+          assertThatThrownBy(() -> trial.milliseconds(failing)).hasMessage("out of launches");
+        }
+        assertThat(trial.milliseconds(own)).isPositive().isFinite();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"CPU", "EMULATED"})
+  void cudnnWithoutAGpuIsAnError(Platform platform) {
+    platform.assumeUsable();
+    try (Device device = platform.open(options(ConvolutionChoice.CUDNN))) {
+      assertThatThrownBy(() -> Convolutions.of(device))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("cuDNN needs an NVIDIA GPU");
+    }
+  }
+
+  @Test
+  void theCpuChoosesItsOwnKernels() {
+    try (Device device = Platform.CPU.open(options(ConvolutionChoice.AUTO))) {
+      assertThat(Convolutions.of(device)).isSameAs(Convolutions.of(device));
+    }
+  }
+
+  private static Device.Options options(ConvolutionChoice choice) {
+    return new Device.Options(1, false, Precision.FP32, true, choice);
+  }
+}

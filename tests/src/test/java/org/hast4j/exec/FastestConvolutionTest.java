@@ -1,0 +1,217 @@
+package org.hast4j.exec;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.LongConsumer;
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionMethod;
+import org.hast4j.kernel.ConvolutionShape;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The choice by measured times, on methods whose times are known. */
+class FastestConvolutionTest {
+  private static final ConvolutionShape SHAPE = new ConvolutionShape(2, 8, 8, 4, 4, 3, 3, 1, 1);
+  private static final String HERE = "this device, these libraries";
+
+  @TempDir private Path scratch;
+  private Path file;
+
+  private final Map<String, Double> speed = new HashMap<>();
+  private final List<String> measured = new ArrayList<>();
+  private final List<String> messages = new ArrayList<>();
+  private int open;
+
+  @BeforeEach
+  void speeds() {
+    file = scratch.resolve("cache/convolutions.json");
+    speed.putAll(Map.of("own", 3.0, "a", 2.0, "b", 5.0));
+  }
+
+  private record Named(String name) implements ConvolutionMethod {
+    @Override
+    public long workspaceBytes() {
+      return 0;
+    }
+
+    @Override
+    public LongConsumer bind(Operands operands) {
+      throw new AssertionError("only a trial runs a method");
+    }
+  }
+
+  /** Knows the time of each method; one without a time fails. */
+  private final class KnownTrial implements ConvolutionTrial {
+    KnownTrial() {
+      open++;
+    }
+
+    @Override
+    public double milliseconds(ConvolutionMethod method) {
+      measured.add(method.name());
+      if (!speed.containsKey(method.name())) {
+        throw new IllegalStateException(method.name() + " fails");
+      }
+      return speed.get(method.name());
+    }
+
+    @Override
+    public void close() {
+      open--;
+    }
+  }
+
+  /** What a run of the program chooses, and keeps for the next. */
+  private String run(String environment, ConvolutionDirection direction, String... methods) {
+    measured.clear();
+    ConvolutionTimes times = new ConvolutionTimes(file, environment, messages::add);
+    String name = choose(times, direction, methods);
+    times.save();
+    assertThat(open).as("trials left open").isZero();
+    return name;
+  }
+
+  private String choose(ConvolutionTimes times, ConvolutionDirection direction, String... methods) {
+    List<ConvolutionMethod> offered =
+        List.of(methods).stream().map(name -> (ConvolutionMethod) new Named(name)).toList();
+    return new FastestConvolution(times, (_, _, _) -> new KnownTrial())
+        .choose(SHAPE, direction, offered)
+        .name();
+  }
+
+  private String run(String... methods) {
+    return run(HERE, ConvolutionDirection.FORWARD, methods);
+  }
+
+  @Test
+  void measuresOnceAndTakesTheFastest() {
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).containsExactly("own", "a", "b");
+    // What was chosen runs before a program captures it, also where its time is known.
+    speed.putAll(Map.of("own", 1.0, "a", 9.0));
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).containsExactly("a");
+    assertThat(messages).isEmpty();
+  }
+
+  @Test
+  void theFirstOfEqualsWins() {
+    speed.putAll(Map.of("own", 2.0, "a", 2.0, "b", 2.0));
+    assertThat(run("own", "a", "b")).isEqualTo("own");
+  }
+
+  @Test
+  void timesBelongToAnEnvironmentAndADirection() {
+    run("own", "a", "b");
+    speed.put("own", 1.0);
+    assertThat(run("another driver", ConvolutionDirection.FORWARD, "own", "a")).isEqualTo("own");
+    assertThat(measured).containsExactly("own", "a");
+    assertThat(run(HERE, ConvolutionDirection.DATA_GRADIENT, "own", "a")).isEqualTo("own");
+    assertThat(measured).containsExactly("own", "a");
+    assertThat(run("own", "a", "b")).as("what was known before").isEqualTo("a");
+  }
+
+  @Test
+  void timesOfMoreMethodsServeFewer() {
+    run("own", "a", "b");
+    assertThat(run("own", "b")).isEqualTo("own");
+    assertThat(measured).containsExactly("own");
+  }
+
+  @Test
+  void aNewMethodIsMeasuredBesideTheOthers() {
+    run("own", "b");
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).containsExactly("own", "a", "b");
+  }
+
+  @Test
+  void devicesOpenAtTheSameTimeAgree() {
+    ConvolutionTimes first = new ConvolutionTimes(file, HERE, messages::add);
+    ConvolutionTimes second = new ConvolutionTimes(file, HERE, messages::add);
+    choose(second, ConvolutionDirection.DATA_GRADIENT, "own", "a");
+    choose(first, ConvolutionDirection.FORWARD, "own", "a");
+    first.save();
+    speed.put("own", 1.0);
+    assertThat(choose(second, ConvolutionDirection.FORWARD, "own", "a")).isEqualTo("a");
+    second.save();
+    measured.clear();
+    assertThat(choose(first, ConvolutionDirection.DATA_GRADIENT, "own", "a")).isEqualTo("a");
+    assertThat(measured).containsExactly("a");
+  }
+
+  @Test
+  void aMethodThatFailsIsNotTakenAndNotTriedAgain() {
+    speed.remove("a");
+    assertThat(run("own", "a", "b")).isEqualTo("own");
+    assertThat(run("own", "a", "b")).isEqualTo("own");
+    assertThat(measured).containsExactly("own");
+  }
+
+  @Test
+  void aChoiceThatFailsLaterIsMadeAnew() {
+    run("own", "a", "b");
+    speed.remove("a");
+    assertThat(run("own", "a", "b")).isEqualTo("own");
+    assertThat(measured).containsExactly("a", "own", "a", "b");
+  }
+
+  @Test
+  void itIsAnErrorThatEveryMethodFails() {
+    speed.clear();
+    assertThatThrownBy(() -> run("a", "b"))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("FORWARD 2x8x8x4 4x3x3 stride 1 pad 1")
+        .hasMessageContaining("[a, b]");
+    assertThat(open).isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "[]",
+        "{\"this device, these libraries\": {\"FORWARD",
+        "{\"this device, these libraries\": 3}",
+        "{\"this device, these libraries\": {\"c\": [1]}}",
+        "{\"this device, these libraries\": {\"c\": {\"own\": \"fast\"}}}",
+        "{\"elsewhere\": {\"c\": {\"own\": -1}}}"
+      })
+  void aCorruptFileIsReportedOnceAndReplaced(String content) throws IOException {
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, content);
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).containsExactly("own", "a", "b");
+    assertThat(messages).hasSize(1);
+    assertThat(messages.getFirst()).contains(file.toString(), "measured again");
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).containsExactly("a");
+    assertThat(messages).hasSize(1);
+  }
+
+  @Test
+  void aFolderThatCannotBeMadeCostsOnlyTheTimes() throws IOException {
+    Files.writeString(scratch.resolve("cache"), "a file where the folder should be");
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(messages).isNotEmpty().allMatch(message -> message.contains("measured again"));
+  }
+
+  @Test
+  void forgetsTheOldestEnvironments() throws IOException {
+    for (int i = 0; i < 40; i++) {
+      run("build " + i, ConvolutionDirection.FORWARD, "own");
+    }
+    assertThat(Files.readString(file)).contains("build 39", "build 24").doesNotContain("build 23");
+  }
+}

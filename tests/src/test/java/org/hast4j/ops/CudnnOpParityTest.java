@@ -1,0 +1,10 @@
+package org.hast4j.ops;
+
+import org.hast4j.device.Platform;
+
+/** cuDNN's convolutions on a GPU, against the oracle. */
+class CudnnOpParityTest extends OpParity {
+  CudnnOpParityTest() {
+    super(Platform.CUDNN);
+  }
+}
