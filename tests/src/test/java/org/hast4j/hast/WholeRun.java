@@ -109,10 +109,6 @@ abstract class WholeRun {
     return new Outcome(folder, metrics);
   }
 
-  private static Device.Options options(boolean captured) {
-    return new Device.Options(2, false, Precision.FP32, captured);
-  }
-
   @Test
   void onSyntheticSamples() {
     compare("SYNTHETIC");
@@ -123,10 +119,14 @@ abstract class WholeRun {
     compare("GENERATOR");
   }
 
+  private static Device open(Platform platform, boolean captured) {
+    return platform.open(platform.options(2, Precision.FP32, captured));
+  }
+
   private void compare(String calibrateOn) {
-    try (Device captured = platform.open(options(true));
-        Device eager = platform.open(options(false));
-        Device cpu = Platform.CPU.open(options(false))) {
+    try (Device captured = open(platform, true);
+        Device eager = open(platform, false);
+        Device cpu = open(Platform.CPU, false)) {
       Images made = new Images.Synthesised();
       Outcome whole = run(captured, "captured-" + calibrateOn, calibrateOn, made);
       Outcome single = run(eager, "eager-" + calibrateOn, calibrateOn, made);

@@ -24,7 +24,7 @@ class CudaOpParityTest extends GpuOpParity {
     Platform.EMULATED.assumeUsable();
     List<byte[]> results = new OpRun(tensorCores(), test, false).run();
     try (Device emulated =
-        Platform.EMULATED.open(new Device.Options(1, false, Precision.TF32, true))) {
+        Platform.EMULATED.open(Platform.EMULATED.options(1, Precision.TF32, true))) {
       Tensor twin =
           OpRun.tensor(
               new OpRun(emulated, test, false).run().getFirst(), test.results().getFirst());

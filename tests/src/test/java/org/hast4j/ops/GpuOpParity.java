@@ -27,7 +27,7 @@ abstract class GpuOpParity extends OpParity {
 
   @BeforeAll
   void open() {
-    tensorCores = platform.open(new Device.Options(1, false, Precision.TF32, true));
+    tensorCores = platform.open(platform.options(1, Precision.TF32, true));
   }
 
   @AfterAll
