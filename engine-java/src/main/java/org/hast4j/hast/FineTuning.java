@@ -236,6 +236,11 @@ public final class FineTuning implements AutoCloseable {
     return List.of(student.trainedStorage(), student.statisticsStorage(), momentum, key);
   }
 
+  /** Kernels and copies that an iteration launches. */
+  public long launches() {
+    return program.launches();
+  }
+
   /** One run's seconds per operation. */
   public Map<String, Double> profile() {
     return program.profile();

@@ -234,6 +234,11 @@ public final class Synthesis implements AutoCloseable {
     return List.of(pixels, labels, firstMoment, secondMoment, plateau, iteration, key);
   }
 
+  /** Kernels and copies that an iteration launches. */
+  public long launches() {
+    return plain.launches();
+  }
+
   /** One run's seconds per operation. */
   public Map<String, Double> profile() {
     return plain.profile();
