@@ -9,10 +9,10 @@ public enum ConvolutionDirection {
   /** (dy, x) to dweight. */
   WEIGHT;
 
-  int resultElements(ConvolutionShape shape) {
+  int resultElements(ConvolutionShape shape, int batch) {
     return switch (this) {
-      case FORWARD -> shape.outputElements();
-      case DATA -> shape.inputElements();
+      case FORWARD -> shape.outputElements(batch);
+      case DATA -> shape.inputElements(batch);
       case WEIGHT -> shape.weightElements();
     };
   }

@@ -53,9 +53,9 @@ public class ConvolutionPeers {
     Random random = new Random(1);
     Convolution.Operands operands =
         new Convolution.Operands(
-            values(random, shape.inputElements()),
+            values(random, shape.inputElements(ConvolutionShape.BATCH)),
             values(random, shape.weightElements()),
-            values(random, shape.outputElements()));
+            values(random, shape.outputElements(ConvolutionShape.BATCH)));
     convolution =
         switch (library) {
           case OWN -> new OwnConvolution(shape, direction, threads, true, operands);

@@ -1,8 +1,8 @@
 package org.hast4j.bench;
 
 /**
- * The convolutions of ResNet-20 with shortcut B on 32 by 32 images, batch 64. A name reads kernel,
- * stride, channels in and out, height and width of the input.
+ * The convolutions of ResNet-20 with shortcut B on 32 by 32 images. A name reads kernel, stride,
+ * channels in and out, height and width of the input.
  */
 public enum ConvolutionShape {
   K3S1_3_16_32(3, 1, 3, 16, 32, 1),
@@ -14,8 +14,8 @@ public enum ConvolutionShape {
   K1S2_32_64_16(1, 2, 32, 64, 16, 1),
   K3S1_64_64_8(3, 1, 64, 64, 8, 5);
 
-  /** Images of a batch. */
-  static final int BATCH = 64;
+  /** Images of a batch of fine-tuning. */
+  public static final int BATCH = 64;
 
   final int kernel;
   final int stride;
@@ -24,7 +24,9 @@ public enum ConvolutionShape {
   final int outputs;
   final int size;
   final int outputSize;
-  final int uses;
+
+  /** How often the network has it. */
+  public final int uses;
 
   ConvolutionShape(int kernel, int stride, int inputs, int outputs, int size, int uses) {
     this.kernel = kernel;
@@ -38,13 +40,13 @@ public enum ConvolutionShape {
   }
 
   /** Elements of x. */
-  int inputElements() {
-    return BATCH * size * size * inputs;
+  int inputElements(int batch) {
+    return batch * size * size * inputs;
   }
 
   /** Elements of y. */
-  int outputElements() {
-    return BATCH * outputSize * outputSize * outputs;
+  int outputElements(int batch) {
+    return batch * outputSize * outputSize * outputs;
   }
 
   int weightElements() {
@@ -52,7 +54,7 @@ public enum ConvolutionShape {
   }
 
   /** Multiplications and additions of the textbook algorithm, the same for every direction. */
-  long flops() {
-    return 2L * outputElements() * kernel * kernel * inputs;
+  public long flops(int batch) {
+    return 2L * outputElements(batch) * kernel * kernel * inputs;
   }
 }

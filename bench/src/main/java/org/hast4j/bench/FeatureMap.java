@@ -12,21 +12,9 @@ public enum FeatureMap {
   N64_16_32(64, 16, 32),
   N64_8_64(64, 8, 64);
 
-  final long n;
-  final long hw;
-  final long c;
+  final Activations size;
 
   FeatureMap(long n, long side, long c) {
-    this.n = n;
-    hw = side * side;
-    this.c = c;
-  }
-
-  long rows() {
-    return n * hw;
-  }
-
-  long elements() {
-    return rows() * c;
+    size = new Activations(n, side * side, c);
   }
 }

@@ -2,21 +2,15 @@ package org.hast4j.bench;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
-import org.hast4j.exec.Memory;
 import org.hast4j.hast.FineTuning;
-import org.hast4j.hast.Pool;
-import org.hast4j.hast.Quantisation;
-import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import org.hast4j.nn.CifarResNet;
-import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Topology;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -49,7 +43,6 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 10)
 public class HastIteration {
   private static final int DEPTH = 20;
-  private static final int BITS = 4;
   private static final int SYNTHESIS_BATCH = 256;
   private static final int TUNING_BATCH = 64;
   // Method handles allocate until the JDK has specialised the last of them, some 200 calls on: tiny
@@ -73,53 +66,10 @@ public class HastIteration {
   public int threads;
 
   private Device device;
-  private Loops loops;
+  private HastLoops loops;
+  private Synthesis synthesis;
+  private FineTuning fineTuning;
   private long step;
-
-  /** Both loops, ready for an iteration. */
-  private static final class Loops implements AutoCloseable {
-    final Memory memory;
-    final Synthesis synthesis;
-    final FineTuning fineTuning;
-
-    Loops(Device device, int synthesisBatch, int tuningBatch) {
-      int images = 2 * synthesisBatch;
-      Recipe recipe =
-          Recipe.read(
-              "released",
-              Map.of(
-                  "synthesis.images", Integer.toString(images),
-                  "synthesis.batch", Integer.toString(synthesisBatch),
-                  "fine-tuning.batch", Integer.toString(tuningBatch)));
-      memory = new Memory(device);
-      Network network = RandomNetwork.of(CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B));
-      Parameters teacher = new Parameters(network.topology(), "teacher");
-      Parameters student = new Parameters(network.topology(), "student");
-      teacher.upload(memory, network);
-      student.upload(memory, network);
-      Pool pool = Pool.of(network.topology(), images);
-      Quantisation quantisation = Quantisation.of(network.topology(), BITS, BITS);
-      float[] ranges = new float[2 * network.topology().quantisers()];
-      for (int i = 1; i < ranges.length; i += 2) {
-        ranges[i] = 4;
-      }
-      memory.buffer(quantisation.ranges()).upload(0, ranges);
-      synthesis = new Synthesis(memory, teacher, recipe.synthesis(), 1);
-      for (int batch = 0; batch < images / synthesisBatch; batch++) {
-        synthesis.begin(batch);
-        synthesis.finish(batch, pool);
-      }
-      fineTuning =
-          new FineTuning(memory, teacher, student, quantisation, pool, recipe.fineTuning(), 1);
-    }
-
-    @Override
-    public void close() {
-      fineTuning.close();
-      synthesis.close();
-      memory.close();
-    }
-  }
 
   @Setup(Level.Trial)
   public void open() {
@@ -127,19 +77,24 @@ public class HastIteration {
         Device.open(
             Backend.CPU,
             new Device.Options(threads, true, Precision.FP32, false, ConvolutionChoice.OWN));
-    try (Loops tiny = new Loops(device, 4, 2)) {
+    Topology network = CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B);
+    try (HastLoops tiny = new HastLoops(device, network);
+        Synthesis tinySynthesis = tiny.synthesis(4);
+        FineTuning tinyTuning = tiny.fineTuning(2)) {
       for (int i = 0; i < SETTLING_ITERATIONS; i++) {
-        tiny.synthesis.iterate(0, 0);
-        tiny.fineTuning.iterate(i);
+        tinySynthesis.iterate(0, 0);
+        tinyTuning.iterate(i);
       }
     }
-    loops = new Loops(device, SYNTHESIS_BATCH, TUNING_BATCH);
+    loops = new HastLoops(device, network);
+    synthesis = loops.synthesis(SYNTHESIS_BATCH);
+    fineTuning = loops.fineTuning(TUNING_BATCH);
   }
 
   @Benchmark
   public void synthesis256(Counters counters) {
     long before = THREADS.getCurrentThreadAllocatedBytes();
-    loops.synthesis.iterate(0, 0);
+    synthesis.iterate(0, 0);
     counters.heapBytes += THREADS.getCurrentThreadAllocatedBytes() - before;
     counters.iterations++;
   }
@@ -147,13 +102,15 @@ public class HastIteration {
   @Benchmark
   public void fineTuning64(Counters counters) {
     long before = THREADS.getCurrentThreadAllocatedBytes();
-    loops.fineTuning.iterate(step++);
+    fineTuning.iterate(step++);
     counters.heapBytes += THREADS.getCurrentThreadAllocatedBytes() - before;
     counters.iterations++;
   }
 
   @TearDown(Level.Trial)
   public void close() {
+    fineTuning.close();
+    synthesis.close();
     loops.close();
     device.close();
   }

@@ -61,7 +61,7 @@ final class OneDnnConvolution implements Convolution {
             pad,
             pad);
     arguments = new IntMemoryMap();
-    resultElements = direction.resultElements(shape);
+    resultElements = direction.resultElements(shape, ConvolutionShape.BATCH);
     switch (direction) {
       case FORWARD -> {
         result = new memory(y, engine);

@@ -4,12 +4,9 @@ import org.hast4j.device.Buffer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
-import org.hast4j.kernel.Kernels;
 import org.hast4j.kernel.Precision;
 
-/**
- * This project's kernels. Weights stay as they are trained: transforming them is part of every run.
- */
+/** This project's kernels on the CPU. */
 final class OwnConvolution implements Convolution {
   private final ConvolutionShape shape;
   private final ConvolutionDirection direction;
@@ -17,7 +14,8 @@ final class OwnConvolution implements Convolution {
   private final Buffer x;
   private final Buffer weight;
   private final Buffer y;
-  private final Buffer workspace;
+  private final DeviceOperands workspace;
+  private final ConvolutionKernel kernel;
 
   OwnConvolution(
       ConvolutionShape shape,
@@ -34,24 +32,16 @@ final class OwnConvolution implements Convolution {
     x = filled("x", operands.x());
     weight = filled("weight", operands.weight());
     y = filled("y", operands.dy());
-    workspace =
-        device.allocate(
-            "workspace",
-            Math.max(
-                1,
-                device
-                    .kernels()
-                    .conv2dWorkspaceBytes(
-                        ConvolutionShape.BATCH,
-                        shape.size,
-                        shape.size,
-                        shape.inputs,
-                        shape.outputs,
-                        shape.kernel,
-                        shape.kernel,
-                        shape.stride,
-                        shape.pad,
-                        direction.ordinal())));
+    workspace = new DeviceOperands(device);
+    kernel =
+        new ConvolutionKernel(
+            workspace,
+            shape,
+            ConvolutionShape.BATCH,
+            direction,
+            x.address(0, x.bytes()),
+            weight.address(0, weight.bytes()),
+            y.address(0, y.bytes()));
   }
 
   private Buffer filled(String purpose, float[] values) {
@@ -62,81 +52,12 @@ final class OwnConvolution implements Convolution {
 
   @Override
   public void run() {
-    Kernels kernels = device.kernels();
-    long n = ConvolutionShape.BATCH;
-    long hw = shape.size;
-    long c = shape.inputs;
-    long k = shape.outputs;
-    long r = shape.kernel;
-    int stride = shape.stride;
-    int pad = shape.pad;
-    long stream = device.stream();
-    long bytes = workspace.bytes();
-    long scratch = start(workspace);
-    switch (direction) {
-      case FORWARD ->
-          kernels.conv2dFwd(
-              start(y),
-              start(x),
-              start(weight),
-              0,
-              scratch,
-              bytes,
-              n,
-              hw,
-              hw,
-              c,
-              k,
-              r,
-              r,
-              stride,
-              pad,
-              stream);
-      case DATA ->
-          kernels.conv2dBwdData(
-              start(x),
-              start(y),
-              start(weight),
-              scratch,
-              bytes,
-              n,
-              hw,
-              hw,
-              c,
-              k,
-              r,
-              r,
-              stride,
-              pad,
-              0,
-              stream);
-      case WEIGHT ->
-          kernels.conv2dBwdWeight(
-              start(weight),
-              start(y),
-              start(x),
-              scratch,
-              bytes,
-              n,
-              hw,
-              hw,
-              c,
-              k,
-              r,
-              r,
-              stride,
-              pad,
-              stream);
-    }
-  }
-
-  private static long start(Buffer buffer) {
-    return buffer.address(0, buffer.bytes());
+    kernel.run();
   }
 
   @Override
   public float[] result() {
-    float[] values = new float[direction.resultElements(shape)];
+    float[] values = new float[direction.resultElements(shape, ConvolutionShape.BATCH)];
     Buffer buffer =
         switch (direction) {
           case FORWARD -> y;

@@ -133,7 +133,7 @@ public final class Report {
           ConvolutionShape shape = ConvolutionShape.valueOf(words[2]);
           double own = pair.getOrDefault(OWN, Double.NaN);
           double peer = pair.getOrDefault(ONEDNN, Double.NaN);
-          double megaflops = shape.flops() / 1e6;
+          double megaflops = shape.flops(ConvolutionShape.BATCH) / 1e6;
           print(
               "| %s | %s | %s | %.3f | %.0f | %.3f | %.0f | %.2f |%n",
               words[0],

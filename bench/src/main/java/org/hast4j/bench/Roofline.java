@@ -1,9 +1,5 @@
 package org.hast4j.bench;
 
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import java.util.Random;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
@@ -39,20 +35,15 @@ public abstract class Roofline {
   @Param({"1", "2"})
   public int threads;
 
-  protected Device device;
-  private final Random random = new Random(1);
-  private final List<Buffer> buffers = new ArrayList<>();
+  private Device device;
+  private DeviceOperands operands;
+  private MemoryKernel kernel;
   private Buffer source;
   private Buffer target;
   private double copyRate;
 
-  /** Allocates and fills the operands. */
-  protected abstract void prepare();
-
-  /** Bytes one run must move. */
-  protected abstract long bytes();
-
-  protected abstract void launch();
+  /** Allocates and fills the operands of the kernel to measure. */
+  protected abstract MemoryKernel prepare(DeviceOperands operands);
 
   @Setup(Level.Trial)
   public void open() {
@@ -60,9 +51,10 @@ public abstract class Roofline {
         Device.open(
             Backend.CPU,
             new Device.Options(threads, true, Precision.FP32, false, ConvolutionChoice.OWN));
-    prepare();
-    source = device.allocate("copy source", bytes() / 2);
-    target = device.allocate("copy target", bytes() / 2);
+    operands = new DeviceOperands(device);
+    kernel = prepare(operands);
+    source = device.allocate("copy source", kernel.bytes() / 2);
+    target = device.allocate("copy target", kernel.bytes() / 2);
     source.clear();
     target.clear();
   }
@@ -85,57 +77,16 @@ public abstract class Roofline {
 
   /** One run, counted. */
   protected final void run(Traffic traffic) {
-    launch();
-    traffic.bytes = bytes();
+    kernel.launch().run();
+    traffic.bytes = kernel.bytes();
     traffic.copyGigabytesPerSecond = copyRate;
-  }
-
-  /** The address of new memory with all floats the same. */
-  protected final long constant(long elements, float value) {
-    float[] values = new float[Math.toIntExact(elements)];
-    Arrays.fill(values, value);
-    return filled(values);
-  }
-
-  /** The address of new memory with standard normal floats. */
-  protected final long normal(long elements) {
-    float[] values = new float[Math.toIntExact(elements)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return filled(values);
-  }
-
-  protected final long filled(float[] values) {
-    Buffer buffer = buffer((long) values.length * Float.BYTES);
-    buffer.upload(0, values);
-    return buffer.address(0, buffer.bytes());
-  }
-
-  protected final long filled(long[] values) {
-    Buffer buffer = buffer((long) values.length * Long.BYTES);
-    buffer.upload(0, values);
-    return buffer.address(0, buffer.bytes());
-  }
-
-  /** The address of new memory of at least one byte, cleared. */
-  protected final long cleared(long bytes) {
-    Buffer buffer = buffer(Math.max(1, bytes));
-    buffer.clear();
-    return buffer.address(0, buffer.bytes());
-  }
-
-  private Buffer buffer(long bytes) {
-    Buffer buffer = device.allocate("operands", bytes);
-    buffers.add(buffer);
-    return buffer;
   }
 
   @TearDown(Level.Trial)
   public void close() {
     target.close();
     source.close();
-    buffers.reversed().forEach(Buffer::close);
+    operands.close();
     device.close();
   }
 }

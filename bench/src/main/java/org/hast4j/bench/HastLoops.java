@@ -1,0 +1,89 @@
+package org.hast4j.bench;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.hast4j.device.Buffer;
+import org.hast4j.device.Device;
+import org.hast4j.exec.Memory;
+import org.hast4j.hast.FineTuning;
+import org.hast4j.hast.Pool;
+import org.hast4j.hast.Quantisation;
+import org.hast4j.hast.Recipe;
+import org.hast4j.hast.Synthesis;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Topology;
+
+/**
+ * The loops a run spends its time in, on a network of random weights, ready for an iteration. They
+ * share the networks on the device.
+ */
+public final class HastLoops implements AutoCloseable {
+  private static final int BITS = 4;
+  // Every activation's range: random weights have no trained ones.
+  private static final float RANGE_MAX = 4;
+  private static final int POOL_BATCHES = 4;
+  private static final long SEED = 1;
+
+  private final Device device;
+  private final Memory memory;
+  private final Topology topology;
+  private final Parameters teacher;
+  private final Parameters student;
+
+  public HastLoops(Device device, Topology topology) {
+    this.device = device;
+    this.topology = topology;
+    memory = new Memory(device);
+    Network network = RandomNetwork.of(topology);
+    teacher = new Parameters(topology, "teacher");
+    student = new Parameters(topology, "student");
+    teacher.upload(memory, network);
+    student.upload(memory, network);
+  }
+
+  /** Synthesis of one batch, begun. */
+  public Synthesis synthesis(int batch) {
+    Synthesis synthesis = new Synthesis(memory, teacher, recipe(batch).synthesis(), SEED);
+    synthesis.begin(0);
+    return synthesis;
+  }
+
+  /** Fine-tuning at W4A4 on crops of a pool of noise. */
+  public FineTuning fineTuning(int batch) {
+    Pool pool = Pool.of(topology, POOL_BATCHES * batch);
+    Buffer images = memory.buffer(pool.images());
+    try (DeviceOperands key = new DeviceOperands(device)) {
+      device
+          .kernels()
+          .philoxNormalFwd(
+              images.address(0, images.bytes()),
+              key.filled(new long[] {SEED, 0}),
+              pool.imageType().shape().elements(),
+              0,
+              device.stream());
+      device.synchronize();
+    }
+    Quantisation quantisation = Quantisation.of(topology, BITS, BITS);
+    float[] ranges = new float[2 * topology.quantisers()];
+    for (int i = 1; i < ranges.length; i += 2) {
+      ranges[i] = RANGE_MAX;
+    }
+    memory.buffer(quantisation.ranges()).upload(0, ranges);
+    return new FineTuning(
+        memory, teacher, student, quantisation, pool, recipe(batch).fineTuning(), SEED);
+  }
+
+  private static Recipe recipe(int batch) {
+    Map<String, String> sizes = new LinkedHashMap<>();
+    sizes.put("synthesis.images", Integer.toString(batch));
+    sizes.put("synthesis.batch", Integer.toString(batch));
+    sizes.put("fine-tuning.batch", Integer.toString(batch));
+    return Recipe.read("released", sizes);
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+  }
+}

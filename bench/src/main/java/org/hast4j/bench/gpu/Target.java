@@ -1,0 +1,78 @@
+package org.hast4j.bench.gpu;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.hast4j.device.ConvolutionChoice;
+import org.hast4j.device.Device;
+import org.hast4j.kernel.Backend;
+import org.hast4j.kernel.KernelLibrary;
+import org.hast4j.kernel.Precision;
+import org.hast4j.vendor.CudnnAvailability;
+import org.hast4j.vendor.CudnnLibrary;
+
+/**
+ * What is measured.
+ *
+ * @param library that stands in for the backend's own
+ */
+record Target(Backend backend, Optional<Path> library) {
+  /**
+   * A way to run the loops.
+   *
+   * @param captured as one graph, or else kernel by kernel
+   */
+  record Mode(Precision precision, boolean captured, ConvolutionChoice convolutions) {}
+
+  /** Opens it; each measurement does so anew and leaves nothing behind. */
+  Device open(Mode mode) {
+    Device.Options options =
+        new Device.Options(
+            Runtime.getRuntime().availableProcessors(),
+            false,
+            mode.precision(),
+            mode.captured(),
+            mode.convolutions());
+    return Device.open(
+        library
+            .map(file -> KernelLibrary.load(backend, file))
+            .orElseGet(() -> KernelLibrary.load(backend)),
+        options);
+  }
+
+  /** The precisions that make a difference. */
+  List<Precision> precisions() {
+    return switch (backend) {
+      case CPU -> List.of(Precision.FP32);
+      case CUDA -> List.of(Precision.TF32, Precision.FP32);
+    };
+  }
+
+  /** Opens it with kernels of its own, launched one by one. */
+  Device openEager(Precision precision) {
+    return open(new Mode(precision, false, ConvolutionChoice.OWN));
+  }
+
+  /** What a user gets who chooses nothing but the precision. */
+  Mode usual(Precision precision) {
+    ConvolutionChoice convolutions =
+        library.isEmpty() ? ConvolutionChoice.AUTO : ConvolutionChoice.OWN;
+    return new Mode(precision, true, convolutions);
+  }
+
+  /** The ways worth comparing: cuDNN beside the own kernels where it is found. */
+  List<Mode> modes() {
+    List<Mode> modes = new ArrayList<>();
+    for (Precision precision : precisions()) {
+      if (backend.captures()) {
+        modes.add(new Mode(precision, true, ConvolutionChoice.OWN));
+        if (library.isEmpty() && CudnnLibrary.probe() instanceof CudnnAvailability.Available) {
+          modes.add(new Mode(precision, true, ConvolutionChoice.AUTO));
+        }
+      }
+      modes.add(new Mode(precision, false, ConvolutionChoice.OWN));
+    }
+    return modes;
+  }
+}
