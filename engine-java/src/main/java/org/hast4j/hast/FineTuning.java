@@ -186,14 +186,27 @@ public final class FineTuning implements AutoCloseable {
             learnt.logits(),
             taught.logits());
     Value loss = distillation;
-    if (recipe.alignment()) {
-      for (int tap = 0; tap < learnt.taps().size(); tap++) {
-        Forward.Tap own = learnt.taps().get(tap);
-        Op.FeatureAlign align = new Op.FeatureAlign(own.area(), recipe.lambda(), true);
-        loss = graph.value(align, own.attention(), taught.taps().get(tap).attention(), loss);
-      }
+    if (recipe.alignment() && !learnt.taps().isEmpty()) {
+      loss = graph.value(new Op.Add(), distillation, alignment(graph, learnt, taught));
     }
     return new Pass(loss, distillation);
+  }
+
+  /** The sum of the taps' losses, off the main lane: most taps are there long before the logits. */
+  private Value alignment(Graph graph, Forward learnt, Forward taught) {
+    Lane lane = graph.lane(Lane.SIDE);
+    Value sum = null;
+    for (int tap = 0; tap < learnt.taps().size(); tap++) {
+      Forward.Tap own = learnt.taps().get(tap);
+      Value other = taught.taps().get(tap).attention();
+      Op.FeatureAlign align = new Op.FeatureAlign(own.area(), recipe.lambda(), sum != null);
+      sum =
+          sum == null
+              ? graph.value(align, own.attention(), other)
+              : graph.value(align, own.attention(), other, sum);
+    }
+    graph.lane(lane);
+    return sum;
   }
 
   private void keepLosses(Graph graph, Pass pass, int index) {
