@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.function.Supplier;
+import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelLibrary;
@@ -73,11 +74,20 @@ public final class Device implements AutoCloseable {
   /**
    * Opens the first device of a backend.
    *
-   * @throws IllegalStateException if the backend cannot be used; {@link KernelLibrary#probe} gives
-   *     the reasons as data
+   * @throws IllegalStateException if the backend cannot be used, with the reasons that {@link
+   *     KernelLibrary#probe} gives as data
    */
   public static Device open(Backend backend, Options options) {
-    return open(KernelLibrary.load(backend), options);
+    try {
+      return open(KernelLibrary.load(backend), options);
+    } catch (KernelException e) {
+      // The library knows which call failed; what is missing on this machine the probe finds out.
+      if (KernelLibrary.probe(backend) instanceof Availability.Unavailable unavailable) {
+        throw new IllegalStateException(
+            backend + " cannot be used: " + String.join("; ", unavailable.reasons()), e);
+      }
+      throw e;
+    }
   }
 
   /** Opens the first device of a library, which is the device's from now on. */

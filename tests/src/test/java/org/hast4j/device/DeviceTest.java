@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.hast4j.graph.TensorType.f32;
 import static org.hast4j.graph.TensorType.i64;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -36,6 +37,18 @@ class DeviceTest {
             available ->
                 assertThat(available.devices()).singleElement().asString().contains("cores"));
     assertThat(DEVICES.open().description()).contains("cores").contains("GiB");
+  }
+
+  @Test
+  void aBackendThatCannotBeUsedSaysWhy() {
+    assumeTrue(
+        KernelLibrary.probe(Backend.CUDA) instanceof Availability.Unavailable,
+        "there is a GPU here");
+    Availability.Unavailable unavailable =
+        (Availability.Unavailable) KernelLibrary.probe(Backend.CUDA);
+    assertThatThrownBy(() -> Device.open(Backend.CUDA, 1))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining(unavailable.reasons().getFirst());
   }
 
   @Test
