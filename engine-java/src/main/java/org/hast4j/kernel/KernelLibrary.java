@@ -18,14 +18,15 @@ import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 
 /**
- * A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards.
+ * A loaded kernel library; nothing of it may be used after it is closed. Closing it unloads the
+ * CPU's library. The CUDA runtime does not stand that, so a GPU's stays mapped until the process
+ * ends.
  *
  * <p>The library is a resource of another artifact (hast4j-native), found through the class loader:
  * its jar may lie on the class path or, as an automatic module, on the module path.
  */
 public final class KernelLibrary implements AutoCloseable {
   private static final String DRIVER = "libcuda.so.1";
-  private static final int DRIVER_TOO_OLD = 35;
 
   private final Arena arena;
   private final Kernels kernels;
@@ -94,7 +95,7 @@ public final class KernelLibrary implements AutoCloseable {
     }
   }
 
-  /** Says whether a backend can be used, without leaving anything loaded. */
+  /** Says whether a backend can be used, and leaves nothing open. */
   public static Availability probe(Backend backend) {
     if (find(backend) == null) {
       return new Availability.Unavailable(List.of(missing(backend)));
@@ -117,12 +118,6 @@ public final class KernelLibrary implements AutoCloseable {
       kernels.streamDestroy(kernels.streamCreate(0, 1, false));
       return new Availability.Available(
           IntStream.range(0, count).mapToObj(kernels::deviceDescribe).toList());
-    } catch (KernelException e) {
-      return new Availability.Unavailable(
-          List.of(
-              e.status() == DRIVER_TOO_OLD
-                  ? e.getMessage() + ": install a driver for CUDA 13 (580 or newer)"
-                  : e.getMessage()));
     } catch (RuntimeException e) {
       return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
     }
@@ -223,7 +218,9 @@ public final class KernelLibrary implements AutoCloseable {
               + " is not part of this build: run `mvn package` with a C++ compiler, CMake and"
               + " Ninja";
       case CUDA ->
-          "this build holds no CUDA kernels (" + backend.fileName() + "): use --device cpu";
+          "this build holds no CUDA kernels ("
+              + backend.fileName()
+              + "): build it where nvcc 13 is found, or use --device cpu";
     };
   }
 }
