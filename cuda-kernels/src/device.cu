@@ -87,6 +87,8 @@ int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t, int32_t) noe
   if (error == cudaSuccess) error = cudaMalloc(&tickets, kTickets * sizeof(unsigned));
   created->tickets = static_cast<unsigned*>(tickets);
   if (error == cudaSuccess) error = cudaMemsetAsync(tickets, 0, kTickets * sizeof(unsigned), created->handle);
+  // A captured graph is launched on another stream than some of its kernels were noted on.
+  if (error == cudaSuccess) error = cudaStreamSynchronize(created->handle);
   if (error != cudaSuccess) {
     hast_stream_destroy(created);
     return status_of(error);
@@ -144,9 +146,10 @@ int32_t hast_memory_upload(void* device, const void* host, int64_t bytes, void* 
       bytes < 1) {
     return HAST_EARGUMENT;
   }
-  // The runtime takes pageable memory over before it returns.
-  return status_of(
+  const int32_t status = status_of(
       cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream_of(stream).handle));
+  // The runtime need not have taken pageable memory over when it returns: a device that can read it does so later.
+  return status != HAST_OK ? status : hast_stream_synchronize(stream);
 }
 
 int32_t hast_memory_download(void* host, const void* device, int64_t bytes, void* stream) noexcept {

@@ -54,6 +54,8 @@ final class TrainCommand implements Runnable {
           "--std",
           "--device",
           "--threads",
+          "--precision",
+          "--conv",
           "--json",
           "--stacktrace");
 

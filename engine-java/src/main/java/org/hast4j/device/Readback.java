@@ -3,6 +3,7 @@ package org.hast4j.device;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A few floats of device memory that the host reads now and then without holding up the device: a
@@ -10,6 +11,8 @@ import java.util.List;
  * when it wants them. One copy is under way at a time.
  */
 public final class Readback implements AutoCloseable {
+  private static final long POLL_NANOS = 20_000;
+
   /**
    * Where values come from.
    *
@@ -66,7 +69,8 @@ public final class Readback implements AutoCloseable {
       start();
     }
     while (!device.kernels().eventQuery(event)) {
-      Thread.onSpinWait();
+      // The device may be many iterations behind, and each question leaves garbage.
+      LockSupport.parkNanos(POLL_NANOS);
     }
     started = false;
     return MemorySegment.ofAddress(host)
@@ -77,12 +81,15 @@ public final class Readback implements AutoCloseable {
   @Override
   public void close() {
     if (host != 0) {
-      if (started) {
-        values();
+      try {
+        if (started) {
+          values();
+        }
+      } finally {
+        device.kernels().hostFree(host);
+        device.kernels().eventDestroy(event);
+        host = 0;
       }
-      device.kernels().hostFree(host);
-      device.kernels().eventDestroy(event);
-      host = 0;
     }
   }
 }

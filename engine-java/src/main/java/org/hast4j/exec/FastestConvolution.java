@@ -1,5 +1,6 @@
 package org.hast4j.exec;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,27 +23,34 @@ final class FastestConvolution {
    * first used is there before it is captured.
    *
    * @param methods at least one
-   * @throws IllegalStateException if every method fails
+   * @throws IllegalStateException if every method fails; why is suppressed in it
    */
   ConvolutionMethod choose(
       ConvolutionShape shape, ConvolutionDirection direction, List<ConvolutionMethod> methods) {
     String convolution = direction + " " + shape;
+    List<RuntimeException> failures = new ArrayList<>();
     try (ConvolutionTrial trial = trials.open(shape, direction, methods)) {
       Map<String, Double> known = times.of(convolution);
       if (methods.stream().map(ConvolutionMethod::name).allMatch(known::containsKey)) {
         ConvolutionMethod best = fastest(methods, known);
-        if (Double.isFinite(measure(trial, best))) {
+        if (Double.isFinite(measure(trial, best, failures))) {
           return best;
         }
       }
       Map<String, Double> measured = new LinkedHashMap<>(known);
-      methods.forEach(method -> measured.put(method.name(), measure(trial, method)));
+      methods.forEach(method -> measured.put(method.name(), measure(trial, method, failures)));
       times.put(convolution, measured);
       ConvolutionMethod best = fastest(methods, measured);
       if (Double.isInfinite(measured.get(best.name()))) {
-        throw new IllegalStateException(
-            "nothing computes the convolution %s among %s"
-                .formatted(convolution, methods.stream().map(ConvolutionMethod::name).toList()));
+        IllegalStateException failure =
+            new IllegalStateException(
+                "nothing computes the convolution %s among %s: %s"
+                    .formatted(
+                        convolution,
+                        methods.stream().map(ConvolutionMethod::name).toList(),
+                        failures.getFirst().getMessage()));
+        failures.forEach(failure::addSuppressed);
+        throw failure;
       }
       return best;
     }
@@ -61,10 +69,12 @@ final class FastestConvolution {
   }
 
   /** Infinite for a method that fails. */
-  private static double measure(ConvolutionTrial trial, ConvolutionMethod method) {
+  private static double measure(
+      ConvolutionTrial trial, ConvolutionMethod method, List<RuntimeException> failures) {
     try {
       return trial.milliseconds(method);
     } catch (RuntimeException e) {
+      failures.add(e);
       return Double.POSITIVE_INFINITY;
     }
   }

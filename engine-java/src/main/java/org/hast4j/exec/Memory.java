@@ -10,12 +10,12 @@ import org.hast4j.graph.Storage;
 /**
  * The device buffers behind storages. Programs that name the same storage share its buffer. A
  * storage gets its buffer, cleared to zero, when first asked for. Closing it frees all of them and
- * the slabs of the programs.
+ * closes the programs.
  */
 public final class Memory implements AutoCloseable {
   private final Device device;
   private final LinkedHashMap<Storage, Buffer> buffers = new LinkedHashMap<>();
-  private final List<Buffer> slabs = new ArrayList<>();
+  private final List<Program> programs = new ArrayList<>();
   private boolean closed;
 
   public Memory(Device device) {
@@ -38,18 +38,13 @@ public final class Memory implements AutoCloseable {
     return buffer;
   }
 
-  /** Device memory that belongs to no storage: a program's slab. */
-  Buffer allocate(String name, long bytes) {
-    checkOpen();
-    Buffer slab = device.allocate(name, bytes);
-    slabs.add(slab);
-    return slab;
+  /** Takes in a program, to be closed with this unless it is {@link #remove}d before. */
+  void add(Program program) {
+    programs.add(program);
   }
 
-  /** Gives back what {@link #allocate} gave. */
-  void release(Buffer slab) {
-    slabs.remove(slab);
-    slab.close();
+  void remove(Program program) {
+    programs.remove(program);
   }
 
   /** Fails once this is closed. */
@@ -93,8 +88,7 @@ public final class Memory implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
-    slabs.reversed().forEach(Buffer::close);
-    slabs.clear();
+    List.copyOf(programs).reversed().forEach(Program::close);
     buffers.sequencedValues().reversed().forEach(Buffer::close);
     buffers.clear();
   }

@@ -58,22 +58,26 @@ public final class Program implements AutoCloseable {
             node -> Workspaces.bytes(node, device.kernels(), convolutions),
             device.captures());
     convolutions.keepTimes();
-    Buffer slab = plan.slabBytes() == 0 ? null : memory.allocate(name, plan.slabBytes());
-    List<List<KernelCall>> calls = new ArrayList<>();
-    for (Plan.Step step : plan.steps()) {
-      calls.add(
-          new Lowering(step, location -> address(location, memory, slab), convolutions).calls());
-    }
-    Program program = new Program(memory, plan, slab, calls);
-    if (device.captures()) {
-      try {
-        program.captured = Capture.of(device, plan, calls);
-      } catch (RuntimeException e) {
-        program.close();
-        throw e;
+    memory.checkOpen();
+    Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
+    try {
+      List<List<KernelCall>> calls = new ArrayList<>();
+      for (Plan.Step step : plan.steps()) {
+        calls.add(
+            new Lowering(step, location -> address(location, memory, slab), convolutions).calls());
       }
+      Program program = new Program(memory, plan, slab, calls);
+      if (device.captures()) {
+        program.captured = Capture.of(device, plan, calls);
+      }
+      memory.add(program);
+      return program;
+    } catch (RuntimeException e) {
+      if (slab != null) {
+        slab.close();
+      }
+      throw e;
     }
-    return program;
   }
 
   private static long address(Location location, Memory memory, Buffer slab) {
@@ -143,12 +147,13 @@ public final class Program implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
+    memory.remove(this);
     if (captured != null) {
       device.destroyGraph(captured.address());
       captured = null;
     }
     if (slab != null) {
-      memory.release(slab);
+      slab.close();
     }
   }
 }

@@ -25,7 +25,8 @@ import org.hast4j.quant.QuantisedNetwork;
 /**
  * A whole run: synthesis, calibration, fine-tuning, in a folder from which it can be resumed at any
  * moment. On one kind of processor the result depends on the job alone, not on interruptions and
- * not on the number of threads.
+ * not on the number of threads; on a GPU also on the precision and on what computes which
+ * convolution.
  */
 public final class Hast {
   private static final int METRICS_EVERY = 50;

@@ -10,6 +10,9 @@ public final class KernelException extends RuntimeException {
   private final int status;
   private final boolean outOfMemory;
 
+  /** Also what the runtime says where there is no driver at all. */
+  private static final int DRIVER_TOO_OLD = 35;
+
   /** After one of these the driver refuses every further call of the process. */
   private static final Set<Integer> FATAL =
       Set.of(214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719);
@@ -30,6 +33,9 @@ public final class KernelException extends RuntimeException {
   }
 
   private static String advice(int status) {
+    if (status == DRIVER_TOO_OLD) {
+      return "; install an NVIDIA driver for CUDA 13 (580 or newer), or use --device cpu";
+    }
     return FATAL.contains(status)
         ? "; a kernel failed on the device, which this process cannot use any more: a run can be"
             + " resumed by a new one, and compute-sanitizer names the kernel"

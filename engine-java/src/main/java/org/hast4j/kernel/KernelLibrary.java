@@ -1,11 +1,17 @@
 package org.hast4j.kernel;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
 import java.net.MalformedURLException;
 import java.net.URISyntaxException;
 import java.net.URL;
@@ -14,18 +20,25 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 
 /**
- * A loaded kernel library. Closing it unloads the library; nothing of it may be used afterwards.
+ * A loaded kernel library; nothing of it may be used after it is closed. Closing it unloads the
+ * CPU's library. The CUDA runtime does not stand that, so a GPU's stays mapped until the process
+ * ends.
  *
  * <p>The library is a resource of another artifact (hast4j-native), found through the class loader:
  * its jar may lie on the class path or, as an automatic module, on the module path.
  */
 public final class KernelLibrary implements AutoCloseable {
   private static final String DRIVER = "libcuda.so.1";
-  private static final int DRIVER_TOO_OLD = 35;
+
+  // Of dlopen: with the second it answers with what is mapped already, or with nothing.
+  private static final int RTLD_LAZY = 1;
+  private static final int RTLD_NOLOAD = 4;
 
   private final Arena arena;
   private final Kernels kernels;
@@ -48,6 +61,14 @@ public final class KernelLibrary implements AutoCloseable {
     URL resource = find(backend);
     if (resource == null) {
       throw new IllegalStateException(missing(backend));
+    }
+    if (backend == Backend.CUDA && isMapped(backend.fileName())) {
+      // It stays mapped for good, and so would every further copy of it.
+      return load(
+          backend,
+          backend.fileName(),
+          arena -> SymbolLookup.libraryLookup(backend.fileName(), arena),
+          resource);
     }
     try {
       Path extracted = resource.getProtocol().equals("file") ? null : extract(resource, backend);
@@ -85,16 +106,25 @@ public final class KernelLibrary implements AutoCloseable {
   }
 
   private static KernelLibrary load(Backend backend, Path file, URL source) {
+    return load(
+        backend,
+        file.getFileName().toString(),
+        arena -> SymbolLookup.libraryLookup(file, arena),
+        source);
+  }
+
+  private static KernelLibrary load(
+      Backend backend, String name, Function<Arena, SymbolLookup> open, URL source) {
     Arena arena = Arena.ofShared();
     try {
-      return new KernelLibrary(arena, bind(file, arena), backend, source);
+      return new KernelLibrary(arena, bind(name, () -> open.apply(arena)), backend, source);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
     }
   }
 
-  /** Says whether a backend can be used, without leaving anything loaded. */
+  /** Says whether a backend can be used, and leaves nothing open. */
   public static Availability probe(Backend backend) {
     if (find(backend) == null) {
       return new Availability.Unavailable(List.of(missing(backend)));
@@ -117,12 +147,6 @@ public final class KernelLibrary implements AutoCloseable {
       kernels.streamDestroy(kernels.streamCreate(0, 1, false));
       return new Availability.Available(
           IntStream.range(0, count).mapToObj(kernels::deviceDescribe).toList());
-    } catch (KernelException e) {
-      return new Availability.Unavailable(
-          List.of(
-              e.status() == DRIVER_TOO_OLD
-                  ? e.getMessage() + ": install a driver for CUDA 13 (580 or newer)"
-                  : e.getMessage()));
     } catch (RuntimeException e) {
       return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
     }
@@ -152,35 +176,46 @@ public final class KernelLibrary implements AutoCloseable {
     arena.close();
   }
 
-  private static Kernels bind(Path file, Arena arena) {
+  /** Whether this process has a library of this name already. */
+  private static boolean isMapped(String name) {
+    Linker linker = Linker.nativeLinker();
+    MethodHandle open =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("dlopen"),
+            FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT));
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle =
+          (MemorySegment) open.invokeExact(arena.allocateFrom(name), RTLD_LAZY | RTLD_NOLOAD);
+      return handle.address() != 0;
+    } catch (Throwable e) {
+      throw new IllegalStateException("cannot ask for " + name, e);
+    }
+  }
+
+  private static Kernels bind(String name, Supplier<SymbolLookup> open) {
     SymbolLookup lookup;
     try {
-      lookup = SymbolLookup.libraryLookup(file, arena);
+      lookup = open.get();
     } catch (IllegalArgumentException e) {
       throw new IllegalStateException(
-          file.getFileName()
-              + " does not load here (it is built for x86-64 Linux with glibc): "
-              + e.getMessage(),
+          name + " does not load here (it is built for x86-64 Linux with glibc): " + e.getMessage(),
           e);
     }
     return new Kernels(
         new Kernels.Symbols() {
           @Override
-          public MemorySegment find(String name) {
+          public MemorySegment find(String symbol) {
             return lookup
-                .find(name)
+                .find(symbol)
                 .orElseThrow(
                     () ->
                         new IllegalStateException(
-                            file.getFileName()
-                                + " lacks "
-                                + name
-                                + ": build it from the same sources"));
+                            name + " lacks " + symbol + ": build it from the same sources"));
           }
 
           @Override
           public String library() {
-            return file.getFileName().toString();
+            return name;
           }
         });
   }
@@ -223,7 +258,9 @@ public final class KernelLibrary implements AutoCloseable {
               + " is not part of this build: run `mvn package` with a C++ compiler, CMake and"
               + " Ninja";
       case CUDA ->
-          "this build holds no CUDA kernels (" + backend.fileName() + "): use --device cpu";
+          "this build holds no CUDA kernels ("
+              + backend.fileName()
+              + "): build it where nvcc 13 is found, or use --device cpu";
     };
   }
 }

@@ -42,7 +42,8 @@ public final class CudnnLibrary {
     }
     if (!bindingIsThere()) {
       return new CudnnAvailability.Unavailable(
-          "its binding is not on the class path: add org.bytedeco:cuda and its linux-x86_64 jar");
+          "its binding is not on the class path: add org.bytedeco:cuda and org.bytedeco:javacpp,"
+              + " each with its linux-x86_64 jar");
     }
     Optional<String> missing = missingLibrary();
     if (missing.isPresent()) {
@@ -64,7 +65,8 @@ public final class CudnnLibrary {
     try {
       Class.forName(BINDING, false, CudnnLibrary.class.getClassLoader());
       return true;
-    } catch (ClassNotFoundException e) {
+    } catch (ClassNotFoundException | LinkageError e) {
+      // The latter where it is there without JavaCPP, which its classes extend.
       return false;
     }
   }

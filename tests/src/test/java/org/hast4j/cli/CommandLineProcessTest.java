@@ -78,6 +78,7 @@ class CommandLineProcessTest {
           quantize n.safetensors --bits W9A4            | W9A4
           quantize n.safetensors --bits W4A4 --set a=1  | unknown recipe values [a]
           train --out n.safetensors --recipe quick      | --recipe needs --quantize
+          train --threads 1 --precision fp32 --conv own | --out FILE.safetensors is missing
           """)
   void misuseIsExplained(String arguments, String named) {
     HastProcess.Outcome outcome = hast((Object[]) arguments.split(" +"));

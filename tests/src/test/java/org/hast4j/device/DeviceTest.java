@@ -15,6 +15,7 @@ import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
@@ -230,6 +231,22 @@ class DeviceTest {
           .hasMessageContaining("too large");
     }
     assertThat(device.ledger().bytes()).isZero();
+  }
+
+  @Test
+  void aProgramWhoseStorageDoesNotFitLeavesNoSlab() {
+    Device device = DEVICES.open();
+    Graph graph = graph();
+    TensorType huge = f32(1 << 10, 1 << 14, 1 << 14, 1 << 12);
+    Value all = graph.variable(Storage.of("huge", huge), huge);
+    graph.keep(graph.value(new Op.GlobalAvgPool(), all), Storage.of("mean", f32(1 << 10, 1 << 12)));
+    try (Memory memory = new Memory(device)) {
+      assertThatThrownBy(() -> Program.compile("slab", graph, memory))
+          .isInstanceOf(DeviceMemoryException.class)
+          .hasMessageContaining("huge")
+          .hasMessageContaining("slab");
+      assertThat(device.ledger().bytesByPurpose()).doesNotContainKey("slab");
+    }
   }
 
   @Test

@@ -173,7 +173,12 @@ class FastestConvolutionTest {
     assertThatThrownBy(() -> run("a", "b"))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("FORWARD 2x8x8x4 4x3x3 stride 1 pad 1")
-        .hasMessageContaining("[a, b]");
+        .hasMessageContaining("[a, b]: a fails")
+        .satisfies(
+            failure ->
+                assertThat(failure.getSuppressed())
+                    .extracting(Throwable::getMessage)
+                    .containsExactly("a fails", "b fails"));
     assertThat(open).isZero();
   }
 

@@ -6,12 +6,14 @@ import java.io.IOException;
 import java.lang.invoke.MethodHandle;
 import java.lang.reflect.Field;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /** The hand-written binding against the C headers, parameter by parameter. */
@@ -43,6 +45,28 @@ class BindingTest {
     try (KernelLibrary library = KernelLibrary.load(Backend.CPU)) {
       assertThat(library.kernels().statusText(0)).isNotBlank();
     }
+  }
+
+  /** It is never unloaded, so a copy for each time it is opened would be a leak. */
+  @Test
+  void theCudaLibraryIsMappedOnce() throws IOException {
+    List<String> mapped = mappedByOpening(Backend.CUDA);
+    assertThat(mapped).hasSize(1);
+    assertThat(mappedByOpening(Backend.CUDA)).isEqualTo(mapped);
+  }
+
+  /** The files of a backend's library in this process after it was opened and closed. */
+  private static List<String> mappedByOpening(Backend backend) throws IOException {
+    try (KernelLibrary library = KernelLibrary.load(backend)) {
+      assertThat(library.checksum()).hasSize(8);
+    } catch (IllegalStateException e) {
+      Assumptions.abort(e.getMessage());
+    }
+    return Files.readAllLines(Path.of("/proc/self/maps")).stream()
+        .filter(line -> line.contains(backend.fileName()))
+        .map(line -> line.substring(line.indexOf('/')))
+        .distinct()
+        .toList();
   }
 
   @Test
