@@ -68,12 +68,17 @@ public final class Memory implements AutoCloseable {
 
   /** Copies all of a storage to a byte offset of another. */
   public void copy(Storage from, Storage to, long offset) {
+    copy(from, 0, to, offset, from.bytes());
+  }
+
+  /** Copies bytes of a storage to another, on the device. */
+  public void copy(Storage from, long fromOffset, Storage to, long toOffset, long bytes) {
     device
         .kernels()
         .memoryCopy(
-            buffer(to).address(offset, from.bytes()),
-            buffer(from).address(0, from.bytes()),
-            from.bytes(),
+            buffer(to).address(toOffset, bytes),
+            buffer(from).address(fromOffset, bytes),
+            bytes,
             device.stream());
   }
 

@@ -45,6 +45,8 @@ public final class FineTuning implements AutoCloseable {
   final Storage cleanGradients;
   final Storage promotedGradients;
   private final Storage learningRate = Storage.of("fine-tuning learning rate", TensorType.f32(1));
+  // One for each epoch: handing one over from the host would make it wait for the device.
+  private final Storage learningRates;
   private final Storage losses = Storage.of("fine-tuning losses", TensorType.f32(4));
   private final Program program;
   private final Readback readback;
@@ -103,6 +105,12 @@ public final class FineTuning implements AutoCloseable {
     readback =
         new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(losses), 0, 4)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
+    float[] rates = new float[Math.ceilDiv(recipe.steps(), recipe.epochSteps())];
+    for (int epoch = 0; epoch < rates.length; epoch++) {
+      rates[epoch] = learningRate(epoch);
+    }
+    learningRates = Storage.of("fine-tuning learning rates", TensorType.f32(rates.length));
+    memory.buffer(learningRates).upload(0, rates);
   }
 
   private static Value crops(Graph graph, Value key, Pool pool, Recipe.FineTuning recipe) {
@@ -228,7 +236,8 @@ public final class FineTuning implements AutoCloseable {
   public void iterate(long step) {
     long epoch = step / recipe.epochSteps();
     if (epoch != rateEpoch) {
-      memory.buffer(learningRate).upload(0, new float[] {learningRate(epoch)});
+      long last = learningRates.bytes() / Float.BYTES - 1;
+      memory.copy(learningRates, Math.min(epoch, last) * Float.BYTES, learningRate, 0, Float.BYTES);
       rateEpoch = epoch;
     }
     program.run();
@@ -273,7 +282,14 @@ public final class FineTuning implements AutoCloseable {
     readback.close();
     program.close();
     for (Storage storage :
-        List.of(key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
+        List.of(
+            key,
+            momentum,
+            cleanGradients,
+            promotedGradients,
+            learningRate,
+            learningRates,
+            losses)) {
       memory.free(storage);
     }
   }

@@ -41,8 +41,9 @@ final class SuiteProcess {
     SuiteProcess run = new SuiteProcess(suite.getName());
     String end = run.toEnd(wrapper, limit);
     if (!end.isEmpty()) {
-      run.failures.add(
-          new Remark(run.running.isEmpty() ? "outside of any case" : run.running, end));
+      Remark remark = new Remark(run.running.isEmpty() ? "outside of any case" : run.running, end);
+      // Under a tool that slows everything down, cases there was no time for are no failures.
+      (run.late && !wrapper.isEmpty() ? run.skipped : run.failures).add(remark);
     }
     return new SuiteResult(
         name, run.passed, run.failures, run.skipped, (System.nanoTime() - start) * 1e-9);
