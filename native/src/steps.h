@@ -20,19 +20,24 @@ HAST_PORTABLE inline void track_range(float* range, float* state, const float* b
   }
 }
 
+// When a learning rate falls, and how far; optim.h has the rule.
+struct Plateau {
+  float factor, threshold, min_lr, epsilon;
+  int32_t patience;
+};
+
 // In double from float32 state; a NaN loss is never better than the best, so it counts as bad.
-HAST_PORTABLE inline void step_plateau(float* state, float loss, float factor, float threshold, float min_lr,
-                                       float epsilon, int32_t patience) {
-  if (static_cast<double>(loss) < static_cast<double>(state[1]) * (1.0 - static_cast<double>(threshold))) {
+HAST_PORTABLE inline void step_plateau(float* state, float loss, const Plateau& rule) {
+  if (static_cast<double>(loss) < static_cast<double>(state[1]) * (1.0 - static_cast<double>(rule.threshold))) {
     state[1] = loss;
     state[2] = 0.0f;
   } else {
     state[2] += 1.0f;
   }
-  if (state[2] > static_cast<float>(patience)) {
-    const double lowered = static_cast<double>(state[0]) * static_cast<double>(factor);
-    const double next = lowered > static_cast<double>(min_lr) ? lowered : static_cast<double>(min_lr);
-    if (static_cast<double>(state[0]) - next > static_cast<double>(epsilon)) state[0] = static_cast<float>(next);
+  if (state[2] > static_cast<float>(rule.patience)) {
+    const double lowered = static_cast<double>(state[0]) * static_cast<double>(rule.factor);
+    const double next = lowered > static_cast<double>(rule.min_lr) ? lowered : static_cast<double>(rule.min_lr);
+    if (static_cast<double>(state[0]) - next > static_cast<double>(rule.epsilon)) state[0] = static_cast<float>(next);
     state[2] = 0.0f;
   }
 }

@@ -22,13 +22,18 @@ HAST_API int32_t hast_sgd_step_f32(float* p, float* buffer, /* in-out [n] */
                                    int64_t n, float momentum, float decay, int32_t nesterov,
                                    void* stream) HAST_NOEXCEPT;
 
-/* ReduceLROnPlateau, mode min, relative threshold, cooldown 0. state = {lr, best, bad steps}; start {lr, +inf, 0}.
+/* One update of samples that are optimised themselves: Adam with lr = state[0] and t = *step + 1, then a step of
+ * ReduceLROnPlateau (mode min, relative threshold, cooldown 0), then *step += 1. state = {lr, best, bad steps}; start
+ * {lr, +inf, 0}. Every element sees state and step as they were before the call.
  *   if loss < best (1 - threshold): best = loss, bad = 0; else bad += 1
- *   if bad > patience: next = max(lr * factor, min_lr); if lr - next > epsilon: lr = next; bad = 0
+ *   if bad > patience: next = max(lr * factor, min_lr); if lr - next > lr_epsilon: lr = next; bad = 0
  * A NaN loss counts as bad. */
-HAST_API int32_t hast_plateau_step_f32(float* state,      /* in-out [3] */
-                                       const float* loss, /* [1] */
-                                       float factor, float threshold, float min_lr, float epsilon, int32_t patience,
-                                       void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_sample_step_f32(float* p, float* m, float* v, /* in-out [n] */
+                                      float* state,                 /* in-out [3] */
+                                      int64_t* step,                /* in-out [1] completed steps */
+                                      const float* g,               /* [n] */
+                                      const float* loss,            /* [1] */
+                                      int64_t n, float beta1, float beta2, float epsilon, float factor, float threshold,
+                                      float min_lr, float lr_epsilon, int32_t patience, void* stream) HAST_NOEXCEPT;
 
 #endif

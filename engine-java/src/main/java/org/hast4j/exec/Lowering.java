@@ -431,17 +431,32 @@ final class Lowering {
         int nesterov = op.nesterov() ? 1 : 0;
         yield (k, s) -> k.sgdStep(p, buffer, g, lr, n, op.momentum(), op.decay(), nesterov, s);
       }
-      case Op.PlateauStep op -> {
-        long state = in(0);
-        long loss = in(1);
+      case Op.SampleStep op -> {
+        long p = in(0);
+        long m = in(1);
+        long v = in(2);
+        long state = in(3);
+        long completed = in(4);
+        long g = in(5);
+        long loss = in(6);
+        long n = elements(0);
         yield (k, s) ->
-            k.plateauStep(
+            k.sampleStep(
+                p,
+                m,
+                v,
                 state,
+                completed,
+                g,
                 loss,
+                n,
+                op.beta1(),
+                op.beta2(),
+                op.epsilon(),
                 op.factor(),
                 op.threshold(),
                 op.minLr(),
-                op.epsilon(),
+                op.lrEpsilon(),
                 op.patience(),
                 s);
       }

@@ -63,7 +63,7 @@ final class Workspaces {
           Op.CropFlipGrad _,
           Op.AdamStep _,
           Op.SgdStep _,
-          Op.PlateauStep _,
+          Op.SampleStep _,
           Op.CounterStep _ ->
           0;
     };

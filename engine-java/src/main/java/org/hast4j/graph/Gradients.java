@@ -179,7 +179,7 @@ public final class Gradients {
           Op.RangeTrackStep _,
           Op.AdamStep _,
           Op.SgdStep _,
-          Op.PlateauStep _,
+          Op.SampleStep _,
           Op.CounterStep _ -> {
         // Sources, and operations the method treats as constants.
       }

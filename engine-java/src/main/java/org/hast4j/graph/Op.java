@@ -818,11 +818,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("Adam", inputs, 6);
-      for (int i = 0; i < 4; i++) {
-        Shapes.floats("Adam input " + i, inputs.get(i));
-        Shapes.equal(
-            "Adam elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
-      }
+      Shapes.alike("Adam", inputs.subList(0, 4));
       Shapes.same("Adam learning rate", inputs.get(4), f32(1));
       Shapes.same("Adam counter", inputs.get(5), TensorType.i64(1));
       return List.of();
@@ -839,11 +835,7 @@ public sealed interface Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("SGD", inputs, 4);
-      for (int i = 0; i < 3; i++) {
-        Shapes.floats("SGD input " + i, inputs.get(i));
-        Shapes.equal(
-            "SGD elements", inputs.get(i).shape().elements(), inputs.get(0).shape().elements());
-      }
+      Shapes.alike("SGD", inputs.subList(0, 3));
       Shapes.same("SGD learning rate", inputs.get(3), f32(1));
       return List.of();
     }
@@ -854,14 +846,28 @@ public sealed interface Op {
     }
   }
 
-  /** (state [3] {lr, best, bad steps}, loss [1]). */
-  record PlateauStep(float factor, float threshold, float minLr, float epsilon, int patience)
+  /**
+   * (p, m, v, state [3] {lr, best, bad steps}, completed steps [1], g, loss [1]): Adam with the
+   * learning rate of the state, then ReduceLROnPlateau on the state, then one more completed step.
+   */
+  record SampleStep(
+      float beta1,
+      float beta2,
+      float epsilon,
+      float factor,
+      float threshold,
+      float minLr,
+      float lrEpsilon,
+      int patience)
       implements Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
-      Shapes.count("plateau", inputs, 2);
-      Shapes.same("plateau state", inputs.get(0), f32(3));
-      Shapes.same("plateau loss", inputs.get(1), f32(1));
+      Shapes.count("sample step", inputs, 7);
+      Shapes.alike(
+          "sample step", List.of(inputs.get(0), inputs.get(1), inputs.get(2), inputs.get(5)));
+      Shapes.same("sample step state", inputs.get(3), f32(3));
+      Shapes.same("sample step counter", inputs.get(4), TensorType.i64(1));
+      Shapes.same("sample step loss", inputs.get(6), f32(1));
       return List.of();
     }
 

@@ -57,6 +57,14 @@ final class Shapes {
     }
   }
 
+  /** Float32 values, as many in one as in the other. */
+  static void alike(String what, List<TensorType> types) {
+    for (TensorType type : types) {
+      floats(what + " values", type);
+      equal(what + " elements", type.shape().elements(), types.getFirst().shape().elements());
+    }
+  }
+
   static void bits(int bits) {
     if (bits < 2 || bits > 8) {
       throw new IllegalArgumentException("bit width must be 2 to 8, got " + bits);

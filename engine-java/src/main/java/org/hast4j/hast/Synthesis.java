@@ -125,27 +125,24 @@ public final class Synthesis implements AutoCloseable {
     Value total = statisticsLoss(graph, forward, weight, hard.output(0));
     Value gradient = Gradients.of(graph, total, List.of(x)).getFirst();
     graph.part("");
-    Value state = graph.variable(plateau, TensorType.f32(3));
-    Value done = graph.variable(iteration, TensorType.i64(1));
-    graph.apply(
-        new Op.AdamStep(ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON),
-        x,
-        graph.variable(firstMoment, batchType),
-        graph.variable(secondMoment, batchType),
-        gradient,
-        graph.variable(plateau, TensorType.f32(1)),
-        done);
     Recipe.Plateau rule = recipe.plateau();
     graph.apply(
-        new Op.PlateauStep(
+        new Op.SampleStep(
+            ADAM_BETA1,
+            ADAM_BETA2,
+            ADAM_EPSILON,
             rule.factor(),
             rule.threshold(),
             rule.minLearningRate(),
             PLATEAU_EPSILON,
             rule.patience()),
-        state,
+        x,
+        graph.variable(firstMoment, batchType),
+        graph.variable(secondMoment, batchType),
+        graph.variable(plateau, TensorType.f32(3)),
+        graph.variable(iteration, TensorType.i64(1)),
+        gradient,
         total);
-    graph.apply(new Op.CounterStep(), done);
     graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     graph.keep(total, losses, 0);
     graph.keep(hard.output(0), losses, Float.BYTES);

@@ -117,7 +117,7 @@ public final class Kernels {
   private static final MethodHandle FEATURE_ALIGN_FWD = call("pppppjjjfip");
   private static final MethodHandle ADAM_STEP = call("ppppppjfffp");
   private static final MethodHandle SGD_STEP = call("ppppjffip");
-  private static final MethodHandle PLATEAU_STEP = call("ppffffip");
+  private static final MethodHandle SAMPLE_STEP = call("pppppppjfffffffip");
 
   private final MemorySegment statusText;
   private final MemorySegment deviceCount;
@@ -197,7 +197,7 @@ public final class Kernels {
   private final MemorySegment featureAlignFwd;
   private final MemorySegment adamStep;
   private final MemorySegment sgdStep;
-  private final MemorySegment plateauStep;
+  private final MemorySegment sampleStep;
 
   /** Resolves every symbol of a loaded library; {@link KernelLibrary} owns the library. */
   Kernels(Symbols symbols) {
@@ -290,7 +290,7 @@ public final class Kernels {
     featureAlignFwd = symbols.find("hast_feature_align_fwd_f32");
     adamStep = symbols.find("hast_adam_step_f32");
     sgdStep = symbols.find("hast_sgd_step_f32");
-    plateauStep = symbols.find("hast_plateau_step_f32");
+    sampleStep = symbols.find("hast_sample_step_f32");
   }
 
   /** Finds a symbol of one library by name, or fails naming both. */
@@ -1626,21 +1626,47 @@ public final class Kernels {
     }
   }
 
-  public void plateauStep(
+  public void sampleStep(
+      long p,
+      long m,
+      long v,
       long state,
+      long step,
+      long g,
       long loss,
+      long n,
+      float beta1,
+      float beta2,
+      float epsilon,
       float factor,
       float threshold,
       float minLr,
-      float epsilon,
+      float lrEpsilon,
       int patience,
       long stream) {
     try {
       check(
-          "hast_plateau_step_f32",
+          "hast_sample_step_f32",
           (int)
-              PLATEAU_STEP.invokeExact(
-                  plateauStep, state, loss, factor, threshold, minLr, epsilon, patience, stream));
+              SAMPLE_STEP.invokeExact(
+                  sampleStep,
+                  p,
+                  m,
+                  v,
+                  state,
+                  step,
+                  g,
+                  loss,
+                  n,
+                  beta1,
+                  beta2,
+                  epsilon,
+                  factor,
+                  threshold,
+                  minLr,
+                  lrEpsilon,
+                  patience,
+                  stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }

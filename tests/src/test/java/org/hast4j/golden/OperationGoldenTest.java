@@ -466,15 +466,45 @@ class OperationGoldenTest {
         });
   }
 
+  private static final Op.SampleStep SAMPLE_STEP =
+      new Op.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50);
+
   @Test
-  void plateau() {
+  void sampleStep() {
+    optimise(
+        "adam_lr0.5",
+        .5f,
+        (runs, p, g, _) ->
+            runs.graph()
+                .apply(
+                    SAMPLE_STEP,
+                    p,
+                    runs.input(Tensor.zeros(f32(7))),
+                    runs.input(Tensor.zeros(f32(7))),
+                    runs.input(Tensor.of(f32(3), .5, Double.POSITIVE_INFINITY, 0)),
+                    runs.input(Tensor.zeros(i64(1))),
+                    g,
+                    runs.input(Tensor.zeros(f32(1)))));
+  }
+
+  @Test
+  void sampleStepOnAPlateau() {
     Golden golden = Golden.open("optim");
     Tensor losses = golden.tensor("plateau.loss");
     Tensor rates = golden.tensor("plateau.lr_used_at_iter");
     try (Runs runs = new Runs(DEVICES.open())) {
       Value state = runs.input(Tensor.of(f32(3), rates.values()[0], Double.POSITIVE_INFINITY, 0));
       Value loss = runs.input(slice(losses, 0, 1));
-      runs.graph().apply(new Op.PlateauStep(.1f, 1e-4f, 1e-4f, 1e-8f, 50), state, loss);
+      runs.graph()
+          .apply(
+              SAMPLE_STEP,
+              runs.input(Tensor.zeros(f32(1))),
+              runs.input(Tensor.zeros(f32(1))),
+              runs.input(Tensor.zeros(f32(1))),
+              state,
+              runs.input(Tensor.zeros(i64(1))),
+              runs.input(Tensor.zeros(f32(1))),
+              loss);
       runs.watch(state);
       runs.run();
       for (int i = 1; i < losses.count(); i++) {

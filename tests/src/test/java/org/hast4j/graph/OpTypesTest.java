@@ -72,7 +72,16 @@ class OpTypesTest {
         Good.of(new Op.CropFlipGrad(X), f32(2, 5, 5, 3), i32(2, 6)),
         Good.of(new Op.GatherLabels(), i32(9), i32(4, 6)),
         Good.of(new Op.AdamStep(.9f, .99f, 1e-8f), X, X, X, X, f32(1), i64(1)),
-        Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1)));
+        Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1)),
+        Good.of(
+            new Op.SampleStep(.9f, .99f, 1e-8f, .1f, 0, 0, 0, 1),
+            X,
+            X,
+            X,
+            f32(3),
+            i64(1),
+            X,
+            f32(1)));
   }
 
   @ParameterizedTest
@@ -86,8 +95,8 @@ class OpTypesTest {
           new TensorType(type.dtype() == DType.I32 ? DType.F32 : DType.I32, shape);
       TensorType otherRank = new TensorType(type.dtype(), Shape.of(1, shape.elements(), 1));
       List<TensorType> bad = new ArrayList<>(List.of(otherElements));
-      boolean anyShape = good.op instanceof Op.AdamStep || good.op instanceof Op.SgdStep;
-      if (!anyShape || i > 3) {
+      // Steps take vectors in any shape.
+      if (!(good.op.effect() && type.equals(X))) {
         bad.add(otherRank);
       }
       for (TensorType wrong : bad) {

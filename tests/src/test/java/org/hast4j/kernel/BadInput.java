@@ -223,7 +223,8 @@ abstract class BadInput {
             "stride", List.of(0, -1),
             "pad", List.of(-1),
             "window", List.of(0, -1, 17),
-            "classes", List.of(0, -5));
+            "classes", List.of(0, -5),
+            "patience", List.of(-1));
     for (int i = 0; i < kernel.function().parameters().size(); i++) {
       String name = kernel.function().parameters().get(i).name();
       if (kernel.function().parameters().get(i).kind() != 'i') {

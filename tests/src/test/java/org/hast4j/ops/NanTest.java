@@ -1,8 +1,10 @@
 package org.hast4j.ops;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.hast4j.graph.TensorType.f32;
 import static org.hast4j.graph.TensorType.i32;
+import static org.hast4j.graph.TensorType.i64;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -318,11 +320,19 @@ class NanTest {
 
   @Test
   void aLossOfNanIsABadStepOfThePlateau() {
-    List<Tensor> state =
+    List<Tensor> results =
         run(
-            new Op.PlateauStep(.1f, 1e-4f, 1e-4f, 1e-8f, 50),
+            new Op.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50),
+            Tensor.of(f32(1), 2),
+            Tensor.zeros(f32(1)),
+            Tensor.zeros(f32(1)),
             Tensor.of(f32(3), .5f, 1, 3),
+            Tensor.zeros(i64(1)),
+            Tensor.of(f32(1), 1),
             Tensor.of(f32(1), NAN));
-    assertThat(state.getFirst().values()).containsExactly(.5, 1, 4);
+    // Adam's first step is as long as the learning rate.
+    assertThat(results.get(0).values()[0]).isCloseTo(1.5, within(1e-6));
+    assertThat(results.get(3).values()).containsExactly(.5, 1, 4);
+    assertThat(results.get(4).values()).containsExactly(1);
   }
 }

@@ -110,7 +110,7 @@ public final class OpCases {
       case "CropFlipGrad" -> cropGradients();
       case "AdamStep" -> adams();
       case "SgdStep" -> sgds();
-      case "PlateauStep" -> plateaus();
+      case "SampleStep" -> samples();
       case "CounterStep" -> counters();
       default -> throw new IllegalStateException("no case for " + op);
     }
@@ -1048,7 +1048,7 @@ public final class OpCases {
     }
   }
 
-  private void plateaus() {
+  private void samples() {
     double[][] states = {
       {.5, Double.POSITIVE_INFINITY, 0},
       {.5, 1, 3},
@@ -1060,16 +1060,31 @@ public final class OpCases {
     };
     for (double[] state : states) {
       for (double loss : new double[] {2.5, 2.4999, Double.NaN, Double.POSITIVE_INFINITY}) {
-        String name = begin("PlateauStep %s loss %s".formatted(Arrays.toString(state), loss));
-        Tensor before = Tensor.of(f32(3), (float) state[0], (float) state[1], (float) state[2]);
-        end(
-            name,
-            new Op.PlateauStep(.1f, 1e-4f, 1e-4f, 1e-8f, 50),
-            ROUNDINGS,
-            before,
-            scalar(loss));
+        sample(7, 41, state, loss, ROUNDINGS);
       }
     }
+    // The rate falls after the step, not while some elements have still to take it.
+    for (long n : new long[] {1, 17, 40_001}) {
+      for (long step : new long[] {0, 1, 999, 100_000}) {
+        sample(n, step, new double[] {.5, 1, 50}, 2.5, PRODUCTS);
+      }
+    }
+  }
+
+  private void sample(long n, long step, double[] state, double loss, double tolerance) {
+    String name =
+        begin("SampleStep %d at %d, %s loss %s".formatted(n, step, Arrays.toString(state), loss));
+    end(
+        name,
+        new Op.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50),
+        tolerance,
+        normal(f32(n)),
+        normal(.1, n),
+        uniform(1e-4, 1e-2, n),
+        Tensor.of(f32(3), (float) state[0], (float) state[1], (float) state[2]),
+        Tensor.of(i64(1), step),
+        normal(.1, n),
+        scalar(loss));
   }
 
   private void counters() {

@@ -87,7 +87,7 @@ public final class Oracle {
       case Op.CropFlipGrad grad -> List.of(cropGradient(in, grad.images()));
       case Op.AdamStep step -> adam(step, in);
       case Op.SgdStep step -> sgd(step, in);
-      case Op.PlateauStep step -> plateau(step, in);
+      case Op.SampleStep step -> sampleStep(step, in);
       case Op.CounterStep _ ->
           List.of(map(in.getFirst().type(), i -> in.getFirst().values()[i] + 1));
     };
@@ -960,10 +960,27 @@ public final class Oracle {
     return List.of(next, buffer, in.get(2), in.get(3));
   }
 
-  private static List<Tensor> plateau(Op.PlateauStep op, List<Tensor> in) {
-    Tensor state = in.getFirst().copy();
+  private static List<Tensor> sampleStep(Op.SampleStep op, List<Tensor> in) {
+    Tensor state = in.get(3);
+    Tensor completed = in.get(4);
+    Tensor loss = in.get(6);
+    List<Tensor> moved =
+        adam(
+            new Op.AdamStep(op.beta1(), op.beta2(), op.epsilon()),
+            List.of(in.get(0), in.get(1), in.get(2), in.get(5), state, completed));
+    return List.of(
+        moved.get(0),
+        moved.get(1),
+        moved.get(2),
+        plateau(op, state, loss.values()[0]),
+        map(completed.type(), i -> completed.values()[i] + 1),
+        in.get(5),
+        loss);
+  }
+
+  private static Tensor plateau(Op.SampleStep op, Tensor before, double loss) {
+    Tensor state = before.copy();
     double[] s = state.values();
-    double loss = in.get(1).values()[0];
     if (loss < s[1] * (1 - (double) op.threshold())) {
       s[1] = loss;
       s[2] = 0;
@@ -972,12 +989,12 @@ public final class Oracle {
     }
     if (s[2] > op.patience()) {
       double next = Math.max(s[0] * op.factor(), op.minLr());
-      if (s[0] - next > op.epsilon()) {
+      if (s[0] - next > op.lrEpsilon()) {
         s[0] = next;
       }
       s[2] = 0;
     }
-    return List.of(state, in.get(1));
+    return state;
   }
 
   private static int size(TensorType type, int dimension) {

@@ -150,7 +150,7 @@ public final class Tape {
           Op.RangeTrackStep _,
           Op.AdamStep _,
           Op.SgdStep _,
-          Op.PlateauStep _,
+          Op.SampleStep _,
           Op.CounterStep _ -> {
         // Sources, and what the method treats as constant.
       }

@@ -242,7 +242,11 @@ class PlanTest {
     Value y = graph.value(new Op.Tanh(), variable(state));
     graph.keep(y, storage);
     graph.apply(
-        new Op.PlateauStep(.5f, 0, 0, 0, 1), graph.variable(storage, state), variable(f32(1)));
+        new Op.SgdStep(.9f, 0, false),
+        graph.variable(storage, state),
+        variable(state),
+        variable(state),
+        variable(f32(1)));
     graph.keep(graph.value(new Op.Add(), y, variable(state)), Storage.of("result", state));
     Plan.Step step = of(plan(), y);
     assertThat(step.outputs()[0].storage()).isNull();
