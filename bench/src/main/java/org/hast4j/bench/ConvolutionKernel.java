@@ -1,22 +1,18 @@
 package org.hast4j.bench;
 
+import java.util.function.LongConsumer;
 import org.hast4j.device.Device;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionMethod;
+import org.hast4j.kernel.OwnConvolution;
 
 /**
  * This project's convolution in one direction. Weights stay as they are trained: transforming them
  * is part of every run.
  */
 public final class ConvolutionKernel {
-  private final ConvolutionShape shape;
-  private final int batch;
-  private final ConvolutionDirection direction;
-  private final Device device;
-  private final long x;
-  private final long weight;
-  private final long y;
-  private final long workspace;
-  private final long workspaceBytes;
+  private final LongConsumer launch;
+  private final long stream;
 
   /**
    * @param operands get a workspace for it
@@ -26,41 +22,37 @@ public final class ConvolutionKernel {
    */
   ConvolutionKernel(
       DeviceOperands operands,
-      ConvolutionShape shape,
+      ResNet20Convolution shape,
       int batch,
       ConvolutionDirection direction,
       long x,
       long weight,
       long y) {
-    this.shape = shape;
-    this.batch = batch;
-    this.direction = direction;
-    device = operands.device();
-    this.x = x;
-    this.weight = weight;
-    this.y = y;
-    workspaceBytes =
-        Math.max(
-            1,
-            device
-                .kernels()
-                .conv2dWorkspaceBytes(
-                    batch,
-                    shape.size,
-                    shape.size,
-                    shape.inputs,
-                    shape.outputs,
-                    shape.kernel,
-                    shape.kernel,
-                    shape.stride,
-                    shape.pad,
-                    direction.ordinal()));
-    workspace = operands.allocated(workspaceBytes);
+    Device device = operands.device();
+    OwnConvolution own = new OwnConvolution(device.kernels(), shape.sizes(batch), direction);
+    long bytes = own.workspaceBytes();
+    long workspace = bytes == 0 ? 0 : operands.allocated(bytes);
+    launch =
+        own.bind(
+            switch (direction) {
+              case FORWARD -> operands(y, x, weight, workspace, bytes);
+              case DATA_GRADIENT -> operands(x, y, weight, workspace, bytes);
+              case WEIGHT_GRADIENT -> operands(weight, y, x, workspace, bytes);
+            });
+    stream = device.stream();
+  }
+
+  private static ConvolutionMethod.Operands operands(
+      long result, long first, long second, long workspace, long bytes) {
+    return new ConvolutionMethod.Operands(result, first, second, 0, false, workspace, bytes);
   }
 
   /** A convolution of standard normal operands. */
   public static ConvolutionKernel random(
-      DeviceOperands operands, ConvolutionShape shape, int batch, ConvolutionDirection direction) {
+      DeviceOperands operands,
+      ResNet20Convolution shape,
+      int batch,
+      ConvolutionDirection direction) {
     return new ConvolutionKernel(
         operands,
         shape,
@@ -72,68 +64,6 @@ public final class ConvolutionKernel {
   }
 
   public void run() {
-    Kernels kernels = device.kernels();
-    long hw = shape.size;
-    long c = shape.inputs;
-    long k = shape.outputs;
-    long r = shape.kernel;
-    int stride = shape.stride;
-    int pad = shape.pad;
-    long stream = device.stream();
-    switch (direction) {
-      case FORWARD ->
-          kernels.conv2dFwd(
-              y,
-              x,
-              weight,
-              0,
-              workspace,
-              workspaceBytes,
-              batch,
-              hw,
-              hw,
-              c,
-              k,
-              r,
-              r,
-              stride,
-              pad,
-              stream);
-      case DATA ->
-          kernels.conv2dBwdData(
-              x,
-              y,
-              weight,
-              workspace,
-              workspaceBytes,
-              batch,
-              hw,
-              hw,
-              c,
-              k,
-              r,
-              r,
-              stride,
-              pad,
-              0,
-              stream);
-      case WEIGHT ->
-          kernels.conv2dBwdWeight(
-              weight,
-              y,
-              x,
-              workspace,
-              workspaceBytes,
-              batch,
-              hw,
-              hw,
-              c,
-              k,
-              r,
-              r,
-              stride,
-              pad,
-              stream);
-    }
+    launch.accept(stream);
   }
 }

@@ -2,6 +2,7 @@ package org.hast4j.bench;
 
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.hast4j.kernel.ConvolutionDirection;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -37,7 +38,7 @@ public class ConvolutionPeers {
     ONEDNN
   }
 
-  @Param public ConvolutionShape shape;
+  @Param public ResNet20Convolution shape;
 
   @Param public ConvolutionDirection direction;
 
@@ -53,9 +54,9 @@ public class ConvolutionPeers {
     Random random = new Random(1);
     Convolution.Operands operands =
         new Convolution.Operands(
-            values(random, shape.inputElements(ConvolutionShape.BATCH)),
+            values(random, shape.inputElements(ResNet20Convolution.BATCH)),
             values(random, shape.weightElements()),
-            values(random, shape.outputElements(ConvolutionShape.BATCH)));
+            values(random, shape.outputElements(ResNet20Convolution.BATCH)));
     convolution =
         switch (library) {
           case OWN -> new OwnConvolution(shape, direction, threads, true, operands);

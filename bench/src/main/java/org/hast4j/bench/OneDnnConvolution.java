@@ -21,6 +21,7 @@ import org.bytedeco.dnnl.reorder;
 import org.bytedeco.dnnl.stream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.hast4j.kernel.ConvolutionDirection;
 
 /**
  * Intel's oneDNN. Activations are NHWC, as in this project. Weights and their gradient lie however
@@ -28,7 +29,7 @@ import org.bytedeco.javacpp.LongPointer;
  * trained weights change at every step.
  */
 final class OneDnnConvolution implements Convolution {
-  private final ConvolutionShape shape;
+  private final ResNet20Convolution shape;
   private final engine engine;
   private final stream stream;
   private final primitive convolution;
@@ -39,7 +40,7 @@ final class OneDnnConvolution implements Convolution {
   private final String implementation;
 
   OneDnnConvolution(
-      ConvolutionShape shape, ConvolutionDirection direction, int threads, Operands operands) {
+      ResNet20Convolution shape, ConvolutionDirection direction, int threads, Operands operands) {
     configureThreads(threads);
     this.shape = shape;
     engine = new engine(org.bytedeco.dnnl.engine.kind.cpu, 0);
@@ -61,7 +62,7 @@ final class OneDnnConvolution implements Convolution {
             pad,
             pad);
     arguments = new IntMemoryMap();
-    resultElements = direction.resultElements(shape, ConvolutionShape.BATCH);
+    resultElements = shape.resultElements(direction, ResNet20Convolution.BATCH);
     switch (direction) {
       case FORWARD -> {
         result = new memory(y, engine);
@@ -74,7 +75,7 @@ final class OneDnnConvolution implements Convolution {
         implementation = forward.impl_info_str().getString();
         plainResult = y;
       }
-      case DATA -> {
+      case DATA_GRADIENT -> {
         convolution_backward_data.primitive_desc backward =
             new convolution_backward_data.primitive_desc(
                 engine, algorithm.convolution_auto, x, weight, y, strides, pad, pad, forward);
@@ -89,7 +90,7 @@ final class OneDnnConvolution implements Convolution {
         implementation = backward.impl_info_str().getString();
         plainResult = x;
       }
-      case WEIGHT -> {
+      case WEIGHT_GRADIENT -> {
         convolution_backward_weights.primitive_desc backward =
             new convolution_backward_weights.primitive_desc(
                 engine, algorithm.convolution_auto, x, weight, y, strides, pad, pad, forward);
@@ -122,7 +123,7 @@ final class OneDnnConvolution implements Convolution {
   }
 
   private static memory.desc activations(long channels, long size) {
-    return describe(memory.format_tag.nhwc, ConvolutionShape.BATCH, channels, size, size);
+    return describe(memory.format_tag.nhwc, ResNet20Convolution.BATCH, channels, size, size);
   }
 
   private memory.desc weights(memory.format_tag format) {

@@ -4,11 +4,12 @@ import org.hast4j.device.Buffer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
+import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Precision;
 
 /** This project's kernels on the CPU. */
 final class OwnConvolution implements Convolution {
-  private final ConvolutionShape shape;
+  private final ResNet20Convolution shape;
   private final ConvolutionDirection direction;
   private final Device device;
   private final Buffer x;
@@ -18,7 +19,7 @@ final class OwnConvolution implements Convolution {
   private final ConvolutionKernel kernel;
 
   OwnConvolution(
-      ConvolutionShape shape,
+      ResNet20Convolution shape,
       ConvolutionDirection direction,
       int threads,
       boolean pinned,
@@ -37,7 +38,7 @@ final class OwnConvolution implements Convolution {
         new ConvolutionKernel(
             workspace,
             shape,
-            ConvolutionShape.BATCH,
+            ResNet20Convolution.BATCH,
             direction,
             x.address(0, x.bytes()),
             weight.address(0, weight.bytes()),
@@ -57,12 +58,12 @@ final class OwnConvolution implements Convolution {
 
   @Override
   public float[] result() {
-    float[] values = new float[direction.resultElements(shape, ConvolutionShape.BATCH)];
+    float[] values = new float[shape.resultElements(direction, ResNet20Convolution.BATCH)];
     Buffer buffer =
         switch (direction) {
           case FORWARD -> y;
-          case DATA -> x;
-          case WEIGHT -> weight;
+          case DATA_GRADIENT -> x;
+          case WEIGHT_GRADIENT -> weight;
         };
     buffer.download(0, values);
     return values;

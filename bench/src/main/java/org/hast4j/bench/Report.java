@@ -122,7 +122,7 @@ public final class Report {
           .put(parameters.get("library").asText(), score(result));
     }
     Map<String, double[]> sums = new TreeMap<>();
-    out.printf("Batch %d; GFLOP/s by the textbook count.%n%n", ConvolutionShape.BATCH);
+    out.printf("Batch %d; GFLOP/s by the textbook count.%n%n", ResNet20Convolution.BATCH);
     out.println(
         "| threads | direction | convolution | own ms | own GFLOP/s | oneDNN ms | oneDNN GFLOP/s |"
             + " oneDNN / own |");
@@ -130,10 +130,10 @@ public final class Report {
     times.forEach(
         (key, pair) -> {
           String[] words = key.split(" ");
-          ConvolutionShape shape = ConvolutionShape.valueOf(words[2]);
+          ResNet20Convolution shape = ResNet20Convolution.valueOf(words[2]);
           double own = pair.getOrDefault(OWN, Double.NaN);
           double peer = pair.getOrDefault(ONEDNN, Double.NaN);
-          double megaflops = shape.flops(ConvolutionShape.BATCH) / 1e6;
+          double megaflops = shape.flops(ResNet20Convolution.BATCH) / 1e6;
           print(
               "| %s | %s | %s | %.3f | %.0f | %.3f | %.0f | %.2f |%n",
               words[0],
@@ -149,13 +149,13 @@ public final class Report {
           sum[1] += shape.uses * peer;
           sum[2]++;
         });
-    if (sums.values().stream().anyMatch(sum -> sum[2] == ConvolutionShape.values().length)) {
+    if (sums.values().stream().anyMatch(sum -> sum[2] == ResNet20Convolution.values().length)) {
       out.printf("%nAll convolutions of ResNet-20:%n%n");
       out.println("| threads | direction | own ms | oneDNN ms | oneDNN / own |");
       out.println("|---|---|---|---|---|");
       sums.forEach(
           (key, sum) -> {
-            if (sum[2] == ConvolutionShape.values().length) {
+            if (sum[2] == ResNet20Convolution.values().length) {
               String[] words = key.split(" ");
               print(
                   "| %s | %s | %.2f | %.2f | %.2f |%n",

@@ -12,6 +12,7 @@ import org.hast4j.io.UserCache;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.OwnConvolution;
 import org.hast4j.tensor.Shape;
 import org.hast4j.vendor.CudnnAvailability;
 import org.hast4j.vendor.CudnnConvolutions;

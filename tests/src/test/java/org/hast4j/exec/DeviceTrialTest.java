@@ -11,6 +11,7 @@ import org.hast4j.device.Platform;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.OwnConvolution;
 import org.hast4j.kernel.Precision;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

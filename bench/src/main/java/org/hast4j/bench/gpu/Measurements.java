@@ -2,18 +2,18 @@ package org.hast4j.bench.gpu;
 
 import java.util.List;
 import org.hast4j.bench.ActivationKernels;
-import org.hast4j.bench.ConvolutionDirection;
 import org.hast4j.bench.ConvolutionKernel;
-import org.hast4j.bench.ConvolutionShape;
 import org.hast4j.bench.DeviceOperands;
 import org.hast4j.bench.HastLoops;
 import org.hast4j.bench.MemoryKernel;
+import org.hast4j.bench.ResNet20Convolution;
 import org.hast4j.bench.StepKernels;
 import org.hast4j.bench.gpu.DeviceTimer.Timing;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.hast.FineTuning;
 import org.hast4j.hast.Synthesis;
+import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Precision;
 
 /** What is timed on the device: iterations of the loops, and kernels by themselves. */
@@ -147,7 +147,7 @@ final class Measurements {
   void convolutions() {
     for (Precision precision : target.precisions()) {
       for (ConvolutionDirection direction : ConvolutionDirection.values()) {
-        for (ConvolutionShape shape : ConvolutionShape.values()) {
+        for (ResNet20Convolution shape : ResNet20Convolution.values()) {
           if (budget.isSpent()) {
             report.leftOut("convolutions from %s %s %s on".formatted(precision, direction, shape));
             return;
@@ -159,7 +159,7 @@ final class Measurements {
   }
 
   private Results.Convolution convolution(
-      Precision precision, ConvolutionDirection direction, ConvolutionShape shape) {
+      Precision precision, ConvolutionDirection direction, ResNet20Convolution shape) {
     int batch = sizes.convolutionBatch();
     Timing timing = null;
     String failure = "";

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.hast4j.bench.Activations;
-import org.hast4j.bench.ConvolutionShape;
+import org.hast4j.bench.ResNet20Convolution;
 import org.hast4j.bench.StepKernels;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.ImageNetResNet;
@@ -54,7 +54,7 @@ record Sizes(
         seconds,
         activations,
         activations.elements() / StepKernels.IMAGE,
-        ConvolutionShape.BATCH,
+        ResNet20Convolution.BATCH,
         Map.of());
   }
 

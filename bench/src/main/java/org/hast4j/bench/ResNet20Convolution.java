@@ -1,10 +1,13 @@
 package org.hast4j.bench;
 
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionShape;
+
 /**
  * The convolutions of ResNet-20 with shortcut B on 32 by 32 images. A name reads kernel, stride,
  * channels in and out, height and width of the input.
  */
-public enum ConvolutionShape {
+public enum ResNet20Convolution {
   K3S1_3_16_32(3, 1, 3, 16, 32, 1),
   K3S1_16_16_32(3, 1, 16, 16, 32, 6),
   K3S2_16_32_32(3, 2, 16, 32, 32, 1),
@@ -28,7 +31,7 @@ public enum ConvolutionShape {
   /** How often the network has it. */
   public final int uses;
 
-  ConvolutionShape(int kernel, int stride, int inputs, int outputs, int size, int uses) {
+  ResNet20Convolution(int kernel, int stride, int inputs, int outputs, int size, int uses) {
     this.kernel = kernel;
     this.stride = stride;
     pad = kernel / 2;
@@ -51,6 +54,20 @@ public enum ConvolutionShape {
 
   int weightElements() {
     return outputs * kernel * kernel * inputs;
+  }
+
+  /** Elements of what a direction computes: y, dx or dweight. */
+  int resultElements(ConvolutionDirection direction, int batch) {
+    return switch (direction) {
+      case FORWARD -> outputElements(batch);
+      case DATA_GRADIENT -> inputElements(batch);
+      case WEIGHT_GRADIENT -> weightElements();
+    };
+  }
+
+  /** The sizes the kernels take. */
+  ConvolutionShape sizes(int batch) {
+    return new ConvolutionShape(batch, size, size, inputs, outputs, kernel, kernel, stride, pad);
   }
 
   /** Multiplications and additions of the textbook algorithm, the same for every direction. */

@@ -1,13 +1,10 @@
-package org.hast4j.exec;
+package org.hast4j.kernel;
 
 import java.util.function.LongConsumer;
-import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
-import org.hast4j.kernel.ConvolutionShape;
-import org.hast4j.kernel.Kernels;
 
-/** The kernels of a device's library. */
-record OwnConvolution(Kernels kernels, ConvolutionShape shape, ConvolutionDirection direction)
+/** The convolution kernels of a library. */
+public record OwnConvolution(
+    Kernels kernels, ConvolutionShape shape, ConvolutionDirection direction)
     implements ConvolutionMethod {
   @Override
   public String name() {
