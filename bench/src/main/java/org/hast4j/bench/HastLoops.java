@@ -79,6 +79,9 @@ public final class HastLoops implements AutoCloseable {
     sizes.put("synthesis.images", Integer.toString(batch));
     sizes.put("synthesis.batch", Integer.toString(batch));
     sizes.put("fine-tuning.batch", Integer.toString(batch));
+    // Random weights do not train, they diverge: a rate that leaves them as they are costs the
+    // same.
+    sizes.put("fine-tuning.learning-rate", "1e-12");
     return Recipe.read("released", sizes);
   }
 
