@@ -79,13 +79,15 @@ public final class Buffer implements AutoCloseable {
     download(offset, MemorySegment.ofArray(values));
   }
 
+  // A copy keeps a collector waiting, so what was launched before it is waited for apart.
+
   private void upload(long offset, MemorySegment host) {
-    device.checkOwner();
+    device.synchronize();
     device.kernels().memoryUpload(address(offset, host.byteSize()), host, device.stream());
   }
 
   private void download(long offset, MemorySegment host) {
-    device.checkOwner();
+    device.synchronize();
     device.kernels().memoryDownload(host, address(offset, host.byteSize()), device.stream());
   }
 

@@ -35,8 +35,8 @@ public final class Kernels {
   private static final MethodHandle DEVICE_MEMORY = call("ppi");
   private static final MethodHandle STREAM_CREATE = call("piii");
   private static final MethodHandle MEMORY_ALLOCATE = call("pji");
-  // Heap arrays are handed over as they are; the copy is the whole call, so holding up the
-  // collector is bounded by it.
+  // Heap arrays are handed over as they are; a call holds up the collector until the copy is done,
+  // and with it what was launched before.
   private static final MethodHandle MEMORY_UPLOAD =
       Linker.nativeLinker()
           .downcallHandle(

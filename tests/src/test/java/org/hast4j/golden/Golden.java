@@ -78,6 +78,20 @@ public final class Golden {
     return tensor(tensor).values()[0];
   }
 
+  /**
+   * How far single precision came from double precision in the original itself: the largest
+   * distance between {@code f32.} and {@code f64.} of a name.
+   */
+  public double scatter(String name) {
+    double[] single = tensor("f32." + name).values();
+    double[] exact = tensor("f64." + name).values();
+    double scatter = 0;
+    for (int i = 0; i < exact.length; i++) {
+      scatter = Math.max(scatter, Math.abs(single[i] - exact[i]));
+    }
+    return scatter;
+  }
+
   private static double[] channelsLast(double[] values, long[] sizes) {
     int c = (int) sizes[1];
     int area = (int) (sizes[2] * sizes[3]);

@@ -260,6 +260,11 @@ abstract class GoldenSteps {
 
   // ---- calibration ----
 
+  // Adam makes full steps even of gradients that are nothing but rounding, so from the second step
+  // on two orders of sums, or multiplications and additions fused or not, part. They may do so by a
+  // few times what the original's single precision is away from its double precision.
+  private static final double SCATTERS = 3;
+
   @Test
   void calibration() {
     Golden golden = Golden.open("warmup_steps");
@@ -296,7 +301,9 @@ abstract class GoldenSteps {
           golden.matches("f64.images0", first, 1e-4);
         }
         sums(golden.tensor("f64.img_sum" + step), memory.floats(images));
-        near("loss", training.loss(memory), golden.scalar("f64.loss_G" + step), 1e-4);
+        double loss = golden.scalar("f64.loss_G" + step);
+        double scatter = SCATTERS * golden.scatter("loss_G" + step);
+        near("loss", training.loss(memory), loss, 1e-4 + scatter / loss);
         Tensor ranges = download(quantisation.ranges(), f32(19, 2));
         golden.matches("f64.act_min_max" + step, ranges, 1e-4);
         Tensor average = download(training.state().get(1), before.type());
@@ -305,7 +312,7 @@ abstract class GoldenSteps {
         // m = .5 m + .5 g
         Arrays.setAll(gradient.values(), i -> (average.values()[i] - .5 * last.values()[i]) / .5);
         before = average;
-        generatorGradients(golden, "f64.it" + step + ".", generator, gradient);
+        generatorGradients(golden, "it" + step + ".", generator, gradient);
       }
       generatorParameters(golden, generator);
     }
@@ -364,26 +371,28 @@ abstract class GoldenSteps {
       Golden golden, String it, Generator generator, Tensor gradient) {
     double scale = 0;
     for (String name : generator.slots().names()) {
-      scale = Math.max(scale, golden.scalar(it + "gradnorm." + name));
+      scale = Math.max(scale, golden.scalar("f64." + it + "gradnorm." + name));
     }
     for (String name : generator.slots().names()) {
       double[] values = slot(generator, name, gradient);
       double norm = Math.sqrt(Arrays.stream(values).map(g -> g * g).sum());
-      double expected = golden.scalar(it + "gradnorm." + name);
+      double expected = golden.scalar("f64." + it + "gradnorm." + name);
       // Biases before a BatchNorm have no gradient but rounding.
-      assertThat(Math.abs(norm - expected) <= 1e-4 * expected + 1e-6 * scale)
+      double tolerance = 1e-4 * expected + 1e-6 * scale;
+      double scatter = SCATTERS * golden.scatter(it + "gradnorm." + name);
+      assertThat(Math.abs(norm - expected) <= tolerance + scatter)
           .as("%s gradient of %s has norm %s, expected %s", it, name, norm, expected)
           .isTrue();
       // Named after iteration 0, they are the gradients of the last: the original kept a view that
       // later passes filled.
-      String first = "f64.it0.grad16." + name;
-      if (it.startsWith("f64.it2")) {
+      String first = "it0.grad16." + name;
+      if (it.startsWith("it2")) {
         sixteen(
-            golden.tensor(first),
+            golden.tensor("f64." + first),
             values,
             generator.slots().get(name),
             name,
-            1e-4 * expected + 1e-6 * scale);
+            tolerance + SCATTERS * golden.scatter(first));
       }
     }
   }
@@ -391,16 +400,16 @@ abstract class GoldenSteps {
   private void generatorParameters(Golden golden, Generator generator) {
     Tensor all = download(generator.storage(), Parameters.vector(generator.slots()));
     for (String name : generator.slots().names()) {
-      String first = "f64.it2.param16." + name;
+      String first = "it2.param16." + name;
       boolean idle = name.matches("conv_blocks[12]\\.0\\.bias|l1\\.0\\.bias");
       // Adam makes full steps even of gradients that are nothing but rounding.
-      if (golden.has(first) && !idle) {
+      if (golden.has("f64." + first) && !idle) {
         sixteen(
-            golden.tensor(first),
+            golden.tensor("f64." + first),
             slot(generator, name, all),
             generator.slots().get(name),
             name,
-            1e-4);
+            1e-4 + SCATTERS * golden.scatter(first));
       }
     }
   }
