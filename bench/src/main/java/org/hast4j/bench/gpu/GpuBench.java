@@ -65,7 +65,9 @@ public final class GpuBench implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "PATH",
-      description = "CIFAR-10's binary version, an archive or a folder; goes with --weights.")
+      description =
+          "CIFAR-10's binary version, an archive or a folder, or a folder with test.bin as `hast"
+              + " data` stores it; goes with --weights.")
   private Path data;
 
   @Option(
