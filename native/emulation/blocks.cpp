@@ -98,7 +98,6 @@ class Runner {
   void run(const Grid& grid, int64_t block);
   void barrier();
   void collective(unsigned mask, void* operand, Collective body);
-  unsigned live_lanes() const { return warps_[current_ / kWarp].alive; }
   int lane() const { return current_ % kWarp; }
 
  private:
@@ -337,7 +336,6 @@ void run_grid(const Grid& grid) {
 
 void block_barrier() { runner->barrier(); }
 void warp_collective(unsigned mask, void* operand, Collective body) { runner->collective(mask, operand, body); }
-unsigned live_lanes() { return runner->live_lanes(); }
 int lane() { return runner->lane(); }
 
 }  // namespace hast::emulation

@@ -23,7 +23,6 @@
 #define __global__
 #define __device__
 #define __host__
-#define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __launch_bounds__(...)
@@ -49,11 +48,6 @@ HAST_VECTOR_TYPES(int, int, make_int2, make_int4)
 HAST_VECTOR_TYPES(uint, unsigned, make_uint2, make_uint4)
 HAST_VECTOR_TYPES(uchar, unsigned char, make_uchar2, make_uchar4)
 #undef HAST_VECTOR_TYPES
-struct alignas(16) double2 {
-  double x, y;
-};
-inline double2 make_double2(double x, double y) { return {x, y}; }
-
 // ---- threads ----
 
 namespace hast::emulation {
@@ -76,8 +70,6 @@ void block_barrier();
 using Collective = void (*)(int lane, void* const* operands);
 void warp_collective(unsigned mask, void* operand, Collective body);
 
-// Lanes of this thread's warp that have not finished.
-unsigned live_lanes();
 int lane();
 
 }  // namespace hast::emulation
@@ -86,15 +78,9 @@ int lane();
 #define blockIdx (hast::emulation::index.block)
 #define blockDim (hast::emulation::index.block_size)
 #define gridDim (hast::emulation::index.grid_size)
-#define warpSize 32
 
 inline void __syncthreads() { hast::emulation::block_barrier(); }
-inline void __syncwarp(unsigned mask = 0xffffffffu) {
-  hast::emulation::warp_collective(mask, nullptr, [](int, void* const*) {});
-}
 inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline unsigned __activemask() { return hast::emulation::live_lanes(); }
 
 namespace hast::emulation {
 
@@ -136,29 +122,12 @@ inline unsigned vote(unsigned mask, bool predicate) {
 
 // `width` splits the warp into independent groups, as on the GPU.
 template <class T>
-T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
-  const int own = hast::emulation::lane();
-  return hast::emulation::shuffle(mask, value, (own & ~(width - 1)) | (source & (width - 1)));
-}
-template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32) {
   const int own = hast::emulation::lane();
   const int source = own ^ bits;
   return hast::emulation::shuffle(mask, value, (source & ~(width - 1)) > (own | (width - 1)) ? own : source);
 }
-template <class T>
-T __shfl_down_sync(unsigned mask, T value, int delta, int width = 32) {
-  const int own = hast::emulation::lane();
-  return hast::emulation::shuffle(mask, value, (own & (width - 1)) + delta < width ? own + delta : own);
-}
-template <class T>
-T __shfl_up_sync(unsigned mask, T value, int delta, int width = 32) {
-  const int own = hast::emulation::lane();
-  return hast::emulation::shuffle(mask, value, (own & (width - 1)) >= delta ? own - delta : own);
-}
 inline unsigned __ballot_sync(unsigned mask, int predicate) { return hast::emulation::vote(mask, predicate != 0); }
-inline int __any_sync(unsigned mask, int predicate) { return hast::emulation::vote(mask, predicate != 0) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return hast::emulation::vote(mask, predicate == 0) == 0; }
 
 // ---- atomics: integers only, because a float sum would depend on the order ----
 
@@ -167,28 +136,6 @@ T atomicAdd(T* address, T value) {
   static_assert(std::is_integral_v<T>);
   return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);
 }
-template <class T>
-T atomicExch(T* address, T value) {
-  static_assert(std::is_integral_v<T>);
-  return __atomic_exchange_n(address, value, __ATOMIC_SEQ_CST);
-}
-template <class T>
-T atomicMax(T* address, T value) {
-  static_assert(std::is_integral_v<T>);
-  T old = __atomic_load_n(address, __ATOMIC_SEQ_CST);
-  while (old < value && !__atomic_compare_exchange_n(address, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-  }
-  return old;
-}
-template <class T>
-T atomicMin(T* address, T value) {
-  static_assert(std::is_integral_v<T>);
-  T old = __atomic_load_n(address, __ATOMIC_SEQ_CST);
-  while (value < old && !__atomic_compare_exchange_n(address, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-  }
-  return old;
-}
-
 // ---- arithmetic ----
 
 template <class A, class B>
@@ -207,25 +154,9 @@ inline To hast_emulation_bits(From value) {
   return result;
 }
 inline unsigned __float_as_uint(float value) { return hast_emulation_bits<unsigned>(value); }
-inline int __float_as_int(float value) { return hast_emulation_bits<int>(value); }
 inline float __uint_as_float(unsigned value) { return hast_emulation_bits<float>(value); }
-inline float __int_as_float(int value) { return hast_emulation_bits<float>(value); }
-inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
-inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
-inline float __fmul_rn(float a, float b) { return a * b; }
-inline float __fadd_rn(float a, float b) { return a + b; }
-inline float __fsub_rn(float a, float b) { return a - b; }
-inline float __fdiv_rn(float a, float b) { return a / b; }
-inline float __fsqrt_rn(float x) { return std::sqrt(x); }
-inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((uint64_t{a} * b) >> 32); }
-inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
-inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x)); }
-template <class T>
-T __ldg(const T* address) {
-  return *address;
-}
 
 // ---- runtime API ----
 
@@ -234,17 +165,11 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
-  cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
-  cudaErrorNoKernelImageForDevice = 209,
   cudaErrorNotReady = 600,
-  cudaErrorIllegalAddress = 700,
-  cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
-  cudaErrorStreamCaptureInvalidated = 901,
-  cudaErrorStreamCaptureUnjoined = 904,
-  cudaErrorStreamCaptureWrongThread = 908
+  cudaErrorStreamCaptureUnjoined = 904
 };
 
 using cudaStream_t = struct CUstream_st*;
@@ -265,7 +190,6 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed = 2 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 constexpr unsigned cudaStreamNonBlocking = 1;
 constexpr unsigned cudaEventDefault = 0;
-constexpr unsigned cudaEventDisableTiming = 2;
 constexpr unsigned cudaHostAllocDefault = 0;
 
 cudaError_t cudaGetLastError();

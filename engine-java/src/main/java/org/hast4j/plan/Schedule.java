@@ -25,8 +25,11 @@ public record Schedule(List<List<Integer>> waits) {
       if (step.node().op().effect()) {
         writes.addAll(step.inputs());
       }
+      // A variable or another shape of a value only names memory.
+      boolean names =
+          step.node().op() instanceof Op.Variable || step.node().op() instanceof Op.Reshape;
       for (Location output : step.outputs()) {
-        if (output != null) {
+        if (output != null && !names) {
           writes.add(output);
         }
       }
@@ -36,11 +39,6 @@ public record Schedule(List<List<Integer>> waits) {
       for (Plan.Copy copy : step.copies()) {
         reads.add(copy.from());
         writes.add(copy.to());
-      }
-      // A variable that is only named lies there without being written.
-      if (step.node().op() instanceof Op.Variable || step.node().op() instanceof Op.Reshape) {
-        writes.clear();
-        step.copies().forEach(copy -> writes.add(copy.to()));
       }
       return new Access(reads, writes);
     }
