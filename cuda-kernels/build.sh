@@ -6,19 +6,19 @@
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$source_dir/../tools/cuda.sh"
 build_dir=$1
 resources_dir=$2
 wanted=$3
 
 nvcc=OFF
-if command -v "${CUDACXX:-nvcc}" >/dev/null; then
+if has_nvcc; then
   nvcc=ON
 else
   echo "nvcc not found: the CUDA library is not built; everything runs on the CPU without it"
 fi
 if [[ $wanted == usable ]]; then
-  ldconfig=$(command -v ldconfig || echo /sbin/ldconfig)
-  if [[ $nvcc == OFF ]] || ! "$ldconfig" -p | grep -q 'libcuda\.so\.1'; then
+  if [[ $nvcc == OFF ]] || ! has_nvidia_driver; then
     exit 0
   fi
   targets=(hast_cuda)

@@ -102,8 +102,13 @@ public final class Device implements AutoCloseable {
 
   private static long createStream(Kernels kernels, Options options) {
     long stream = kernels.streamCreate(ORDINAL, options.threads(), options.pinned());
-    kernels.streamMath(stream, options.precision().code());
-    return stream;
+    try {
+      kernels.streamMath(stream, options.precision().code());
+      return stream;
+    } catch (RuntimeException e) {
+      kernels.streamDestroy(stream);
+      throw e;
+    }
   }
 
   /** The CPU with as many threads as it has cores. */

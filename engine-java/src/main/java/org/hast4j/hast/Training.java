@@ -7,6 +7,7 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Normalization;
+import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
@@ -69,12 +70,14 @@ public final class Training implements AutoCloseable {
   private final Storage momentum;
   private final Storage key = Storage.of("training key", TensorType.i64(2));
   private final Storage learningRate = Storage.of("training learning rate", TensorType.f32(1));
+  private final Storage learningRates;
   private final Storage loss = Storage.of("training loss", TensorType.f32(1));
   private final Storage gradients;
   private final Storage pool;
   private final Storage labels;
   private final Storage order;
   private final Program program;
+  private final Readback readback;
   private long step;
 
   /** Prepares training from random weights. */
@@ -110,6 +113,14 @@ public final class Training implements AutoCloseable {
     labels = Storage.of("training labels", TensorType.i32(images));
     order = Storage.of("training order", TensorType.i32(images));
     program = Program.compile("training workspace", graph(poolType, vector), memory);
+    readback =
+        new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
+    float[] rates = new float[Math.toIntExact(steps())];
+    for (int i = 0; i < rates.length; i++) {
+      rates[i] = schedule.learningRate(i, rates.length);
+    }
+    learningRates = Storage.of("training learning rates", TensorType.f32(rates.length));
+    memory.buffer(learningRates).upload(0, rates);
     parameters.upload(
         memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
@@ -163,6 +174,10 @@ public final class Training implements AutoCloseable {
     return images / schedule.batch();
   }
 
+  private long steps() {
+    return (long) schedule.epochs() * stepsPerEpoch();
+  }
+
   /** Hears each step and its loss. */
   @FunctionalInterface
   public interface Listener {
@@ -176,28 +191,34 @@ public final class Training implements AutoCloseable {
    * @throws IllegalStateException if the loss is no longer a number
    */
   public double epoch(Listener listener) {
-    long steps = (long) schedule.epochs() * stepsPerEpoch();
     // The kernel takes order[(step * batch + i) % images]: start every epoch at index 0.
     memory.buffer(order).upload(0, permutation(step / stepsPerEpoch()));
     memory.buffer(key).upload(Long.BYTES, new long[] {0});
     memory.buffer(key).upload(0, new long[] {seed + step});
-    float[] rate = new float[1];
-    float[] value = new float[1];
+    long first = step;
     double sum = 0;
     for (int i = 0; i < stepsPerEpoch(); i++) {
-      rate[0] = schedule.learningRate(step, steps);
-      memory.buffer(learningRate).upload(0, rate);
+      memory.copy(learningRates, (first + i) * Float.BYTES, learningRate, 0, Float.BYTES);
       program.run();
-      memory.buffer(loss).download(0, value);
-      if (!Float.isFinite(value[0])) {
-        throw new IllegalStateException(
-            "the loss became %s at step %d: lower the learning rate".formatted(value[0], step));
+      // The loss of the step before: the device need not wait for the host to read it.
+      if (i > 0) {
+        sum += hear(listener);
       }
-      sum += value[0];
-      step++;
-      listener.step(step, steps, value[0]);
+      readback.start();
     }
+    sum += hear(listener);
     return sum / stepsPerEpoch();
+  }
+
+  private float hear(Listener listener) {
+    float value = readback.values()[0];
+    if (!Float.isFinite(value)) {
+      throw new IllegalStateException(
+          "the loss became %s at step %d: lower the learning rate".formatted(value, step));
+    }
+    step++;
+    listener.step(step, steps(), value);
+    return value;
   }
 
   private int[] permutation(long epoch) {
@@ -270,6 +291,7 @@ public final class Training implements AutoCloseable {
 
   @Override
   public void close() {
+    readback.close();
     program.close();
     for (Storage storage :
         List.of(
@@ -278,6 +300,7 @@ public final class Training implements AutoCloseable {
             momentum,
             key,
             learningRate,
+            learningRates,
             loss,
             gradients,
             pool,

@@ -1,0 +1,139 @@
+package org.hast4j.hast;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.hast4j.data.ImageSet;
+import org.hast4j.data.Normalization;
+import org.hast4j.device.Device;
+import org.hast4j.device.Platform;
+import org.hast4j.exec.Memory;
+import org.hast4j.nn.CifarResNet;
+import org.hast4j.nn.Topology;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Full-precision training on images whose class is their brightness. */
+class TrainingTest {
+  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 2, CifarResNet.Shortcut.A);
+  private static final int BATCH = 4;
+
+  @TempDir private Path scratch;
+
+  private static ImageSet images(int count) {
+    Random random = new Random(1);
+    int[] labels = new int[count];
+    byte[] pixels = new byte[count * 3 * 32 * 32];
+    for (int i = 0; i < pixels.length; i++) {
+      int image = i / (3 * 32 * 32);
+      labels[image] = image % 2;
+      pixels[i] = (byte) (labels[image] * 100 + random.nextInt(100));
+    }
+    return new ImageSet(2, 3, 32, 32, labels, pixels);
+  }
+
+  private static Training training(Memory memory, int images, int epochs, float learningRate) {
+    return new Training(
+        memory,
+        TOPOLOGY,
+        images(images),
+        Normalization.CIFAR10,
+        new Training.Schedule(epochs, BATCH, learningRate, .2f, 5e-4f, 4),
+        1);
+  }
+
+  @Test
+  void learnsAndTellsTheLossOfEveryStep() {
+    List<Long> steps = new ArrayList<>();
+    List<Float> losses = new ArrayList<>();
+    List<Double> means = new ArrayList<>();
+    try (Device device = Platform.CPU.open(2);
+        Memory memory = new Memory(device);
+        Training training = training(memory, 30, 4, .1f)) {
+      for (int epoch = 0; epoch < 4; epoch++) {
+        means.add(
+            training.epoch(
+                (step, all, loss) -> {
+                  assertThat(all).isEqualTo(28);
+                  steps.add(step);
+                  losses.add(loss);
+                }));
+      }
+      assertThat(training.step()).isEqualTo(28);
+    }
+    assertThat(steps).hasSize(28).isSorted().startsWith(1L).endsWith(28L);
+    double second = losses.subList(7, 14).stream().mapToDouble(Float::doubleValue).sum() / 7;
+    assertThat(means.get(1)).isCloseTo(second, within(1e-12));
+    assertThat(means.getLast()).isLessThan(.2 * Math.log(2));
+  }
+
+  @Test
+  void goesOnAsIfItHadNeverStopped() {
+    Path file = scratch.resolve("training");
+    try (Device device = Platform.CPU.open(1);
+        Memory memory = new Memory(device);
+        Training whole = training(memory, 8, 3, .1f)) {
+      whole.epoch((_, _, _) -> {});
+      whole.save(file);
+      whole.epoch((_, _, _) -> {});
+      whole.epoch((_, _, _) -> {});
+      try (Memory other = new Memory(device);
+          Training resumed = training(other, 8, 3, .1f)) {
+        resumed.restore(file);
+        assertThat(resumed.step()).isEqualTo(2);
+        resumed.epoch((_, _, _) -> {});
+        resumed.epoch((_, _, _) -> {});
+        resumed
+            .network()
+            .weights()
+            .forEach(
+                (name, values) ->
+                    assertThat(values).as(name).isEqualTo(whole.network().weights().get(name)));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"CPU", "EMULATED"})
+  void namesTheStepWhoseLossIsNotANumber(Platform platform) {
+    platform.assumeUsable();
+    try (Device device = platform.open(2);
+        Memory memory = new Memory(device);
+        Training training = training(memory, 12, 2, 1e30f)) {
+      // The first step's rate is 0, the second's is not: the third sees what it did.
+      assertThatThrownBy(() -> training.epoch((_, _, _) -> {}))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("NaN at step 2")
+          .hasMessageContaining("lower the learning rate");
+    }
+  }
+
+  @Test
+  void aCapturedGraphFollowsTheCpu() {
+    Platform.EMULATED.assumeUsable();
+    List<Float> expected = losses(Platform.CPU);
+    List<Float> actual = losses(Platform.EMULATED);
+    assertThat(actual).hasSameSizeAs(expected);
+    for (int step = 0; step < expected.size(); step++) {
+      assertThat(actual.get(step)).isCloseTo(expected.get(step), within(1e-3f));
+    }
+  }
+
+  private static List<Float> losses(Platform platform) {
+    List<Float> losses = new ArrayList<>();
+    try (Device device = platform.open(2);
+        Memory memory = new Memory(device);
+        Training training = training(memory, 12, 2, .05f)) {
+      training.epoch((_, _, loss) -> losses.add(loss));
+      training.epoch((_, _, loss) -> losses.add(loss));
+    }
+    return losses;
+  }
+}
