@@ -1,5 +1,6 @@
-// Kernels with one defect each, beside the same without it: the detector of races must tell them apart, and the
-// emulation must let an asynchronous copy arrive late. Exits with the number of kernels judged wrongly, and names them.
+// Kernels with one defect each, beside the same without it: the detector of races must tell them apart. The emulation
+// must let an asynchronous copy arrive late, and refuse what no device launches. Exits with the number of kernels
+// judged wrongly, and names them.
 #include <cstdio>
 
 #include "kernel.cuh"
@@ -106,6 +107,8 @@ __global__ void bounds(float* out, int64_t count, bool check) {
   if (!check || first_item() < count) out[first_item()] = 1.0f;
 }
 
+__global__ void nothing() {}
+
 struct Judge {
   const Stream& stream;
   int wrong = 0;
@@ -114,6 +117,15 @@ struct Judge {
   void expect(bool clean, const char* name, void (*kernel)(Parameters...), Arguments... arguments) {
     const int32_t expected = clean ? HAST_OK : static_cast<int32_t>(cudaErrorLaunchFailure);
     const int32_t status = launch(kernel, kBlocks, kThreads, kThreads * sizeof(float), stream, arguments...);
+    compare(name, status, expected);
+  }
+
+  void launches(cudaError_t expected, const char* name, dim3 grid, dim3 block, size_t shared_bytes) {
+    compare(name, launch(nothing, grid, block, shared_bytes, stream), static_cast<int32_t>(expected));
+  }
+
+ private:
+  void compare(const char* name, int32_t status, int32_t expected) {
     if (status == expected) return;
     std::printf("%s: status %d, expected %d\n", name, status, expected);
     wrong++;
@@ -152,6 +164,20 @@ int main() {
   judge.expect(false, "ticket without a barrier", ticket, values, tickets, Without::kBarrier);
   judge.expect(false, "ticket without the last fence", ticket, values, tickets, Without::kLastFence);
   judge.expect(false, "ticket not taken", ticket, values, tickets, Without::kTicket);
+
+  constexpr size_t kMostShared = 101376;  // of compute capability 8.6
+  judge.launches(cudaSuccess, "limits", dim3(1, 2, 3), dim3(2, 8, 64), kMostShared);
+  judge.launches(cudaErrorInvalidValue, "shared memory", 1, 1, kMostShared + 1);
+  judge.launches(cudaErrorInvalidConfiguration, "no blocks", dim3(1, 0, 1), 1, 0);
+  judge.launches(cudaErrorInvalidConfiguration, "grid x", dim3(1u << 31), 1, 0);
+  judge.launches(cudaErrorInvalidConfiguration, "grid y", dim3(1, 65536), 1, 0);
+  judge.launches(cudaErrorInvalidConfiguration, "grid z", dim3(1, 1, 65536), 1, 0);
+  judge.launches(cudaErrorInvalidConfiguration, "no threads", 1, 0, 0);
+  judge.launches(cudaErrorInvalidConfiguration, "threads", 1, dim3(32, 33), 0);
+  judge.launches(cudaErrorInvalidConfiguration, "block z", 1, dim3(1, 1, 65), 0);
+  cudaFuncSetAttribute(nothing, cudaFuncAttributeMaxDynamicSharedMemorySize, 0);
+  hast::emulation::launch(stream.handle, reinterpret_cast<const void*>(nothing), 1, 1, (48 << 10) + 1, nothing);
+  if (cudaGetLastError() != cudaErrorInvalidValue) judge.wrong++, std::puts("shared memory nobody allowed");
 
   for (int64_t i = 0; i < kThreads; i++) fewer[i] = static_cast<float>(i);
   judge.expect(true, "copies", copies, values, static_cast<const float*>(fewer), true);
