@@ -82,15 +82,16 @@ inline bool aligned4(const void* pointer) { return (reinterpret_cast<uintptr_t>(
 template <class... Parameters, class... Arguments>
 int32_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, const Stream& stream,
                Arguments... arguments) {
-#if defined(HAST_EMULATION)
-  emulation::launch(stream.handle, grid, block, shared_bytes, [=] { kernel(arguments...); });
-#else
   // Beyond 48 KiB a kernel has to be allowed its dynamic shared memory.
   if (shared_bytes > 48 * 1024) {
     const cudaError_t error =
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return status_of(error);
   }
+#if defined(HAST_EMULATION)
+  emulation::launch(stream.handle, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes,
+                    [=] { kernel(arguments...); });
+#else
   kernel<<<grid, block, shared_bytes, stream.handle>>>(arguments...);
 #endif
   return status_of(cudaGetLastError());

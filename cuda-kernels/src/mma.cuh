@@ -68,7 +68,7 @@ template <int kFloats>
 __device__ inline void copy_async(float* to, const float* from, bool present) {
   static_assert(kFloats == 1 || kFloats == 4);
 #if defined(HAST_EMULATION)
-  for (int i = 0; i < kFloats; i++) to[i] = present ? from[i] : 0.0f;
+  emulation::start_copy(to, from, 4 * kFloats, present);
 #else
   const unsigned shared = static_cast<unsigned>(__cvta_generic_to_shared(to));
   const int bytes = present ? 4 * kFloats : 0;
@@ -82,7 +82,9 @@ __device__ inline void copy_async(float* to, const float* from, bool present) {
 
 // Waits for all copies that this thread has started; other threads see them after the next barrier.
 __device__ inline void copies_wait() {
-#if !defined(HAST_EMULATION)
+#if defined(HAST_EMULATION)
+  emulation::finish_copies();
+#else
   asm volatile("cp.async.wait_all;" ::: "memory");
 #endif
 }

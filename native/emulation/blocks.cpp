@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "watch.h"
+
 #if !defined(__x86_64__)
 #include <ucontext.h>
 #endif
@@ -82,6 +84,14 @@ struct Warp {
   unsigned arrived, alive;
 };
 
+// A cp.async under way.
+struct Copy {
+  void* to;
+  const void* from;
+  int bytes;
+  bool present;
+};
+
 // What an OS thread needs to run blocks, one after the other.
 class Runner {
  public:
@@ -98,6 +108,8 @@ class Runner {
   void run(const Grid& grid, int64_t block);
   void barrier();
   void collective(unsigned mask, void* operand, Collective body);
+  void start_copy(const Copy& copy);
+  void finish_copies();
   int lane() const { return current_ % kWarp; }
 
  private:
@@ -121,6 +133,7 @@ class Runner {
   bool prepared_[kMaxThreads] = {};
   Context scheduler_;
   Warp warps_[kMaxThreads / kWarp];
+  std::vector<Copy> copies_[kMaxThreads];
 };
 
 thread_local std::unique_ptr<Runner> runner;
@@ -143,6 +156,7 @@ void Runner::finish() {
 
 void Runner::resume(int thread) {
   current_ = thread;
+  watch::resumed(thread);
   index.thread = indices_[thread];
   switch_to(scheduler_, contexts_[fibers_[thread]]);
 }
@@ -156,6 +170,33 @@ void Runner::wait(State state) {
 void Runner::barrier() {
   waiting_++;
   wait(State::kAtBarrier);
+}
+
+// What the destination holds until the wait is as good as unknown.
+void Runner::start_copy(const Copy& copy) {
+  const uintptr_t addresses = reinterpret_cast<uintptr_t>(copy.to) | reinterpret_cast<uintptr_t>(copy.from);
+  if (addresses % static_cast<unsigned>(copy.bytes) != 0) {
+    std::fprintf(stderr, "emulated kernel: an asynchronous copy of %d bytes from %p to %p is not aligned\n", copy.bytes,
+                 copy.from, copy.to);
+    std::abort();
+  }
+  watch::writes(copy.to, static_cast<size_t>(copy.bytes));
+  std::memset(copy.to, 0xff, static_cast<size_t>(copy.bytes));
+  copies_[current_].push_back(copy);
+}
+
+void Runner::finish_copies() {
+  for (const Copy& copy : copies_[current_]) {
+    const size_t bytes = static_cast<size_t>(copy.bytes);
+    watch::writes(copy.to, bytes);
+    if (copy.present) {
+      watch::reads(copy.from, bytes);
+      std::memcpy(copy.to, copy.from, bytes);
+    } else {
+      std::memset(copy.to, 0, bytes);
+    }
+  }
+  copies_[current_].clear();
 }
 
 void Runner::release(int warp, unsigned lanes, Collective body) {
@@ -212,12 +253,15 @@ void Runner::run(const Grid& grid, int64_t block) {
   index.block =
       dim3(static_cast<unsigned>(block % grid.blocks.x), static_cast<unsigned>(block / grid.blocks.x % grid.blocks.y),
            static_cast<unsigned>(block / grid.blocks.x / grid.blocks.y));
+  watch::begin_block(threads_,
+                     {stacks_, kMaxThreads * kStackBytes, static_cast<char*>(dynamic_shared_), grid.shared_bytes});
   done_ = waiting_ = 0;
   for (int t = 0; t < threads_; t++) {
     const unsigned id = static_cast<unsigned>(t);
     indices_[t] = dim3(id % grid.block.x, id / grid.block.x % grid.block.y, id / grid.block.x / grid.block.y);
     states_[t] = State::kReady;
     fibers_[t] = t;
+    copies_[t].clear();
     if (!prepared_[t]) {
       prepare(contexts_[t], stacks_ + static_cast<size_t>(t) * kStackBytes, entry);
       prepared_[t] = true;
@@ -249,6 +293,7 @@ void Runner::run(const Grid& grid, int64_t block) {
     if (progress) continue;
     if (waiting_ > 0 && waiting_ + done_ == threads_) {
       waiting_ = 0;
+      watch::barrier();
       for (int t = 0; t < threads_; t++) {
         if (states_[t] == State::kAtBarrier) states_[t] = State::kReady;
       }
@@ -264,7 +309,7 @@ void Runner::run(const Grid& grid, int64_t block) {
 class Pool {
  public:
   Pool() {
-    const unsigned processors = std::thread::hardware_concurrency();
+    const unsigned processors = watch::kWatched ? 1 : std::thread::hardware_concurrency();
     for (unsigned i = 1; i < processors; i++) threads_.emplace_back([this] { serve(); });
   }
   ~Pool() {
@@ -276,7 +321,7 @@ class Pool {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void run(const Grid& grid) {
+  bool run(const Grid& grid) {
     std::lock_guard one_at_a_time(launching_);
     {
       std::lock_guard lock(mutex_);
@@ -287,9 +332,11 @@ class Pool {
       busy_ = threads_.size();
     }
     wake_.notify_all();
+    watch::begin_grid();
     work();
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return busy_ == 0; });
+    return watch::end_grid();
   }
 
  private:
@@ -329,13 +376,15 @@ class Pool {
 
 }  // namespace
 
-void run_grid(const Grid& grid) {
+bool run_grid(const Grid& grid) {
   static Pool pool;
-  pool.run(grid);
+  return pool.run(grid);
 }
 
 void block_barrier() { runner->barrier(); }
 void warp_collective(unsigned mask, void* operand, Collective body) { runner->collective(mask, operand, body); }
+void start_copy(void* to, const void* from, int bytes, bool present) { runner->start_copy({to, from, bytes, present}); }
+void finish_copies() { runner->finish_copies(); }
 int lane() { return runner->lane(); }
 
 }  // namespace hast::emulation

@@ -12,8 +12,8 @@ struct Grid {
   std::function<void()> kernel;
 };
 
-// Returns when every block has run.
-void run_grid(const Grid& grid);
+// Returns when every block has run; false if a race was detected (watch.h).
+bool run_grid(const Grid& grid);
 
 }  // namespace hast::emulation
 

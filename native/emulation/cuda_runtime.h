@@ -3,8 +3,10 @@
 //
 // Every CUDA thread of a block is a fiber, so __syncthreads and the warp's collectives mean what they mean on a GPU;
 // blocks run on a few OS threads. Odd blocks run their threads backwards, so that a missing barrier shows. Streams run
-// a launch at once; a captured graph replays its nodes in another order that its dependencies allow. What the kernels
-// use of the language and of the runtime API is here, nothing else. For tests: it is slow and checks little.
+// a launch at once; a captured graph replays its nodes in another order that its dependencies allow. An asynchronous
+// copy arrives as late as it may. Launches keep to the limits of the smallest device supported; hast_emu traps on
+// misaligned accesses, hast_emu_race finds races (watch.cpp). What the kernels use of the language and of the runtime
+// API is here, nothing else. For tests: it is slow.
 #ifndef HAST_EMULATION_CUDA_RUNTIME_H
 #define HAST_EMULATION_CUDA_RUNTIME_H
 
@@ -59,8 +61,8 @@ struct Index {
 // Read all the time, and small enough for the loader's static block; shared memory is not.
 extern thread_local Index index __attribute__((tls_model("initial-exec")));
 
-// Runs a kernel over a grid, or notes it in the graph that the stream is capturing.
-void launch(void* stream, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> kernel);
+// Runs a call of a kernel over a grid, or notes it in the graph that the stream is capturing.
+void launch(void* stream, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> call);
 
 // Waits for every living thread of the block.
 void block_barrier();
@@ -69,6 +71,10 @@ void block_barrier();
 // operand stays where it is until this returns, so body may write results through it.
 using Collective = void (*)(int lane, void* const* operands);
 void warp_collective(unsigned mask, void* operand, Collective body);
+
+// cp.async of 4 or 16 bytes, or of zeros; it arrives when its thread waits, not before.
+void start_copy(void* to, const void* from, int bytes, bool present);
+void finish_copies();
 
 int lane();
 
@@ -168,6 +174,7 @@ enum cudaError_t {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNotReady = 600,
+  cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureUnjoined = 904
 };
@@ -223,9 +230,11 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+// The only attribute: how much dynamic shared memory a kernel may have.
+cudaError_t hast_emulation_allow_shared(const void* kernel, int bytes);
 template <class Function>
-cudaError_t cudaFuncSetAttribute(Function*, cudaFuncAttribute, int) {
-  return cudaSuccess;
+cudaError_t cudaFuncSetAttribute(Function* kernel, cudaFuncAttribute, int bytes) {
+  return hast_emulation_allow_shared(reinterpret_cast<const void*>(kernel), bytes);
 }
 
 #endif

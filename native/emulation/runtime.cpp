@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "blocks.h"
+#include "watch.h"
 
 using hast::emulation::Grid;
 
 struct CUgraph_st {
   struct Node {
-    std::function<void()> run;
+    std::function<cudaError_t()> run;
     std::set<size_t> dependencies;
   };
   std::vector<Node> nodes;
@@ -42,6 +43,8 @@ struct CUevent_st {
 namespace {
 
 constexpr size_t kDeviceBytes = size_t{4} << 30;
+// Shared memory of a block: what every kernel has, and what it may be allowed (compute capability 8.6 and 8.9).
+constexpr size_t kSharedBytes = size_t{48} << 10, kMostSharedBytes = size_t{99} << 10;
 
 thread_local cudaError_t last_error = cudaSuccess;
 
@@ -61,20 +64,42 @@ Allocations& allocations() {
   return all;
 }
 
-// Runs now, or notes it in the stream's capture.
-cudaError_t enqueue(cudaStream_t stream, std::function<void()> run) {
-  if (stream == nullptr) return noted(cudaErrorInvalidValue);
-  if (stream->capture == nullptr) {
-    run();
-    return cudaSuccess;
+struct SharedLimits {
+  std::mutex mutex;
+  std::map<const void*, size_t> bytes;
+};
+SharedLimits& shared_limits() {
+  static SharedLimits all;
+  return all;
+}
+
+cudaError_t check(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes) {
+  constexpr unsigned kMostX = 0x7fffffff, kMostYZ = 65535, kMostThreads = 1024, kMostDeep = 64;
+  const auto within = [](unsigned size, unsigned most) { return size >= 1 && size <= most; };
+  if (!within(grid.x, kMostX) || !within(grid.y, kMostYZ) || !within(grid.z, kMostYZ) ||
+      !within(block.x, kMostThreads) || !within(block.y, kMostThreads) || !within(block.z, kMostDeep) ||
+      size_t{block.x} * block.y * block.z > kMostThreads) {
+    return cudaErrorInvalidConfiguration;
   }
+  SharedLimits& limits = shared_limits();
+  std::lock_guard lock(limits.mutex);
+  const auto allowed = limits.bytes.find(kernel);
+  const size_t most = allowed == limits.bytes.end() ? kSharedBytes : max(allowed->second, kSharedBytes);
+  return shared_bytes > most ? cudaErrorInvalidValue : cudaSuccess;
+}
+
+// Runs now, or notes it in the stream's capture.
+cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> run) {
+  if (stream == nullptr) return noted(cudaErrorInvalidValue);
+  if (stream->capture == nullptr) return noted(run());
   stream->capture->nodes.push_back({std::move(run), stream->frontier});
   stream->frontier = {stream->capture->nodes.size() - 1};
   return cudaSuccess;
 }
 
 // Of the nodes that may run next, always the one noted last: far from the order of capture.
-void replay(const CUgraph_st& graph) {
+cudaError_t replay(const CUgraph_st& graph) {
+  cudaError_t result = cudaSuccess;
   std::vector<size_t> missing(graph.nodes.size());
   std::vector<std::vector<size_t>> followers(graph.nodes.size());
   std::set<size_t> ready;
@@ -86,23 +111,31 @@ void replay(const CUgraph_st& graph) {
   while (!ready.empty()) {
     const size_t next = *ready.rbegin();
     ready.erase(next);
-    graph.nodes[next].run();
+    const cudaError_t error = graph.nodes[next].run();
+    if (error != cudaSuccess) result = error;
     for (size_t follower : followers[next]) {
       if (--missing[follower] == 0) ready.insert(follower);
     }
   }
+  return result;
 }
 
 }  // namespace
 
-void hast::emulation::launch(void* stream, dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> kernel) {
-  const size_t threads = size_t{block.x} * block.y * block.z;
-  if (threads < 1 || threads > 1024 || grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > 65535 || grid.z > 65535) {
-    noted(cudaErrorInvalidConfiguration);
-    return;
-  }
-  enqueue(static_cast<cudaStream_t>(stream),
-          [call = Grid{grid, block, shared_bytes, std::move(kernel)}] { run_grid(call); });
+void hast::emulation::launch(void* stream, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes,
+                             std::function<void()> call) {
+  if (noted(check(kernel, grid, block, shared_bytes)) != cudaSuccess) return;
+  enqueue(static_cast<cudaStream_t>(stream), [job = Grid{grid, block, shared_bytes, std::move(call)}] {
+    return run_grid(job) ? cudaSuccess : cudaErrorLaunchFailure;
+  });
+}
+
+cudaError_t hast_emulation_allow_shared(const void* kernel, int bytes) {
+  if (bytes < 0 || static_cast<size_t>(bytes) > kMostSharedBytes) return noted(cudaErrorInvalidValue);
+  SharedLimits& limits = shared_limits();
+  std::lock_guard lock(limits.mutex);
+  limits.bytes[kernel] = static_cast<size_t>(bytes);
+  return cudaSuccess;
 }
 
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
@@ -118,6 +151,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorLaunchFailure:
+      return "a race or a stray access in a kernel; the error output says where";
     case cudaErrorStreamCaptureUnsupported:
       return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureUnjoined:
@@ -146,7 +181,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   std::snprintf(properties->name, sizeof(properties->name), "emulated device");
   properties->totalGlobalMem = kDeviceBytes;
-  properties->sharedMemPerBlockOptin = size_t{99} << 10;
+  properties->sharedMemPerBlockOptin = kMostSharedBytes;
   properties->major = 8;
   properties->minor = 6;
   // Few, because every block costs as much as all of its threads together.
@@ -172,6 +207,7 @@ cudaError_t cudaMalloc(void** address, size_t bytes) {
   std::memset(*address, 0xff, bytes);
   all.bytes[*address] = bytes;
   all.held += bytes;
+  hast::emulation::watch::allocated(*address, bytes);
   return cudaSuccess;
 }
 
@@ -182,6 +218,7 @@ cudaError_t cudaFree(void* address) {
   const auto found = all.bytes.find(address);
   if (found == all.bytes.end()) return noted(cudaErrorInvalidValue);
   all.held -= found->second;
+  hast::emulation::watch::freed(address);
   all.bytes.erase(found);
   std::free(address);
   return cudaSuccess;
@@ -197,10 +234,16 @@ cudaError_t cudaFreeHost(void* address) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  return enqueue(stream, [=] { std::memcpy(to, from, bytes); });
+  return enqueue(stream, [=] {
+    std::memcpy(to, from, bytes);
+    return cudaSuccess;
+  });
 }
 cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t stream) {
-  return enqueue(stream, [=] { std::memset(address, value, bytes); });
+  return enqueue(stream, [=] {
+    std::memset(address, value, bytes);
+    return cudaSuccess;
+  });
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
@@ -293,7 +336,7 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-  return enqueue(stream, [executable] { replay(executable->graph); });
+  return enqueue(stream, [executable] { return replay(executable->graph); });
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;

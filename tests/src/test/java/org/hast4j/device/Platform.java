@@ -17,12 +17,13 @@ public enum Platform {
   CPU(Backend.CPU, ConvolutionChoice.OWN),
   /** The CUDA sources compiled for the CPU, so that every machine tests them. */
   EMULATED(Backend.CUDA, ConvolutionChoice.OWN),
+  /** The same, where a launch whose threads race fails. */
+  WATCHED(Backend.CUDA, ConvolutionChoice.OWN),
   CUDA(Backend.CUDA, ConvolutionChoice.OWN),
   /** A GPU whose convolutions are cuDNN's. */
   CUDNN(Backend.CUDA, ConvolutionChoice.CUDNN);
 
-  private static final Path EMULATED_LIBRARY =
-      Path.of("../cuda-kernels/target/cmake/libhast_emu.so");
+  private static final Path EMULATED_LIBRARIES = Path.of("../cuda-kernels/target/cmake");
 
   private final Backend backend;
   private final ConvolutionChoice convolutions;
@@ -33,9 +34,9 @@ public enum Platform {
   }
 
   public KernelLibrary load() {
-    return this == EMULATED
-        ? KernelLibrary.load(backend, EMULATED_LIBRARY)
-        : KernelLibrary.load(backend);
+    return emulatedLibrary()
+        .map(file -> KernelLibrary.load(backend, file))
+        .orElseGet(() -> KernelLibrary.load(backend));
   }
 
   public Device open(Device.Options options) {
@@ -59,14 +60,23 @@ public enum Platform {
 
   /** Why this platform cannot be used here; empty if it can. */
   public Optional<List<String>> reasons() {
-    if (this == EMULATED) {
-      return Files.exists(EMULATED_LIBRARY)
+    Optional<Path> emulated = emulatedLibrary();
+    if (emulated.isPresent()) {
+      return Files.exists(emulated.get())
           ? Optional.empty()
-          : Optional.of(List.of(EMULATED_LIBRARY + " is not built"));
+          : Optional.of(List.of(emulated.get() + " is not built"));
     }
     return switch (KernelLibrary.probe(backend)) {
       case Availability.Available _ -> this == CUDNN ? cudnnReasons() : Optional.empty();
       case Availability.Unavailable unavailable -> Optional.of(unavailable.reasons());
+    };
+  }
+
+  private Optional<Path> emulatedLibrary() {
+    return switch (this) {
+      case EMULATED -> Optional.of(EMULATED_LIBRARIES.resolve("libhast_emu.so"));
+      case WATCHED -> Optional.of(EMULATED_LIBRARIES.resolve("libhast_emu_race.so"));
+      case CPU, CUDA, CUDNN -> Optional.empty();
     };
   }
 

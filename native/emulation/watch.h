@@ -1,0 +1,46 @@
+// What the detector of races (watch.cpp) is told. Only the library hast_emu_race has it; in the other one all of this
+// is nothing.
+#ifndef HAST_EMULATION_WATCH_H
+#define HAST_EMULATION_WATCH_H
+
+#include <cstddef>
+
+namespace hast::emulation::watch {
+
+// Where the fibers of a block have their stacks, and its dynamic shared memory.
+struct Places {
+  const char* stacks;
+  size_t stack_bytes;
+  const char* shared;
+  size_t shared_bytes;
+};
+
+#if defined(HAST_EMULATION_WATCHED)
+constexpr bool kWatched = true;
+void allocated(const void* address, size_t bytes);
+void freed(const void* address);
+// Around a grid, whose blocks run one after the other; true if it had no defect. The first one is printed.
+void begin_grid();
+bool end_grid();
+void begin_block(int threads, const Places& places);
+void resumed(int thread);
+void barrier();
+// What uninstrumented code does on behalf of the running thread.
+void reads(const void* address, size_t bytes);
+void writes(const void* address, size_t bytes);
+#else
+constexpr bool kWatched = false;
+inline void allocated(const void*, size_t) {}
+inline void freed(const void*) {}
+inline void begin_grid() {}
+inline bool end_grid() { return true; }
+inline void begin_block(int, const Places&) {}
+inline void resumed(int) {}
+inline void barrier() {}
+inline void reads(const void*, size_t) {}
+inline void writes(const void*, size_t) {}
+#endif
+
+}  // namespace hast::emulation::watch
+
+#endif
