@@ -23,7 +23,7 @@ if [[ $wanted == usable ]]; then
   fi
   targets=(hast_cuda)
 else
-  targets=(hast_emu)
+  targets=(hast_emu hast_stand_ins)
   [[ $nvcc == ON ]] && targets+=(hast_cuda)
 fi
 

@@ -103,7 +103,8 @@ public final class Convolutions implements Device.Attachment {
         times,
         new FastestConvolution(
             times,
-            (shape, direction, methods) -> new DeviceTrial(device, shape, direction, methods)));
+            (shape, direction, methods) -> new DeviceTrial(device, shape, direction, methods),
+            Convolutions::warn));
   }
 
   /** What computes a convolution. */

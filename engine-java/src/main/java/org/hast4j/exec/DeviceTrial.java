@@ -5,11 +5,13 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Kernels;
 
 /**
@@ -68,18 +70,48 @@ final class DeviceTrial implements ConvolutionTrial {
   }
 
   @Override
+  public void run(ConvolutionMethod method) {
+    guarded(() -> bindAndRun(method));
+  }
+
+  @Override
   public double milliseconds(ConvolutionMethod method) {
+    return guarded(() -> time(bindAndRun(method)));
+  }
+
+  /** A failure may be another's way to say that the device is lost, which the device knows. */
+  private <T> T guarded(Supplier<T> work) {
+    try {
+      return work.get();
+    } catch (RuntimeException e) {
+      try {
+        device.synchronize();
+      } catch (KernelException lost) {
+        if (lost.isFatal()) {
+          lost.addSuppressed(e);
+          throw lost;
+        }
+      }
+      throw e;
+    }
+  }
+
+  /** Whatever loads or allocates only when a stream first uses it must not do so in a capture. */
+  private LongConsumer bindAndRun(ConvolutionMethod method) {
     LongConsumer launch =
         method.bind(
             new ConvolutionMethod.Operands(
                 result, first, second, 0, false, workspace, method.workspaceBytes()));
-    // Whatever loads or allocates only when a stream first uses it must not do so in a capture.
     Collection<Long> streams =
         device.captures() ? Capture.streams(device).values() : List.of(device.stream());
     for (long stream : streams) {
       launch.accept(stream);
       kernels.streamSynchronize(stream);
     }
+    return launch;
+  }
+
+  private double time(LongConsumer launch) {
     Runnable launches =
         () -> {
           for (int i = 0; i < LAUNCHES; i++) {

@@ -4,18 +4,28 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.KernelException;
 
 /** Chooses among the methods for a convolution by times, which it measures where none are known. */
 final class FastestConvolution {
   private final ConvolutionTimes times;
   private final ConvolutionTrial.Opener trials;
+  private final Consumer<String> report;
 
-  FastestConvolution(ConvolutionTimes times, ConvolutionTrial.Opener trials) {
+  /**
+   * A choice by times.
+   *
+   * @param report takes messages for people
+   */
+  FastestConvolution(
+      ConvolutionTimes times, ConvolutionTrial.Opener trials, Consumer<String> report) {
     this.times = times;
     this.trials = trials;
+    this.report = report;
   }
 
   /**
@@ -24,21 +34,24 @@ final class FastestConvolution {
    *
    * @param methods at least one
    * @throws IllegalStateException if every method fails; why is suppressed in it
+   * @throws KernelException if a method costs the process the device
    */
   ConvolutionMethod choose(
       ConvolutionShape shape, ConvolutionDirection direction, List<ConvolutionMethod> methods) {
     String convolution = direction + " " + shape;
-    List<RuntimeException> failures = new ArrayList<>();
     try (ConvolutionTrial trial = trials.open(shape, direction, methods)) {
       Map<String, Double> known = times.of(convolution);
       if (methods.stream().map(ConvolutionMethod::name).allMatch(known::containsKey)) {
         ConvolutionMethod best = fastest(methods, known);
-        if (Double.isFinite(measure(trial, best, failures))) {
+        if (runs(trial, best)) {
           return best;
         }
       }
+      List<RuntimeException> failures = new ArrayList<>();
       Map<String, Double> measured = new LinkedHashMap<>(known);
-      methods.forEach(method -> measured.put(method.name(), measure(trial, method, failures)));
+      for (ConvolutionMethod method : methods) {
+        measured.put(method.name(), measure(trial, method, convolution, failures));
+      }
       times.put(convolution, measured);
       ConvolutionMethod best = fastest(methods, measured);
       if (Double.isInfinite(measured.get(best.name()))) {
@@ -68,14 +81,41 @@ final class FastestConvolution {
     return best;
   }
 
+  /** Whether a method that once ran still does; the measurement that follows says why not. */
+  private static boolean runs(ConvolutionTrial trial, ConvolutionMethod method) {
+    try {
+      trial.run(method);
+      return true;
+    } catch (RuntimeException e) {
+      passOver(e);
+      return false;
+    }
+  }
+
   /** Infinite for a method that fails. */
-  private static double measure(
-      ConvolutionTrial trial, ConvolutionMethod method, List<RuntimeException> failures) {
+  private double measure(
+      ConvolutionTrial trial,
+      ConvolutionMethod method,
+      String convolution,
+      List<RuntimeException> failures) {
     try {
       return trial.milliseconds(method);
     } catch (RuntimeException e) {
+      passOver(e);
       failures.add(e);
+      // Other libraries may well refuse a shape, but own kernels are for every one.
+      if (e instanceof KernelException) {
+        report.accept(
+            "the convolution %s is computed without the method %s, which fails: %s"
+                .formatted(convolution, method.name(), e.getMessage()));
+      }
       return Double.POSITIVE_INFINITY;
+    }
+  }
+
+  private static void passOver(RuntimeException failure) {
+    if (failure instanceof KernelException e && e.isFatal()) {
+      throw e;
     }
   }
 }

@@ -3,7 +3,9 @@ package org.hast4j.device;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
@@ -12,17 +14,26 @@ import org.hast4j.vendor.CudnnAvailability;
 import org.hast4j.vendor.CudnnLibrary;
 import org.junit.jupiter.api.Assumptions;
 
-/** What a suite runs on: one of the three libraries that implement the C ABI, or cuDNN beside. */
+/**
+ * What a suite runs on: one of the three libraries that implement the C ABI, or NVIDIA's libraries
+ * beside.
+ */
 public enum Platform {
   CPU(Backend.CPU, ConvolutionChoice.OWN),
   /** The CUDA sources compiled for the CPU, so that every machine tests them. */
   EMULATED(Backend.CUDA, ConvolutionChoice.OWN),
   CUDA(Backend.CUDA, ConvolutionChoice.OWN),
   /** A GPU whose convolutions are cuDNN's. */
-  CUDNN(Backend.CUDA, ConvolutionChoice.CUDNN);
+  CUDNN(Backend.CUDA, ConvolutionChoice.CUDNN),
+  /**
+   * The emulated device beside libraries that stand in for NVIDIA's, in a process whose loader
+   * looks for libraries where those are.
+   */
+  STANDIN(Backend.CUDA, ConvolutionChoice.CUDNN);
 
-  private static final Path EMULATED_LIBRARY =
-      Path.of("../cuda-kernels/target/cmake/libhast_emu.so");
+  private static final Path BUILT = Path.of("../cuda-kernels/target/cmake");
+  private static final Path EMULATED_LIBRARY = BUILT.resolve("libhast_emu.so");
+  private static final Path STAND_INS = BUILT.resolve("stand-ins");
 
   private final Backend backend;
   private final ConvolutionChoice convolutions;
@@ -33,13 +44,22 @@ public enum Platform {
   }
 
   public KernelLibrary load() {
-    return this == EMULATED
+    return isEmulated()
         ? KernelLibrary.load(backend, EMULATED_LIBRARY)
         : KernelLibrary.load(backend);
   }
 
+  private boolean isEmulated() {
+    return this == EMULATED || this == STANDIN;
+  }
+
   public Device open(Device.Options options) {
     return Device.open(load(), options);
+  }
+
+  /** What tells of the calls that {@link #STANDIN} makes. */
+  public static StandIns standIns() {
+    return new StandIns(STAND_INS.resolve("libhast_stand_in.so").toAbsolutePath());
   }
 
   /** A device that computes in single precision, captured where it can be. */
@@ -59,15 +79,29 @@ public enum Platform {
 
   /** Why this platform cannot be used here; empty if it can. */
   public Optional<List<String>> reasons() {
-    if (this == EMULATED) {
-      return Files.exists(EMULATED_LIBRARY)
-          ? Optional.empty()
-          : Optional.of(List.of(EMULATED_LIBRARY + " is not built"));
+    if (isEmulated()) {
+      if (!Files.exists(EMULATED_LIBRARY)) {
+        return Optional.of(List.of(EMULATED_LIBRARY + " is not built"));
+      }
+      return this == STANDIN ? standInReasons() : Optional.empty();
     }
     return switch (KernelLibrary.probe(backend)) {
       case Availability.Available _ -> this == CUDNN ? cudnnReasons() : Optional.empty();
       case Availability.Unavailable unavailable -> Optional.of(unavailable.reasons());
     };
+  }
+
+  /** NVIDIA's own libraries would take an emulated stream for one of theirs. */
+  private static Optional<List<String>> standInReasons() {
+    boolean lookedFor =
+        Stream.of(Objects.requireNonNullElse(System.getenv("LD_LIBRARY_PATH"), "").split(":"))
+            .findFirst()
+            .map(Path::of)
+            .filter(first -> first.equals(STAND_INS.toAbsolutePath().normalize()))
+            .isPresent();
+    return lookedFor
+        ? cudnnReasons()
+        : Optional.of(List.of("LD_LIBRARY_PATH does not begin with " + STAND_INS));
   }
 
   private static Optional<List<String>> cudnnReasons() {

@@ -14,6 +14,8 @@ import java.util.function.LongConsumer;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.KernelException;
+import org.hast4j.kernel.KernelFailure;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,7 +31,9 @@ class FastestConvolutionTest {
   private Path file;
 
   private final Map<String, Double> speed = new HashMap<>();
+  private final Map<String, RuntimeException> failures = new HashMap<>();
   private final List<String> measured = new ArrayList<>();
+  private final List<String> ran = new ArrayList<>();
   private final List<String> messages = new ArrayList<>();
   private int open;
 
@@ -51,19 +55,29 @@ class FastestConvolutionTest {
     }
   }
 
-  /** Knows the time of each method; one without a time fails. */
+  /** Knows the time or the failure of each method. */
   private final class KnownTrial implements ConvolutionTrial {
     KnownTrial() {
       open++;
     }
 
     @Override
+    public void run(ConvolutionMethod method) {
+      ran.add(method.name());
+      check(method);
+    }
+
+    @Override
     public double milliseconds(ConvolutionMethod method) {
       measured.add(method.name());
-      if (!speed.containsKey(method.name())) {
-        throw new IllegalStateException(method.name() + " fails");
-      }
+      check(method);
       return speed.get(method.name());
+    }
+
+    private void check(ConvolutionMethod method) {
+      if (failures.containsKey(method.name())) {
+        throw failures.get(method.name());
+      }
     }
 
     @Override
@@ -75,6 +89,7 @@ class FastestConvolutionTest {
   /** What a run of the program chooses, and keeps for the next. */
   private String run(String environment, ConvolutionDirection direction, String... methods) {
     measured.clear();
+    ran.clear();
     ConvolutionTimes times = new ConvolutionTimes(file, environment, messages::add);
     String name = choose(times, direction, methods);
     times.save();
@@ -85,7 +100,7 @@ class FastestConvolutionTest {
   private String choose(ConvolutionTimes times, ConvolutionDirection direction, String... methods) {
     List<ConvolutionMethod> offered =
         List.of(methods).stream().map(name -> (ConvolutionMethod) new Named(name)).toList();
-    return new FastestConvolution(times, (_, _, _) -> new KnownTrial())
+    return new FastestConvolution(times, (_, _, _) -> new KnownTrial(), messages::add)
         .choose(SHAPE, direction, offered)
         .name();
   }
@@ -101,7 +116,8 @@ class FastestConvolutionTest {
     // What was chosen runs before a program captures it, also where its time is known.
     speed.putAll(Map.of("own", 1.0, "a", 9.0));
     assertThat(run("own", "a", "b")).isEqualTo("a");
-    assertThat(measured).containsExactly("a");
+    assertThat(measured).isEmpty();
+    assertThat(ran).containsExactly("a");
     assertThat(messages).isEmpty();
   }
 
@@ -126,7 +142,7 @@ class FastestConvolutionTest {
   void timesOfMoreMethodsServeFewer() {
     run("own", "a", "b");
     assertThat(run("own", "b")).isEqualTo("own");
-    assertThat(measured).containsExactly("own");
+    assertThat(measured).isEmpty();
   }
 
   @Test
@@ -148,28 +164,60 @@ class FastestConvolutionTest {
     second.save();
     measured.clear();
     assertThat(choose(first, ConvolutionDirection.DATA_GRADIENT, "own", "a")).isEqualTo("a");
-    assertThat(measured).containsExactly("a");
+    assertThat(measured).isEmpty();
+  }
+
+  private void fail(String method) {
+    failures.put(method, new IllegalStateException(method + " fails"));
   }
 
   @Test
   void aMethodThatFailsIsNotTakenAndNotTriedAgain() {
-    speed.remove("a");
+    fail("a");
     assertThat(run("own", "a", "b")).isEqualTo("own");
     assertThat(run("own", "a", "b")).isEqualTo("own");
-    assertThat(measured).containsExactly("own");
+    assertThat(measured).isEmpty();
+    assertThat(messages).as("a library that refuses a shape is no news").isEmpty();
+  }
+
+  @Test
+  void aKernelOfOursThatFailsIsReportedOnce() {
+    failures.put("own", KernelFailure.of("hast_conv2d_fwd_f32", -1));
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(messages)
+        .containsExactly(
+            "the convolution FORWARD 2x8x8x4 4x3x3 stride 1 pad 1 is computed without the method"
+                + " own, which fails: hast_conv2d_fwd_f32: a failure (status -1)");
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aFailureThatCostsTheDeviceEndsTheRun(boolean known) {
+    if (known) {
+      run("own", "a", "b");
+    }
+    failures.put("a", KernelFailure.of("hast_stream_synchronize", 700));
+    assertThatThrownBy(() -> run("own", "a", "b"))
+        .isInstanceOf(KernelException.class)
+        .hasMessageContaining("a kernel failed on the device");
+    assertThat(measured).doesNotContain("b");
+    assertThat(open).isZero();
   }
 
   @Test
   void aChoiceThatFailsLaterIsMadeAnew() {
     run("own", "a", "b");
-    speed.remove("a");
+    fail("a");
     assertThat(run("own", "a", "b")).isEqualTo("own");
-    assertThat(measured).containsExactly("a", "own", "a", "b");
+    assertThat(ran).containsExactly("a");
+    assertThat(measured).containsExactly("own", "a", "b");
   }
 
   @Test
   void itIsAnErrorThatEveryMethodFails() {
-    speed.clear();
+    fail("a");
+    fail("b");
     assertThatThrownBy(() -> run("a", "b"))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("FORWARD 2x8x8x4 4x3x3 stride 1 pad 1")
@@ -201,7 +249,7 @@ class FastestConvolutionTest {
     assertThat(messages).hasSize(1);
     assertThat(messages.getFirst()).contains(file.toString(), "measured again");
     assertThat(run("own", "a", "b")).isEqualTo("a");
-    assertThat(measured).containsExactly("a");
+    assertThat(measured).isEmpty();
     assertThat(messages).hasSize(1);
   }
 

@@ -39,7 +39,7 @@ abstract class GpuOpParity extends OpParity {
     return tensorCores;
   }
 
-  static Stream<OpCase> convolutions() {
+  static Stream<OpCase> products() {
     return cases()
         .filter(
             test ->
@@ -50,7 +50,7 @@ abstract class GpuOpParity extends OpParity {
   }
 
   @ParameterizedTest
-  @MethodSource("convolutions")
+  @MethodSource("products")
   void agreesWithTheOracleOnTensorCores(OpCase test) {
     List<byte[]> results = new OpRun(tensorCores, test, false).run();
     Oracle.Bounds expected = Oracle.bounds(test.op(), test.inputs(), 0).getFirst();
