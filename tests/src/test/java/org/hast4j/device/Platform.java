@@ -10,8 +10,8 @@ import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
-import org.hast4j.vendor.CudnnAvailability;
-import org.hast4j.vendor.CudnnLibrary;
+import org.hast4j.vendor.VendorAvailability;
+import org.hast4j.vendor.VendorLibrary;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -105,9 +105,9 @@ public enum Platform {
   }
 
   private static Optional<List<String>> cudnnReasons() {
-    return switch (CudnnLibrary.probe()) {
-      case CudnnAvailability.Available _ -> Optional.empty();
-      case CudnnAvailability.Unavailable unavailable -> Optional.of(List.of(unavailable.reason()));
+    return switch (VendorLibrary.CUDNN.probe()) {
+      case VendorAvailability.Available _ -> Optional.empty();
+      case VendorAvailability.Unavailable unavailable -> Optional.of(List.of(unavailable.reason()));
     };
   }
 }

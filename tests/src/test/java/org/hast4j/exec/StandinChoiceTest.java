@@ -9,10 +9,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
-import java.util.Set;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
@@ -21,13 +19,17 @@ import org.hast4j.graph.Graph;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
 import org.hast4j.io.UserCache;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
+import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,14 +41,19 @@ import org.junit.jupiter.params.provider.EnumSource;
 class StandinChoiceTest {
   private static final TensorType X = TensorType.f32(2, 6, 6, 4);
   private static final TensorType WEIGHT = TensorType.f32(8, 3, 3, 4);
-  private static final TensorType Y = TensorType.f32(2, 6, 6, 8);
-  private static final String CONVOLUTION = "FORWARD 2x6x6x4 8x3x3 stride 1 pad 1";
+  private static final String CONVOLUTION = "convolution FORWARD 2x6x6x4 8x3x3 stride 1 pad 1";
+
+  private static final String LINEAR = "linear FORWARD 3x5 7";
 
   private StandIns standIns;
 
+  @BeforeAll
+  static void needsTheStandIns() {
+    Platform.STANDIN.assumeUsable();
+  }
+
   @BeforeEach
   void startWithoutTimes() throws IOException {
-    Platform.STANDIN.assumeUsable();
     standIns = Platform.standIns();
     Files.deleteIfExists(times());
   }
@@ -58,7 +65,7 @@ class StandinChoiceTest {
   }
 
   private static Path times() {
-    return UserCache.folder().resolve("convolutions.json");
+    return UserCache.folder().resolve("methods.json");
   }
 
   private static Device open(ConvolutionChoice choice, Precision precision) {
@@ -71,12 +78,21 @@ class StandinChoiceTest {
 
   /** A convolution of random values. */
   private static float[] convolve(Device device) {
+    return run(device, new Op.Conv2d(1, 1), X, WEIGHT);
+  }
+
+  /** A linear layer of random values. */
+  private static float[] linear(Device device) {
+    return run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5));
+  }
+
+  private static float[] run(Device device, Op op, TensorType xType, TensorType weightType) {
     Graph graph = new Graph();
-    Storage x = Storage.of("x", X);
-    Storage weight = Storage.of("weight", WEIGHT);
-    Storage y = Storage.of("y", Y);
-    graph.keep(
-        graph.value(new Op.Conv2d(1, 1), graph.variable(x, X), graph.variable(weight, WEIGHT)), y);
+    Storage x = Storage.of("x", xType);
+    Storage weight = Storage.of("weight", weightType);
+    Value value = graph.value(op, graph.variable(x, xType), graph.variable(weight, weightType));
+    Storage y = Storage.of("y", value.type());
+    graph.keep(value, y);
     try (Memory memory = new Memory(device);
         Program program = Program.compile("program", graph, memory)) {
       Random random = new Random(1);
@@ -92,18 +108,17 @@ class StandinChoiceTest {
     }
   }
 
-  private static Set<String> measured() throws IOException {
+  /** What is kept of a product's methods; a number for each that works. */
+  private static JsonNode kept(String product) throws IOException {
     JsonNode root = new ObjectMapper().readTree(times().toFile());
     assertThat(root).hasSize(1);
-    Set<String> names = new HashSet<>();
-    root.iterator().next().path(CONVOLUTION).fieldNames().forEachRemaining(names::add);
-    return names;
+    return root.iterator().next().path(product);
   }
 
   @Test
-  void offersWhatAddsInAFixedOrder() {
-    try (Device device = open(ConvolutionChoice.OWN)) {
-      CudnnConvolutions cudnn = new CudnnConvolutions(device, List.of(device.stream()));
+  void cudnnOffersWhatAddsInAFixedOrder() {
+    try (Device device = open(ConvolutionChoice.OWN);
+        CudnnConvolutions cudnn = new CudnnConvolutions(device, List.of(device.stream()))) {
       ConvolutionShape three = new ConvolutionShape(2, 8, 8, 4, 8, 3, 3, 1, 1);
       assertThat(names(cudnn, three, ConvolutionDirection.FORWARD))
           .containsExactly("cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7");
@@ -116,13 +131,50 @@ class StandinChoiceTest {
           .containsExactly("cudnn 1");
       ConvolutionShape tooLarge = new ConvolutionShape(1L << 32, 8, 8, 4, 8, 3, 3, 1, 1);
       assertThat(names(cudnn, tooLarge, ConvolutionDirection.FORWARD)).isEmpty();
-      cudnn.close();
     }
   }
 
   private static List<String> names(
       CudnnConvolutions cudnn, ConvolutionShape shape, ConvolutionDirection direction) {
-    return cudnn.methods(shape, direction).stream().map(ConvolutionMethod::name).toList();
+    return cudnn.methods(Product.convolution(shape, direction, false)).stream()
+        .map(ProductMethod::name)
+        .toList();
+  }
+
+  /** Neither what splits sums, nor what was advised twice or is not supported. */
+  @ParameterizedTest
+  @EnumSource
+  void cublasLtOffersWhatNeverSplitsASum(ConvolutionDirection direction) {
+    try (Device device = open(ConvolutionChoice.OWN);
+        CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
+      List<ProductMethod> methods = cublasLt.methods(Product.linear(3, 5, 7, direction, false));
+      assertThat(methods).hasSize(2).allMatch(method -> method.name().startsWith("cublaslt "));
+      assertThat(methods.getFirst().workspaceBytes()).isPositive();
+      assertThat(methods.getFirst().name()).isNotEqualTo(methods.getLast().name());
+      assertThat(cublasLt.methods(Product.linear(3, 5, 7, direction, false)))
+          .extracting(ProductMethod::name)
+          .as("names that serve the next run")
+          .containsExactlyElementsOf(methods.stream().map(ProductMethod::name).toList());
+      standIns.fail("cublasLtMatmulAlgoGetHeuristic", 15);
+      assertThat(cublasLt.methods(Product.linear(3, 5, 7, direction, false))).isEmpty();
+    }
+  }
+
+  @Test
+  void operandsMustLieAsCublasLtWasPromised() {
+    try (Device device = open(ConvolutionChoice.OWN);
+        CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
+      ProductMethod method =
+          cublasLt
+              .methods(Product.linear(3, 5, 7, ConvolutionDirection.DATA_GRADIENT, false))
+              .getFirst();
+      assertThatThrownBy(
+              () ->
+                  method.bind(new ProductMethod.Operands(256, 512, 1024 + 4, 0, false, 2048, 4096)))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("linear DATA_GRADIENT 3x5 7")
+          .hasMessageContaining("0x404");
+    }
   }
 
   @Test
@@ -131,7 +183,10 @@ class StandinChoiceTest {
     try (Device device = open(ConvolutionChoice.AUTO)) {
       first = convolve(device);
     }
-    assertThat(measured()).contains("own", "cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7");
+    for (String method : List.of("own", "cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7")) {
+      assertThat(kept(CONVOLUTION).path(method).isNumber()).as(method).isTrue();
+    }
+    assertThat(kept(CONVOLUTION)).hasSize(6);
     byte[] kept = Files.readAllBytes(times());
     long calls = standIns.calls("cudnnConvolutionForward");
     assertThat(calls).isPositive();
@@ -156,29 +211,60 @@ class StandinChoiceTest {
 
   @Test
   void thePrecisionArrives() {
-    List<float[]> results = new ArrayList<>();
+    List<float[]> convolutions = new ArrayList<>();
+    List<float[]> linears = new ArrayList<>();
     for (Precision precision : Precision.values()) {
       try (Device device = open(ConvolutionChoice.CUDNN, precision)) {
-        results.add(convolve(device));
+        convolutions.add(convolve(device));
+        linears.add(linear(device));
       }
     }
-    assertThat(results.getFirst()).isNotEqualTo(results.getLast());
+    assertThat(convolutions.getFirst()).isNotEqualTo(convolutions.getLast());
+    assertThat(linears.getFirst()).isNotEqualTo(linears.getLast());
+  }
+
+  @Test
+  void linearLayersRunOnOwnKernelsWhereCublasLtAdvisesNothing() {
+    standIns.fail("cublasLtMatmulAlgoGetHeuristic", 15);
+    long calls = standIns.calls("cublasLtMatmul");
+    try (Device device = open(ConvolutionChoice.CUDNN)) {
+      assertThat(linear(device)).doesNotContain(Float.NaN);
+    }
+    assertThat(standIns.calls("cublasLtMatmul")).isEqualTo(calls);
   }
 
   @ParameterizedTest
   @EnumSource(names = {"CUDNN", "AUTO"})
-  void aLibraryThatDoesNotOpenIsAnErrorOnlyWhereItWasAskedFor(ConvolutionChoice choice) {
+  void aLibraryThatDoesNotOpenIsAnErrorOnlyWhereItWasAskedFor(ConvolutionChoice choice)
+      throws IOException {
     standIns.fail("cudnnSetStream", 1001);
     try (Device device = open(choice)) {
       if (choice == ConvolutionChoice.CUDNN) {
-        assertThatThrownBy(() -> Convolutions.of(device))
+        assertThatThrownBy(() -> Products.of(device))
             .isInstanceOf(IllegalStateException.class)
             .hasMessageContaining("cudnnSetStream: ")
             .hasMessageContaining("(status 1001); --conv own does without cuDNN");
       } else {
-        long calls = standIns.calls("cudnnConvolutionForward");
         convolve(device);
-        assertThat(standIns.calls("cudnnConvolutionForward")).isEqualTo(calls);
+        linear(device);
+        assertThat(kept(CONVOLUTION).isMissingNode()).as("nothing to choose from").isTrue();
+        assertThat(kept(LINEAR)).as("own and cuBLASLt's").hasSize(3);
+      }
+    }
+    standIns.fail("cudnnSetStream", 0);
+    Files.deleteIfExists(times());
+    standIns.fail("cublasLtCreate", 1);
+    try (Device device = open(choice)) {
+      if (choice == ConvolutionChoice.CUDNN) {
+        assertThatThrownBy(() -> Products.of(device))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("cublasLtCreate: ")
+            .hasMessageContaining("(status 1); --conv own does without cuBLASLt");
+      } else {
+        linear(device);
+        convolve(device);
+        assertThat(kept(LINEAR).isMissingNode()).as("nothing to choose from").isTrue();
+        assertThat(kept(CONVOLUTION)).as("own and cuDNN's").hasSize(6);
       }
     }
   }
@@ -191,7 +277,7 @@ class StandinChoiceTest {
       if (choice == ConvolutionChoice.CUDNN) {
         assertThatThrownBy(() -> convolve(device))
             .isInstanceOf(IllegalStateException.class)
-            .hasMessageContaining("nothing computes the convolution " + CONVOLUTION)
+            .hasMessageContaining("nothing computes the " + CONVOLUTION)
             .hasMessageContaining("cudnnConvolutionForward: ")
             .hasMessageContaining("(status 5000)");
         assertThat(device.ledger().bytes()).isZero();
@@ -199,10 +285,8 @@ class StandinChoiceTest {
         assertThat(convolve(device)).as("the device is still good").doesNotContain(0, Float.NaN);
       } else {
         convolve(device);
-        JsonNode entry =
-            new ObjectMapper().readTree(times().toFile()).iterator().next().path(CONVOLUTION);
-        assertThat(entry.path("own").isNumber()).isTrue();
-        assertThat(entry.path("cudnn 0").isNull()).isTrue();
+        assertThat(kept(CONVOLUTION).path("own").isNumber()).isTrue();
+        assertThat(kept(CONVOLUTION).path("cudnn 0").isNull()).isTrue();
       }
     }
   }

@@ -12,10 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelFailure;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The choice by measured times, on methods whose times are known. */
-class FastestConvolutionTest {
+class FastestMethodTest {
   private static final ConvolutionShape SHAPE = new ConvolutionShape(2, 8, 8, 4, 4, 3, 3, 1, 1);
   private static final String HERE = "this device, these libraries";
 
@@ -39,11 +40,11 @@ class FastestConvolutionTest {
 
   @BeforeEach
   void speeds() {
-    file = scratch.resolve("cache/convolutions.json");
+    file = scratch.resolve("cache/methods.json");
     speed.putAll(Map.of("own", 3.0, "a", 2.0, "b", 5.0));
   }
 
-  private record Named(String name) implements ConvolutionMethod {
+  private record Named(String name) implements ProductMethod {
     @Override
     public long workspaceBytes() {
       return 0;
@@ -56,25 +57,25 @@ class FastestConvolutionTest {
   }
 
   /** Knows the time or the failure of each method. */
-  private final class KnownTrial implements ConvolutionTrial {
+  private final class KnownTrial implements ProductTrial {
     KnownTrial() {
       open++;
     }
 
     @Override
-    public void run(ConvolutionMethod method) {
+    public void run(ProductMethod method) {
       ran.add(method.name());
       check(method);
     }
 
     @Override
-    public double milliseconds(ConvolutionMethod method) {
+    public double milliseconds(ProductMethod method) {
       measured.add(method.name());
       check(method);
       return speed.get(method.name());
     }
 
-    private void check(ConvolutionMethod method) {
+    private void check(ProductMethod method) {
       if (failures.containsKey(method.name())) {
         throw failures.get(method.name());
       }
@@ -90,18 +91,18 @@ class FastestConvolutionTest {
   private String run(String environment, ConvolutionDirection direction, String... methods) {
     measured.clear();
     ran.clear();
-    ConvolutionTimes times = new ConvolutionTimes(file, environment, messages::add);
+    MethodTimes times = new MethodTimes(file, environment, messages::add);
     String name = choose(times, direction, methods);
     times.save();
     assertThat(open).as("trials left open").isZero();
     return name;
   }
 
-  private String choose(ConvolutionTimes times, ConvolutionDirection direction, String... methods) {
-    List<ConvolutionMethod> offered =
-        List.of(methods).stream().map(name -> (ConvolutionMethod) new Named(name)).toList();
-    return new FastestConvolution(times, (_, _, _) -> new KnownTrial(), messages::add)
-        .choose(SHAPE, direction, offered)
+  private String choose(MethodTimes times, ConvolutionDirection direction, String... methods) {
+    List<ProductMethod> offered =
+        List.of(methods).stream().map(name -> (ProductMethod) new Named(name)).toList();
+    return new FastestMethod(times, (_, _) -> new KnownTrial(), messages::add)
+        .choose(Product.convolution(SHAPE, direction, false), offered)
         .name();
   }
 
@@ -154,8 +155,8 @@ class FastestConvolutionTest {
 
   @Test
   void devicesOpenAtTheSameTimeAgree() {
-    ConvolutionTimes first = new ConvolutionTimes(file, HERE, messages::add);
-    ConvolutionTimes second = new ConvolutionTimes(file, HERE, messages::add);
+    MethodTimes first = new MethodTimes(file, HERE, messages::add);
+    MethodTimes second = new MethodTimes(file, HERE, messages::add);
     choose(second, ConvolutionDirection.DATA_GRADIENT, "own", "a");
     choose(first, ConvolutionDirection.FORWARD, "own", "a");
     first.save();

@@ -5,15 +5,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
-import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 
-/** Chooses among the methods for a convolution by times, which it measures where none are known. */
-final class FastestConvolution {
-  private final ConvolutionTimes times;
-  private final ConvolutionTrial.Opener trials;
+/** Chooses among the methods for a product by times, which it measures where none are known. */
+final class FastestMethod {
+  private final MethodTimes times;
+  private final ProductTrial.Opener trials;
   private final Consumer<String> report;
 
   /**
@@ -21,8 +20,7 @@ final class FastestConvolution {
    *
    * @param report takes messages for people
    */
-  FastestConvolution(
-      ConvolutionTimes times, ConvolutionTrial.Opener trials, Consumer<String> report) {
+  FastestMethod(MethodTimes times, ProductTrial.Opener trials, Consumer<String> report) {
     this.times = times;
     this.trials = trials;
     this.report = report;
@@ -36,31 +34,29 @@ final class FastestConvolution {
    * @throws IllegalStateException if every method fails; why is suppressed in it
    * @throws KernelException if a method costs the process the device
    */
-  ConvolutionMethod choose(
-      ConvolutionShape shape, ConvolutionDirection direction, List<ConvolutionMethod> methods) {
-    String convolution = direction + " " + shape;
-    try (ConvolutionTrial trial = trials.open(shape, direction, methods)) {
-      Map<String, Double> known = times.of(convolution);
-      if (methods.stream().map(ConvolutionMethod::name).allMatch(known::containsKey)) {
-        ConvolutionMethod best = fastest(methods, known);
+  ProductMethod choose(Product product, List<ProductMethod> methods) {
+    try (ProductTrial trial = trials.open(product, methods)) {
+      Map<String, Double> known = times.of(product.toString());
+      if (methods.stream().map(ProductMethod::name).allMatch(known::containsKey)) {
+        ProductMethod best = fastest(methods, known);
         if (runs(trial, best)) {
           return best;
         }
       }
       List<RuntimeException> failures = new ArrayList<>();
       Map<String, Double> measured = new LinkedHashMap<>(known);
-      for (ConvolutionMethod method : methods) {
-        measured.put(method.name(), measure(trial, method, convolution, failures));
+      for (ProductMethod method : methods) {
+        measured.put(method.name(), measure(trial, method, product, failures));
       }
-      times.put(convolution, measured);
-      ConvolutionMethod best = fastest(methods, measured);
+      times.put(product.toString(), measured);
+      ProductMethod best = fastest(methods, measured);
       if (Double.isInfinite(measured.get(best.name()))) {
         IllegalStateException failure =
             new IllegalStateException(
-                "nothing computes the convolution %s among %s: %s"
+                "nothing computes the %s among %s: %s"
                     .formatted(
-                        convolution,
-                        methods.stream().map(ConvolutionMethod::name).toList(),
+                        product,
+                        methods.stream().map(ProductMethod::name).toList(),
                         failures.getFirst().getMessage()));
         failures.forEach(failure::addSuppressed);
         throw failure;
@@ -70,10 +66,10 @@ final class FastestConvolution {
   }
 
   /** The first of the fastest. */
-  private static ConvolutionMethod fastest(
-      List<ConvolutionMethod> methods, Map<String, Double> milliseconds) {
-    ConvolutionMethod best = methods.getFirst();
-    for (ConvolutionMethod method : methods) {
+  private static ProductMethod fastest(
+      List<ProductMethod> methods, Map<String, Double> milliseconds) {
+    ProductMethod best = methods.getFirst();
+    for (ProductMethod method : methods) {
       if (milliseconds.get(method.name()) < milliseconds.get(best.name())) {
         best = method;
       }
@@ -82,7 +78,7 @@ final class FastestConvolution {
   }
 
   /** Whether a method that once ran still does; the measurement that follows says why not. */
-  private static boolean runs(ConvolutionTrial trial, ConvolutionMethod method) {
+  private static boolean runs(ProductTrial trial, ProductMethod method) {
     try {
       trial.run(method);
       return true;
@@ -94,10 +90,7 @@ final class FastestConvolution {
 
   /** Infinite for a method that fails. */
   private double measure(
-      ConvolutionTrial trial,
-      ConvolutionMethod method,
-      String convolution,
-      List<RuntimeException> failures) {
+      ProductTrial trial, ProductMethod method, Product product, List<RuntimeException> failures) {
     try {
       return trial.milliseconds(method);
     } catch (RuntimeException e) {
@@ -106,8 +99,8 @@ final class FastestConvolution {
       // Other libraries may well refuse a shape, but own kernels are for every one.
       if (e instanceof KernelException) {
         report.accept(
-            "the convolution %s is computed without the method %s, which fails: %s"
-                .formatted(convolution, method.name(), e.getMessage()));
+            "the %s is computed without the method %s, which fails: %s"
+                .formatted(product, method.name(), e.getMessage()));
       }
       return Double.POSITIVE_INFINITY;
     }

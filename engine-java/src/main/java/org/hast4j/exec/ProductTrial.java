@@ -1,20 +1,19 @@
 package org.hast4j.exec;
 
 import java.util.List;
-import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
-import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 
-/** Room to run the methods for one convolution. */
-interface ConvolutionTrial extends AutoCloseable {
+/** Room to run the methods for one product. */
+interface ProductTrial extends AutoCloseable {
   /**
    * Runs a method once wherever a program may, so that whatever it loads when first used is there.
    *
    * @throws RuntimeException if the method fails
    * @throws KernelException a fatal one, if it cost the process the device
    */
-  void run(ConvolutionMethod method);
+  void run(ProductMethod method);
 
   /**
    * Times a method, after a {@link #run}.
@@ -23,7 +22,7 @@ interface ConvolutionTrial extends AutoCloseable {
    * @throws RuntimeException if the method fails
    * @throws KernelException a fatal one, if it cost the process the device
    */
-  double milliseconds(ConvolutionMethod method);
+  double milliseconds(ProductMethod method);
 
   @Override
   void close();
@@ -31,7 +30,6 @@ interface ConvolutionTrial extends AutoCloseable {
   /** Makes room. */
   @FunctionalInterface
   interface Opener {
-    ConvolutionTrial open(
-        ConvolutionShape shape, ConvolutionDirection direction, List<ConvolutionMethod> methods);
+    ProductTrial open(Product product, List<ProductMethod> methods);
   }
 }
