@@ -32,7 +32,10 @@ public enum Platform {
   STANDIN(Backend.CUDA, ConvolutionChoice.CUDNN);
 
   private static final Path BUILT = Path.of("../cuda-kernels/target/cmake");
-  private static final Path EMULATED_LIBRARY = BUILT.resolve("libhast_emu.so");
+
+  /** The library of {@link #EMULATED}. */
+  public static final Path EMULATED_LIBRARY = BUILT.resolve("libhast_emu.so");
+
   private static final Path STAND_INS = BUILT.resolve("stand-ins");
 
   private final Backend backend;
