@@ -23,7 +23,7 @@ if [[ $wanted == usable ]]; then
   fi
   targets=(hast_cuda)
 else
-  targets=(hast_emu hast_emu_race hast_watch_test)
+  targets=(hast_emu hast_emu_race hast_watch_test hast_stand_ins)
   [[ $nvcc == ON ]] && targets+=(hast_cuda)
 fi
 

@@ -114,12 +114,7 @@ int32_t hast_stream_math(void* stream, int32_t math) noexcept {
 
 int32_t hast_stream_native(void** native, void* stream) noexcept {
   if (native == nullptr || stream == nullptr) return HAST_EARGUMENT;
-#if defined(HAST_EMULATION)
-  // No other library could launch on an emulated stream.
-  *native = nullptr;
-#else
   *native = stream_of(stream).handle;
-#endif
   return HAST_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "blocks.h"
+#include "stream.h"
 #include "watch.h"
 
 using hast::emulation::Grid;
@@ -27,15 +28,25 @@ struct CUgraphExec_st {
   CUgraph_st graph;
 };
 
-struct CUstream_st {
+namespace {
+
+struct Stream final : CUstream_st {
+  void enqueue(std::function<void()> run) override;
+  cudaError_t submit(std::function<cudaError_t()> run);  // as enqueue
+  bool holds(const void* address, size_t bytes) const override;
+
   CUgraph_st* capture = nullptr;
-  CUstream_st* origin = nullptr;     // the stream whose capture this one has joined
-  std::set<size_t> frontier;         // nodes that the next one depends on
-  std::vector<CUstream_st*> joined;  // of an origin: the streams that have joined
+  Stream* origin = nullptr;     // the stream whose capture this one has joined
+  std::set<size_t> frontier;    // nodes that the next one depends on
+  std::vector<Stream*> joined;  // of an origin: the streams that have joined
 };
 
+Stream* of(cudaStream_t stream) { return static_cast<Stream*>(stream); }
+
+}  // namespace
+
 struct CUevent_st {
-  CUstream_st* origin = nullptr;
+  Stream* origin = nullptr;
   std::set<size_t> nodes;
   std::chrono::steady_clock::time_point time;
 };
@@ -88,13 +99,32 @@ cudaError_t check(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes
   return shared_bytes > most ? cudaErrorInvalidValue : cudaSuccess;
 }
 
-// Runs now, or notes it in the stream's capture.
-cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> run) {
-  if (stream == nullptr) return noted(cudaErrorInvalidValue);
-  if (stream->capture == nullptr) return noted(run());
-  stream->capture->nodes.push_back({std::move(run), stream->frontier});
-  stream->frontier = {stream->capture->nodes.size() - 1};
+void Stream::enqueue(std::function<void()> run) {
+  submit([run = std::move(run)] {
+    run();
+    return cudaSuccess;
+  });
+}
+
+cudaError_t Stream::submit(std::function<cudaError_t()> run) {
+  if (capture == nullptr) return noted(run());
+  capture->nodes.push_back({std::move(run), frontier});
+  frontier = {capture->nodes.size() - 1};
   return cudaSuccess;
+}
+
+bool Stream::holds(const void* address, size_t bytes) const {
+  Allocations& all = allocations();
+  std::lock_guard lock(all.mutex);
+  auto after = all.bytes.upper_bound(const_cast<void*>(address));
+  if (after == all.bytes.begin()) return false;
+  const auto& [start, size] = *--after;
+  const size_t offset = static_cast<size_t>(static_cast<const char*>(address) - static_cast<char*>(start));
+  return offset <= size && bytes <= size - offset;
+}
+
+cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> run) {
+  return stream == nullptr ? noted(cudaErrorInvalidValue) : of(stream)->submit(std::move(run));
 }
 
 // Of the nodes that may run next, always the one noted last: far from the order of capture.
@@ -247,19 +277,20 @@ cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new CUstream_st();
+  *stream = new Stream();
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
+  delete of(stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return stream->capture != nullptr ? noted(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+  return of(stream)->capture != nullptr ? noted(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned) {
   if (event->origin == nullptr) return cudaSuccess;
+  Stream* stream = of(handle);
   if (stream->capture == nullptr) {
     stream->origin = event->origin;
     stream->capture = event->origin->capture;
@@ -269,14 +300,16 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode) {
+  Stream* stream = of(handle);
   if (stream->capture != nullptr) return noted(cudaErrorStreamCaptureUnsupported);
   stream->capture = new CUgraph_st();
   stream->origin = stream;
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
+  Stream* stream = of(handle);
   if (stream->capture == nullptr || stream->origin != stream) return noted(cudaErrorStreamCaptureUnsupported);
   // Every node must lead to the frontier of the origin.
   std::vector<bool> reached(stream->capture->nodes.size());
@@ -291,7 +324,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   bool unjoined = false;
   for (bool r : reached) unjoined |= !r;
   *graph = std::exchange(stream->capture, nullptr);
-  for (CUstream_st* other : stream->joined) {
+  for (Stream* other : stream->joined) {
     other->capture = nullptr;
     other->origin = nullptr;
     other->frontier.clear();
@@ -315,8 +348,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  event->origin = stream->origin;
-  event->nodes = stream->frontier;
+  event->origin = of(stream)->origin;
+  event->nodes = of(stream)->frontier;
   event->time = std::chrono::steady_clock::now();
   return cudaSuccess;
 }

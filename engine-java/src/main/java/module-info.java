@@ -7,7 +7,7 @@ module org.hast4j.engine {
   requires me.tongfei.progressbar;
   requires typesafe.config;
 
-  // cuDNN's binding: who leaves its jars out has hast4j's own convolutions.
+  // The bindings of cuDNN and cuBLASLt: who leaves their jars out has hast4j's own kernels.
   requires static org.bytedeco.cuda;
   requires static org.bytedeco.javacpp;
 

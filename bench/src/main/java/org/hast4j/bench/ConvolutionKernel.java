@@ -3,8 +3,9 @@ package org.hast4j.bench;
 import java.util.function.LongConsumer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
-import org.hast4j.kernel.OwnConvolution;
+import org.hast4j.kernel.OwnProduct;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 
 /**
  * This project's convolution in one direction. Weights stay as they are trained: transforming them
@@ -29,7 +30,8 @@ public final class ConvolutionKernel {
       long weight,
       long y) {
     Device device = operands.device();
-    OwnConvolution own = new OwnConvolution(device.kernels(), shape.sizes(batch), direction);
+    OwnProduct own =
+        new OwnProduct(device.kernels(), Product.convolution(shape.sizes(batch), direction, false));
     long bytes = own.workspaceBytes();
     long workspace = bytes == 0 ? 0 : operands.allocated(bytes);
     launch =
@@ -42,9 +44,9 @@ public final class ConvolutionKernel {
     stream = device.stream();
   }
 
-  private static ConvolutionMethod.Operands operands(
+  private static ProductMethod.Operands operands(
       long result, long first, long second, long workspace, long bytes) {
-    return new ConvolutionMethod.Operands(result, first, second, 0, false, workspace, bytes);
+    return new ProductMethod.Operands(result, first, second, 0, false, workspace, bytes);
   }
 
   /** A convolution of standard normal operands. */

@@ -2,7 +2,7 @@ package org.hast4j.cli;
 
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
-import org.hast4j.exec.Convolutions;
+import org.hast4j.exec.Products;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,8 +42,10 @@ final class DeviceOptions {
       paramLabel = "WHOSE",
       defaultValue = "auto",
       description =
-          "Convolutions on a GPU: own kernels, cudnn, or auto: whichever is faster for each shape,"
-              + " measured once and remembered; own kernels where `hast devices` shows no cuDNN.")
+          "Convolutions and linear layers on a GPU: own kernels; cudnn: NVIDIA's cuDNN, and"
+              + " cuBLASLt for linear layers and 1x1 convolutions; or auto: whichever is fastest"
+              + " for each shape, measured once and remembered. `hast devices` shows what is"
+              + " there.")
   private ConvolutionChoice convolutions;
 
   Device open() {
@@ -56,7 +58,7 @@ final class DeviceOptions {
         Device.open(backend, new Device.Options(threads, true, precision, true, convolutions));
     try {
       // Says at once, before any file is read, where cuDNN was asked for in vain.
-      Convolutions.of(device);
+      Products.of(device);
       return device;
     } catch (RuntimeException e) {
       device.close();

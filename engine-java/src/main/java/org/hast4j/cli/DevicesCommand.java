@@ -8,8 +8,8 @@ import java.util.Map;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
-import org.hast4j.vendor.CudnnAvailability;
-import org.hast4j.vendor.CudnnLibrary;
+import org.hast4j.vendor.VendorAvailability;
+import org.hast4j.vendor.VendorLibrary;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -36,7 +36,8 @@ final class DevicesCommand implements Runnable {
           entry.put("devices", available.devices());
           available.devices().forEach(device -> reporter.line("%-5s %s".formatted(name, device)));
           if (backend == Backend.CUDA) {
-            showCudnn(entry);
+            show(VendorLibrary.CUDNN, "cudnn", "convolutions", entry);
+            show(VendorLibrary.CUBLAS_LT, "cublasLt", "matrix products", entry);
           }
         }
         case Availability.Unavailable unavailable -> {
@@ -52,17 +53,18 @@ final class DevicesCommand implements Runnable {
     reporter.result(json);
   }
 
-  private void showCudnn(Map<String, Object> entry) {
-    switch (CudnnLibrary.probe()) {
-      case CudnnAvailability.Available available -> {
-        entry.put("cudnn", available.version());
+  private void show(VendorLibrary library, String key, String what, Map<String, Object> entry) {
+    switch (library.probe()) {
+      case VendorAvailability.Available available -> {
+        entry.put(key, available.version());
         reporter.line(
-            "      convolutions: own kernels or cuDNN %s, whichever is faster"
-                .formatted(available.version()));
+            "      %s: own kernels or %s %s, whichever is faster"
+                .formatted(what, library, available.version()));
       }
-      case CudnnAvailability.Unavailable unavailable -> {
-        entry.put("cudnnReason", unavailable.reason());
-        reporter.line("      convolutions: own kernels; no cuDNN: " + unavailable.reason());
+      case VendorAvailability.Unavailable unavailable -> {
+        entry.put(key + "Reason", unavailable.reason());
+        reporter.line(
+            "      %s: own kernels; no %s: %s".formatted(what, library, unavailable.reason()));
       }
     }
   }

@@ -46,7 +46,7 @@ public final class Device implements AutoCloseable {
    * @param precision of the factors of convolutions and matrix products on a GPU
    * @param captured whether a program is one captured graph on a backend that can; otherwise its
    *     kernels are launched one by one
-   * @param convolutions what computes convolutions on a GPU
+   * @param convolutions what computes convolutions and matrix products on a GPU
    */
   public record Options(
       int threads,
@@ -54,7 +54,7 @@ public final class Device implements AutoCloseable {
       Precision precision,
       boolean captured,
       ConvolutionChoice convolutions) {
-    /** Not pinned, tensor cores where there are some, captured, the fastest convolutions. */
+    /** Not pinned, tensor cores where there are some, captured, the fastest methods. */
     public static Options threads(int threads) {
       return new Options(threads, false, Precision.TF32, true, ConvolutionChoice.AUTO);
     }

@@ -5,20 +5,23 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 
 /**
  * Times methods on a device as a program runs them: as launches of a captured graph where the
  * device captures, which leaves the host's part out and shows that a method can be captured. The
  * time is the median of a few rounds.
  */
-final class DeviceTrial implements ConvolutionTrial {
-  private static final String PURPOSE = "choosing convolutions";
+final class DeviceTrial implements ProductTrial {
+  private static final String PURPOSE = "choosing methods";
   private static final int ROUNDS = 7;
   private static final int LAUNCHES = 10;
 
@@ -28,21 +31,21 @@ final class DeviceTrial implements ConvolutionTrial {
   private final long result;
   private final long first;
   private final long second;
+  private final long bias;
   private final long workspace;
 
-  DeviceTrial(
-      Device device,
-      ConvolutionShape shape,
-      ConvolutionDirection direction,
-      List<ConvolutionMethod> methods) {
+  DeviceTrial(Device device, Product product, List<ProductMethod> methods) {
     this.device = device;
     kernels = device.kernels();
+    ConvolutionShape shape = product.shape();
+    ConvolutionDirection direction = product.direction();
     try {
       long input = allocate(shape.inputElements() * Float.BYTES);
       long weight = allocate(shape.weightElements() * Float.BYTES);
       long output = allocate(shape.outputElements() * Float.BYTES);
+      bias = product.bias() || product.hasBiasGradient() ? allocate(shape.k() * Float.BYTES) : 0;
       workspace =
-          allocate(methods.stream().mapToLong(ConvolutionMethod::workspaceBytes).max().orElse(0));
+          allocate(methods.stream().mapToLong(ProductMethod::workspaceBytes).max().orElse(0));
       result =
           switch (direction) {
             case FORWARD -> output;
@@ -68,18 +71,48 @@ final class DeviceTrial implements ConvolutionTrial {
   }
 
   @Override
-  public double milliseconds(ConvolutionMethod method) {
+  public void run(ProductMethod method) {
+    guarded(() -> bindAndRun(method));
+  }
+
+  @Override
+  public double milliseconds(ProductMethod method) {
+    return guarded(() -> time(bindAndRun(method)));
+  }
+
+  /** A failure may be another's way to say that the device is lost, which the device knows. */
+  private <T> T guarded(Supplier<T> work) {
+    try {
+      return work.get();
+    } catch (RuntimeException e) {
+      try {
+        device.synchronize();
+      } catch (KernelException lost) {
+        if (lost.isFatal()) {
+          lost.addSuppressed(e);
+          throw lost;
+        }
+      }
+      throw e;
+    }
+  }
+
+  /** Whatever loads or allocates only when a stream first uses it must not do so in a capture. */
+  private LongConsumer bindAndRun(ProductMethod method) {
     LongConsumer launch =
         method.bind(
-            new ConvolutionMethod.Operands(
-                result, first, second, 0, false, workspace, method.workspaceBytes()));
-    // Whatever loads or allocates only when a stream first uses it must not do so in a capture.
+            new ProductMethod.Operands(
+                result, first, second, bias, false, workspace, method.workspaceBytes()));
     Collection<Long> streams =
         device.captures() ? Capture.streams(device).values() : List.of(device.stream());
     for (long stream : streams) {
       launch.accept(stream);
       kernels.streamSynchronize(stream);
     }
+    return launch;
+  }
+
+  private double time(LongConsumer launch) {
     Runnable launches =
         () -> {
           for (int i = 0; i < LAUNCHES; i++) {

@@ -6,7 +6,7 @@ import java.util.function.LongConsumer;
 import java.util.function.ToLongFunction;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
-import org.hast4j.kernel.ConvolutionMethod;
+import org.hast4j.kernel.ProductMethod;
 import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
 import org.hast4j.tensor.Shape;
@@ -16,13 +16,13 @@ final class Lowering {
   private final Plan.Step step;
   private final Node node;
   private final ToLongFunction<Location> addressOf;
-  private final Convolutions convolutions;
+  private final Products products;
 
-  Lowering(Plan.Step step, ToLongFunction<Location> addressOf, Convolutions convolutions) {
+  Lowering(Plan.Step step, ToLongFunction<Location> addressOf, Products products) {
     this.step = step;
     this.node = step.node();
     this.addressOf = addressOf;
-    this.convolutions = convolutions;
+    this.products = products;
   }
 
   List<KernelCall> calls() {
@@ -69,14 +69,15 @@ final class Lowering {
   private KernelCall kernel() {
     return switch (node.op()) {
       case Op.Variable _, Op.Reshape _ -> null;
-      case Op.Conv2d op ->
-          convolution(convolutions.forward(op, node), inIf(node.inputs().size() == 3, 2), false);
-      case Op.Conv2dDataGrad op ->
-          convolution(convolutions.dataGradient(op, node), 0, op.accumulates());
-      case Op.Conv2dWeightGrad op -> convolution(convolutions.weightGradient(op, node), 0, false);
+      case Op.Conv2d op -> product(products.method(op, node), bias(), false);
+      case Op.Conv2dDataGrad op -> product(products.method(op, node), 0, op.accumulates());
+      case Op.Conv2dWeightGrad op -> product(products.method(op, node), 0, false);
       case Op.DepthwiseConv2d op -> depthwise(op);
       case Op.DepthwiseConv2dDataGrad op -> depthwiseDataGradient(op);
       case Op.DepthwiseConv2dWeightGrad op -> depthwiseWeightGradient(op);
+      case Op.Linear op -> product(products.method(op, node), bias(), false);
+      case Op.LinearDataGrad op -> product(products.method(op, node), 0, false);
+      case Op.LinearWeightGrad op -> product(products.method(op, node), out(1), false);
       case Op.ChannelSum _ -> channelSum();
       case Op.BnStats _ -> bnStats();
       case Op.BnAct op -> bnAct(op);
@@ -146,35 +147,6 @@ final class Lowering {
               case RELEASED -> 1;
             };
         yield (k, s) -> k.rangeTrackStep(range, state, batch, op.momentum(), rule, s);
-      }
-      case Op.Linear _ -> {
-        long y = out(0);
-        long x = in(0);
-        long weight = in(1);
-        long bias = inIf(node.inputs().size() == 3, 2);
-        long n = shape(0).size(0);
-        long inputs = shape(0).size(1);
-        long outputs = shape(1).size(0);
-        yield (k, s) -> k.linearFwd(y, x, weight, bias, n, inputs, outputs, s);
-      }
-      case Op.LinearDataGrad _ -> {
-        long dx = out(0);
-        long dy = in(0);
-        long weight = in(1);
-        long n = shape(0).size(0);
-        long inputs = shape(1).size(1);
-        long outputs = shape(1).size(0);
-        yield (k, s) -> k.linearBwdData(dx, dy, weight, n, inputs, outputs, s);
-      }
-      case Op.LinearWeightGrad _ -> {
-        long dweight = out(0);
-        long dbias = out(1);
-        long dy = in(0);
-        long x = in(1);
-        long n = shape(0).size(0);
-        long inputs = shape(1).size(1);
-        long outputs = shape(0).size(1);
-        yield (k, s) -> k.linearBwdWeight(dweight, dbias, dy, x, n, inputs, outputs, s);
       }
       case Op.GlobalAvgPool _ -> {
         long y = out(0);
@@ -478,10 +450,15 @@ final class Lowering {
     return step.workspace() == null ? 0 : step.workspace().bytes();
   }
 
-  private KernelCall convolution(ConvolutionMethod method, long bias, boolean accumulate) {
+  /** Of a layer's output, 0 for none. */
+  private long bias() {
+    return inIf(node.inputs().size() == 3, 2);
+  }
+
+  private KernelCall product(ProductMethod method, long bias, boolean accumulate) {
     LongConsumer launch =
         method.bind(
-            new ConvolutionMethod.Operands(
+            new ProductMethod.Operands(
                 out(0), in(0), in(1), bias, accumulate, workspace(), workspaceBytes()));
     return (_, s) -> launch.accept(s);
   }

@@ -51,20 +51,18 @@ public final class Program implements AutoCloseable {
    */
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
-    Convolutions convolutions = Convolutions.of(device);
+    Products products = Products.of(device);
     Plan plan =
         Plan.of(
-            graph,
-            node -> Workspaces.bytes(node, device.kernels(), convolutions),
-            device.captures());
-    convolutions.keepTimes();
+            graph, node -> Workspaces.bytes(node, device.kernels(), products), device.captures());
+    products.keepTimes();
     memory.checkOpen();
     Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
     try {
       List<List<KernelCall>> calls = new ArrayList<>();
       for (Plan.Step step : plan.steps()) {
         calls.add(
-            new Lowering(step, location -> address(location, memory, slab), convolutions).calls());
+            new Lowering(step, location -> address(location, memory, slab), products).calls());
       }
       Program program = new Program(memory, plan, slab, calls);
       if (device.captures()) {

@@ -10,11 +10,11 @@ import org.hast4j.tensor.Shape;
 final class Workspaces {
   private Workspaces() {}
 
-  static long bytes(Node node, Kernels kernels, Convolutions convolutions) {
+  static long bytes(Node node, Kernels kernels, Products products) {
     return switch (node.op()) {
-      case Op.Conv2d op -> convolutions.forward(op, node).workspaceBytes();
-      case Op.Conv2dDataGrad op -> convolutions.dataGradient(op, node).workspaceBytes();
-      case Op.Conv2dWeightGrad op -> convolutions.weightGradient(op, node).workspaceBytes();
+      case Op.Conv2d op -> products.method(op, node).workspaceBytes();
+      case Op.Conv2dDataGrad op -> products.method(op, node).workspaceBytes();
+      case Op.Conv2dWeightGrad op -> products.method(op, node).workspaceBytes();
       case Op.DepthwiseConv2d op ->
           depthwise(
               kernels,
@@ -39,6 +39,9 @@ final class Workspaces {
               op.stride(),
               op.pad(),
               ConvolutionDirection.WEIGHT_GRADIENT);
+      case Op.Linear op -> products.method(op, node).workspaceBytes();
+      case Op.LinearDataGrad op -> products.method(op, node).workspaceBytes();
+      case Op.LinearWeightGrad op -> products.method(op, node).workspaceBytes();
       case Op.BnStats _ ->
           kernels.bnStatsWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
       case Op.ChannelSum _ ->
@@ -58,9 +61,6 @@ final class Workspaces {
           Op.FakeQuant _,
           Op.FakeQuantChannel _,
           Op.RangeTrackStep _,
-          Op.Linear _,
-          Op.LinearDataGrad _,
-          Op.LinearWeightGrad _,
           Op.GlobalAvgPool _,
           Op.GlobalAvgPoolGrad _,
           Op.MaxPool _,

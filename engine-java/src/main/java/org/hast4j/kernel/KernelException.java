@@ -55,6 +55,11 @@ public final class KernelException extends RuntimeException {
     return status;
   }
 
+  /** Whether the process cannot use the device any more. */
+  public boolean isFatal() {
+    return FATAL.contains(status);
+  }
+
   /** Whether the device had too little free memory. */
   public boolean isOutOfMemory() {
     return outOfMemory;

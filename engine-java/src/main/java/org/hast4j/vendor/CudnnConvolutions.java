@@ -2,7 +2,6 @@ package org.hast4j.vendor;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static org.hast4j.vendor.CudnnStatus.check;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,20 +11,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.function.LongConsumer;
-import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.cudnn.cudnnContext;
 import org.bytedeco.cuda.global.cudnn;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 
 /**
  * cuDNN's convolutions on the streams of a device. Only algorithms whose sums have a fixed order
  * are offered, and a stream has a handle of its own, so that streams may run side by side. {@link
- * CudnnLibrary#probe} must have found cuDNN before.
+ * VendorLibrary#probe} must have found cuDNN before.
  */
 // cuDNN calls these functions deprecated, in favour of its graphs, and has them still in version 9.
 @SuppressWarnings("deprecation")
@@ -33,10 +32,9 @@ public final class CudnnConvolutions implements AutoCloseable {
   private static final long WORKSPACE_LIMIT = 256L << 20;
 
   private final Device device;
-  private final long[] streams;
+  private final Streams streams;
   private final cudnnContext[] handles;
   private final Map<ConvolutionShape, CudnnDescriptors> descriptors = new HashMap<>();
-  // Not allocated by JavaCPP, which refuses to where a process is large beside the Java heap.
   private final Arena arena = Arena.ofShared();
   private final Pointer zero = new Address(arena.allocateFrom(JAVA_FLOAT, 0).address());
   private final Pointer one = new Address(arena.allocateFrom(JAVA_FLOAT, 1).address());
@@ -49,14 +47,12 @@ public final class CudnnConvolutions implements AutoCloseable {
    */
   public CudnnConvolutions(Device device, List<Long> streams) {
     this.device = device;
-    this.streams = streams.stream().mapToLong(Long::longValue).toArray();
+    this.streams = new Streams(device, streams);
     handles = streams.stream().map(_ -> new cudnnContext()).toArray(cudnnContext[]::new);
     try {
       for (int i = 0; i < handles.length; i++) {
-        check("cudnnCreate", cudnn.cudnnCreate(handles[i]));
-        CUstream_st stream =
-            new CUstream_st(new Address(device.kernels().streamNative(this.streams[i])));
-        check("cudnnSetStream", cudnn.cudnnSetStream(handles[i], stream));
+        VendorStatus.cudnn("cudnnCreate", cudnn.cudnnCreate(handles[i]));
+        VendorStatus.cudnn("cudnnSetStream", cudnn.cudnnSetStream(handles[i], this.streams.get(i)));
       }
     } catch (RuntimeException e) {
       close();
@@ -64,29 +60,21 @@ public final class CudnnConvolutions implements AutoCloseable {
     }
   }
 
-  /** Memory that JavaCPP does not own. */
-  private static final class Address extends Pointer {
-    Address(long address) {
-      this.address = address;
-    }
-
-    /** Null for 0. */
-    static Pointer of(long address) {
-      return address == 0 ? null : new Address(address);
-    }
-  }
-
-  /** The algorithms that take a shape, named {@code cudnn} and cuDNN's number of the algorithm. */
-  public List<ConvolutionMethod> methods(ConvolutionShape shape, ConvolutionDirection direction) {
+  /**
+   * The algorithms that take a convolution, named {@code cudnn} and cuDNN's number of the
+   * algorithm.
+   */
+  public List<ProductMethod> methods(Product product) {
+    ConvolutionDirection direction = product.direction();
     CudnnDescriptors described;
     try {
       described =
           descriptors.computeIfAbsent(
-              shape, s -> new CudnnDescriptors(s, device.options().precision()));
+              product.shape(), s -> new CudnnDescriptors(s, device.options().precision()));
     } catch (ArithmeticException | IllegalStateException e) {
       return List.of();
     }
-    List<ConvolutionMethod> methods = new ArrayList<>();
+    List<ProductMethod> methods = new ArrayList<>();
     for (int algorithm : deterministic(direction)) {
       workspaceBytes(described, direction, algorithm)
           .ifPresent(bytes -> methods.add(new Method(described, direction, algorithm, bytes)));
@@ -168,12 +156,7 @@ public final class CudnnConvolutions implements AutoCloseable {
   }
 
   private cudnnContext handle(long stream) {
-    for (int i = 0; i < streams.length; i++) {
-      if (streams[i] == stream) {
-        return handles[i];
-      }
-    }
-    throw new IllegalArgumentException("cuDNN was not opened for stream " + stream);
+    return handles[streams.index(stream)];
   }
 
   /** Destroys every handle; nothing could be done about a failure. */
@@ -190,7 +173,7 @@ public final class CudnnConvolutions implements AutoCloseable {
     arena.close();
   }
 
-  private final class Method implements ConvolutionMethod {
+  private final class Method implements ProductMethod {
     private final CudnnDescriptors described;
     private final ConvolutionDirection direction;
     private final int algorithm;
@@ -229,7 +212,7 @@ public final class CudnnConvolutions implements AutoCloseable {
         case FORWARD ->
             stream -> {
               cudnnContext handle = handle(stream);
-              check(
+              VendorStatus.cudnn(
                   "cudnnConvolutionForward",
                   cudnn.cudnnConvolutionForward(
                       handle,
@@ -246,7 +229,7 @@ public final class CudnnConvolutions implements AutoCloseable {
                       described.output(),
                       result));
               if (bias != null) {
-                check(
+                VendorStatus.cudnn(
                     "cudnnAddTensor",
                     cudnn.cudnnAddTensor(
                         handle, one, described.bias(), bias, one, described.output(), result));
@@ -255,7 +238,7 @@ public final class CudnnConvolutions implements AutoCloseable {
         case DATA_GRADIENT -> {
           Pointer beta = operands.accumulate() ? one : zero;
           yield stream ->
-              check(
+              VendorStatus.cudnn(
                   "cudnnConvolutionBackwardData",
                   cudnn.cudnnConvolutionBackwardData(
                       handle(stream),
@@ -274,7 +257,7 @@ public final class CudnnConvolutions implements AutoCloseable {
         }
         case WEIGHT_GRADIENT ->
             stream ->
-                check(
+                VendorStatus.cudnn(
                     "cudnnConvolutionBackwardFilter",
                     cudnn.cudnnConvolutionBackwardFilter(
                         handle(stream),

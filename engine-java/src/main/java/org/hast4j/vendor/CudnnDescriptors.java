@@ -1,7 +1,5 @@
 package org.hast4j.vendor;
 
-import static org.hast4j.vendor.CudnnStatus.check;
-
 import org.bytedeco.cuda.cudnn.cudnnConvolutionStruct;
 import org.bytedeco.cuda.cudnn.cudnnFilterStruct;
 import org.bytedeco.cuda.cudnn.cudnnTensorStruct;
@@ -30,8 +28,8 @@ final class CudnnDescriptors {
       tensor(input, shape.n(), shape.c(), shape.h(), shape.w());
       tensor(output, shape.n(), shape.k(), shape.p(), shape.q());
       tensor(bias, 1, shape.k(), 1, 1);
-      check("cudnnCreateFilterDescriptor", cudnn.cudnnCreateFilterDescriptor(weight));
-      check(
+      VendorStatus.cudnn("cudnnCreateFilterDescriptor", cudnn.cudnnCreateFilterDescriptor(weight));
+      VendorStatus.cudnn(
           "cudnnSetFilter4dDescriptor",
           cudnn.cudnnSetFilter4dDescriptor(
               weight,
@@ -41,9 +39,9 @@ final class CudnnDescriptors {
               Math.toIntExact(shape.c()),
               Math.toIntExact(shape.r()),
               Math.toIntExact(shape.s())));
-      check(
+      VendorStatus.cudnn(
           "cudnnCreateConvolutionDescriptor", cudnn.cudnnCreateConvolutionDescriptor(convolution));
-      check(
+      VendorStatus.cudnn(
           "cudnnSetConvolution2dDescriptor",
           cudnn.cudnnSetConvolution2dDescriptor(
               convolution,
@@ -55,7 +53,7 @@ final class CudnnDescriptors {
               1,
               cudnn.CUDNN_CROSS_CORRELATION,
               cudnn.CUDNN_DATA_FLOAT));
-      check(
+      VendorStatus.cudnn(
           "cudnnSetConvolutionMathType",
           cudnn.cudnnSetConvolutionMathType(convolution, math(precision)));
     } catch (RuntimeException e) {
@@ -65,8 +63,8 @@ final class CudnnDescriptors {
   }
 
   private static void tensor(cudnnTensorStruct tensor, long n, long c, long h, long w) {
-    check("cudnnCreateTensorDescriptor", cudnn.cudnnCreateTensorDescriptor(tensor));
-    check(
+    VendorStatus.cudnn("cudnnCreateTensorDescriptor", cudnn.cudnnCreateTensorDescriptor(tensor));
+    VendorStatus.cudnn(
         "cudnnSetTensor4dDescriptor",
         cudnn.cudnnSetTensor4dDescriptor(
             tensor,

@@ -99,9 +99,9 @@ class LayersTest {
     slices().matching("org.hast4j.(*)..").should().beFreeOfCycles().check(engine);
   }
 
-  /** cuDNN is optional, and so is its binding. */
+  /** NVIDIA's libraries are optional, and so are their bindings. */
   @Test
-  void onlyOnePackageKnowsTheBindingOfCudnn() {
+  void onlyOnePackageKnowsTheBindings() {
     noClasses()
         .that()
         .resideOutsideOfPackage(ROOT + "vendor..")

@@ -10,6 +10,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,9 +59,11 @@ class CommandLineProcessTest {
     assertThat(json.get(0).get("available").asBoolean()).isTrue();
     assertThat(json.get(1).get("device").asText()).isEqualTo("cuda");
     assertThat(json.get(1).has("devices") || json.get(1).has("reasons")).isTrue();
-    assertThat(json.get(1).has("cudnn") || json.get(1).has("cudnnReason"))
-        .as("whether cuDNN is there, told of a GPU")
-        .isEqualTo(json.get(1).has("devices"));
+    for (String library : List.of("cudnn", "cublasLt")) {
+      assertThat(json.get(1).has(library) || json.get(1).has(library + "Reason"))
+          .as("whether %s is there, told of a GPU", library)
+          .isEqualTo(json.get(1).has("devices"));
+    }
   }
 
   @Test

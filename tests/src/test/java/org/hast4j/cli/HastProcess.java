@@ -1,5 +1,6 @@
 package org.hast4j.cli;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -31,6 +32,10 @@ final class HastProcess {
    * @param scratch a folder for its output and as its cache
    */
   static HastProcess start(Path scratch, String... arguments) {
+    return start(scratch, System.getProperty("java.class.path"), arguments);
+  }
+
+  private static HastProcess start(Path scratch, String classPath, String... arguments) {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -40,7 +45,7 @@ final class HastProcess {
                 "-Xmx256m",
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
-                System.getProperty("java.class.path"),
+                classPath,
                 "org.hast4j.cli.Main"));
     command.addAll(List.of(arguments));
     try {
@@ -58,6 +63,25 @@ final class HastProcess {
   /** Runs a command to its end. */
   static Outcome run(Path scratch, String... arguments) {
     return start(scratch, arguments).outcome();
+  }
+
+  /**
+   * Runs a command to its end with another CUDA library than the build's.
+   *
+   * @param library goes below {@code scratch}, where the program looks first
+   */
+  static Outcome runOn(Path library, Path scratch, String... arguments) {
+    try {
+      Path resource = scratch.resolve("org/hast4j/native/linux-x86_64/libhast_cuda.so");
+      if (!Files.exists(resource)) {
+        Files.createDirectories(resource.getParent());
+        Files.copy(library, resource);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    String classPath = scratch + File.pathSeparator + System.getProperty("java.class.path");
+    return start(scratch, classPath, arguments).outcome();
   }
 
   boolean isAlive() {

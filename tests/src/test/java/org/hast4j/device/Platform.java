@@ -3,16 +3,21 @@ package org.hast4j.device;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
-import org.hast4j.vendor.CudnnAvailability;
-import org.hast4j.vendor.CudnnLibrary;
+import org.hast4j.vendor.VendorAvailability;
+import org.hast4j.vendor.VendorLibrary;
 import org.junit.jupiter.api.Assumptions;
 
-/** What a suite runs on: one of the three libraries that implement the C ABI, or cuDNN beside. */
+/**
+ * What a suite runs on: one of the three libraries that implement the C ABI, or NVIDIA's libraries
+ * beside.
+ */
 public enum Platform {
   CPU(Backend.CPU, ConvolutionChoice.OWN),
   /** The CUDA sources compiled for the CPU, so that every machine tests them. */
@@ -21,9 +26,20 @@ public enum Platform {
   WATCHED(Backend.CUDA, ConvolutionChoice.OWN),
   CUDA(Backend.CUDA, ConvolutionChoice.OWN),
   /** A GPU whose convolutions are cuDNN's. */
-  CUDNN(Backend.CUDA, ConvolutionChoice.CUDNN);
+  CUDNN(Backend.CUDA, ConvolutionChoice.CUDNN),
+  /**
+   * The emulated device beside libraries that stand in for NVIDIA's, in a process whose loader
+   * looks for libraries where those are.
+   */
+  STANDIN(Backend.CUDA, ConvolutionChoice.CUDNN);
 
-  private static final Path EMULATED_LIBRARIES = Path.of("../cuda-kernels/target/cmake");
+  private static final Path BUILT = Path.of("../cuda-kernels/target/cmake");
+
+  /** The library of {@link #EMULATED}. */
+  public static final Path EMULATED_LIBRARY = BUILT.resolve("libhast_emu.so");
+
+  private static final Path WATCHED_LIBRARY = BUILT.resolve("libhast_emu_race.so");
+  private static final Path STAND_INS = BUILT.resolve("stand-ins");
 
   private final Backend backend;
   private final ConvolutionChoice convolutions;
@@ -41,6 +57,11 @@ public enum Platform {
 
   public Device open(Device.Options options) {
     return Device.open(load(), options);
+  }
+
+  /** What tells of the calls that {@link #STANDIN} makes. */
+  public static StandIns standIns() {
+    return new StandIns(STAND_INS.resolve("libhast_stand_in.so").toAbsolutePath());
   }
 
   /** A device that computes in single precision, captured where it can be. */
@@ -62,9 +83,10 @@ public enum Platform {
   public Optional<List<String>> reasons() {
     Optional<Path> emulated = emulatedLibrary();
     if (emulated.isPresent()) {
-      return Files.exists(emulated.get())
-          ? Optional.empty()
-          : Optional.of(List.of(emulated.get() + " is not built"));
+      if (!Files.exists(emulated.get())) {
+        return Optional.of(List.of(emulated.get() + " is not built"));
+      }
+      return this == STANDIN ? standInReasons() : Optional.empty();
     }
     return switch (KernelLibrary.probe(backend)) {
       case Availability.Available _ -> this == CUDNN ? cudnnReasons() : Optional.empty();
@@ -74,16 +96,29 @@ public enum Platform {
 
   private Optional<Path> emulatedLibrary() {
     return switch (this) {
-      case EMULATED -> Optional.of(EMULATED_LIBRARIES.resolve("libhast_emu.so"));
-      case WATCHED -> Optional.of(EMULATED_LIBRARIES.resolve("libhast_emu_race.so"));
+      case EMULATED, STANDIN -> Optional.of(EMULATED_LIBRARY);
+      case WATCHED -> Optional.of(WATCHED_LIBRARY);
       case CPU, CUDA, CUDNN -> Optional.empty();
     };
   }
 
+  /** NVIDIA's own libraries would take an emulated stream for one of theirs. */
+  private static Optional<List<String>> standInReasons() {
+    boolean lookedFor =
+        Stream.of(Objects.requireNonNullElse(System.getenv("LD_LIBRARY_PATH"), "").split(":"))
+            .findFirst()
+            .map(Path::of)
+            .filter(first -> first.equals(STAND_INS.toAbsolutePath().normalize()))
+            .isPresent();
+    return lookedFor
+        ? cudnnReasons()
+        : Optional.of(List.of("LD_LIBRARY_PATH does not begin with " + STAND_INS));
+  }
+
   private static Optional<List<String>> cudnnReasons() {
-    return switch (CudnnLibrary.probe()) {
-      case CudnnAvailability.Available _ -> Optional.empty();
-      case CudnnAvailability.Unavailable unavailable -> Optional.of(List.of(unavailable.reason()));
+    return switch (VendorLibrary.CUDNN.probe()) {
+      case VendorAvailability.Available _ -> Optional.empty();
+      case VendorAvailability.Unavailable unavailable -> Optional.of(List.of(unavailable.reason()));
     };
   }
 }

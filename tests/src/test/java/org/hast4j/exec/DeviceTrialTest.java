@@ -9,10 +9,11 @@ import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
-import org.hast4j.kernel.OwnConvolution;
+import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -27,9 +28,14 @@ class DeviceTrialTest {
     platform.assumeUsable();
     try (Device device = platform.open(2)) {
       for (ConvolutionDirection direction : ConvolutionDirection.values()) {
-        ConvolutionMethod own = new OwnConvolution(device.kernels(), SHAPE, direction);
-        try (DeviceTrial trial = new DeviceTrial(device, SHAPE, direction, List.of(own))) {
-          assertThat(trial.milliseconds(own)).as("%s", direction).isPositive().isFinite();
+        for (Product product :
+            List.of(
+                Product.convolution(SHAPE, direction, false),
+                Product.linear(3, 5, 7, direction, false))) {
+          ProductMethod own = new OwnProduct(device.kernels(), product);
+          try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
+            assertThat(trial.milliseconds(own)).as("%s", product).isPositive().isFinite();
+          }
         }
         assertThat(device.ledger().bytes()).isZero();
       }
@@ -37,7 +43,7 @@ class DeviceTrialTest {
   }
 
   /** Fails where a capture would be under way. */
-  private record Failing(ConvolutionMethod method, int launches) implements ConvolutionMethod {
+  private record Failing(ProductMethod method, int launches) implements ProductMethod {
     @Override
     public String name() {
       return "failing";
@@ -66,12 +72,11 @@ class DeviceTrialTest {
   void aMethodThatFailsLeavesTheDeviceUsable(Platform platform) {
     platform.assumeUsable();
     try (Device device = platform.open(2)) {
-      ConvolutionMethod own =
-          new OwnConvolution(device.kernels(), SHAPE, ConvolutionDirection.FORWARD);
-      try (DeviceTrial trial =
-          new DeviceTrial(device, SHAPE, ConvolutionDirection.FORWARD, List.of(own))) {
+      Product product = Product.convolution(SHAPE, ConvolutionDirection.FORWARD, true);
+      ProductMethod own = new OwnProduct(device.kernels(), product);
+      try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
         for (int launches = 0; launches < 3; launches++) {
-          ConvolutionMethod failing = new Failing(own, launches);
+          ProductMethod failing = new Failing(own, launches);
           assertThatThrownBy(() -> trial.milliseconds(failing)).hasMessage("out of launches");
         }
         assertThat(trial.milliseconds(own)).isPositive().isFinite();
@@ -79,12 +84,10 @@ class DeviceTrialTest {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"CPU", "EMULATED"})
-  void cudnnWithoutAGpuIsAnError(Platform platform) {
-    platform.assumeUsable();
-    try (Device device = platform.open(options(ConvolutionChoice.CUDNN))) {
-      assertThatThrownBy(() -> Convolutions.of(device))
+  @Test
+  void cudnnWithoutAGpuIsAnError() {
+    try (Device device = Platform.CPU.open(options(ConvolutionChoice.CUDNN))) {
+      assertThatThrownBy(() -> Products.of(device))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("cuDNN needs an NVIDIA GPU");
     }
@@ -93,7 +96,7 @@ class DeviceTrialTest {
   @Test
   void theCpuChoosesItsOwnKernels() {
     try (Device device = Platform.CPU.open(options(ConvolutionChoice.AUTO))) {
-      assertThat(Convolutions.of(device)).isSameAs(Convolutions.of(device));
+      assertThat(Products.of(device)).isSameAs(Products.of(device));
     }
   }
 

@@ -12,7 +12,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What CUDA kernels add to the CPU's: convolutions with factors rounded to TF32. */
+/**
+ * What CUDA kernels add to the CPU's: convolutions and matrix products whose factors are rounded to
+ * TF32.
+ */
 abstract class GpuOpParity extends OpParity {
   // Each factor is off by at most 2^-11; the cases' outputs are about 1.
   private static final double TF32 = 2e-3;
@@ -39,22 +42,31 @@ abstract class GpuOpParity extends OpParity {
     return tensorCores;
   }
 
-  static Stream<OpCase> convolutions() {
+  static Stream<OpCase> products() {
     return cases()
         .filter(
             test ->
                 switch (test.op()) {
                   case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ -> true;
+                  case Op.Linear _, Op.LinearDataGrad _, Op.LinearWeightGrad _ -> true;
                   default -> false;
                 });
   }
 
   @ParameterizedTest
-  @MethodSource("convolutions")
+  @MethodSource("products")
   void agreesWithTheOracleOnTensorCores(OpCase test) {
     List<byte[]> results = new OpRun(tensorCores, test, false).run();
-    Oracle.Bounds expected = Oracle.bounds(test.op(), test.inputs(), 0).getFirst();
+    List<Oracle.Bounds> expected = Oracle.bounds(test.op(), test.inputs(), 0);
     OpCase loose = new OpCase(test.name(), test.op(), test.inputs(), test.wanted(), TF32);
-    check("y", OpRun.tensor(results.getFirst(), test.results().getFirst()), expected, loose);
+    for (int i = 0; i < results.size(); i++) {
+      if (test.wants(i)) {
+        check(
+            "result " + i,
+            OpRun.tensor(results.get(i), test.results().get(i)),
+            expected.get(i),
+            loose);
+      }
+    }
   }
 }

@@ -42,8 +42,8 @@ class RaceTest {
     return OpCases.all();
   }
 
-  static Stream<OpCase> convolutions() {
-    return GpuOpParity.convolutions();
+  static Stream<OpCase> products() {
+    return GpuOpParity.products();
   }
 
   @ParameterizedTest
@@ -53,7 +53,7 @@ class RaceTest {
   }
 
   @ParameterizedTest
-  @MethodSource("convolutions")
+  @MethodSource("products")
   void noThreadRacesAnotherOnTensorCores(OpCase test) {
     new OpRun(tensorCores, test, false).run();
   }

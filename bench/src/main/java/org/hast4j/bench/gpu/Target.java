@@ -9,8 +9,8 @@ import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
-import org.hast4j.vendor.CudnnAvailability;
-import org.hast4j.vendor.CudnnLibrary;
+import org.hast4j.vendor.VendorAvailability;
+import org.hast4j.vendor.VendorLibrary;
 
 /**
  * What is measured.
@@ -67,7 +67,8 @@ record Target(Backend backend, Optional<Path> library) {
     for (Precision precision : precisions()) {
       if (backend.captures()) {
         modes.add(new Mode(precision, true, ConvolutionChoice.OWN));
-        if (library.isEmpty() && CudnnLibrary.probe() instanceof CudnnAvailability.Available) {
+        if (library.isEmpty()
+            && VendorLibrary.CUDNN.probe() instanceof VendorAvailability.Available) {
           modes.add(new Mode(precision, true, ConvolutionChoice.AUTO));
         }
       }

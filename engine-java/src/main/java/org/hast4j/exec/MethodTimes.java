@@ -16,12 +16,12 @@ import java.util.function.Consumer;
 import org.hast4j.io.AtomicFile;
 
 /**
- * Measured times of convolutions, kept in a file from run to run. They belong to an environment:
- * device, driver, libraries, precision. The file is JSON: by environment, by convolution, by
- * method, milliseconds, or null for a method that failed. A file that cannot be read or written
- * costs time, not results: that is reported once, and what is missing measured again.
+ * Measured times of methods, kept in a file from run to run. They belong to an environment: device,
+ * driver, libraries, precision. The file is JSON: by environment, by product, by method,
+ * milliseconds, or null for a method that failed. A file that cannot be read or written costs time,
+ * not results: that is reported once, and what is missing measured again.
  */
-final class ConvolutionTimes {
+final class MethodTimes {
   private static final int ENVIRONMENTS_KEPT = 16;
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -38,23 +38,23 @@ final class ConvolutionTimes {
    * @param file need not exist
    * @param report takes messages for people
    */
-  ConvolutionTimes(Path file, String environment, Consumer<String> report) {
+  MethodTimes(Path file, String environment, Consumer<String> report) {
     this.file = file;
     this.environment = environment;
     this.report = report;
   }
 
   /** Milliseconds by method, infinite for one that failed; empty where nothing is known. */
-  Map<String, Double> of(String convolution) {
-    if (!times.containsKey(convolution)) {
+  Map<String, Double> of(String product) {
+    if (!times.containsKey(product)) {
       // Another device or process may have measured it meanwhile, and all should agree.
       adopt(read());
     }
-    return times.getOrDefault(convolution, Map.of());
+    return times.getOrDefault(product, Map.of());
   }
 
-  void put(String convolution, Map<String, Double> milliseconds) {
-    times.put(convolution, milliseconds);
+  void put(String product, Map<String, Double> milliseconds) {
+    times.put(product, milliseconds);
     changed = true;
   }
 
@@ -75,8 +75,8 @@ final class ConvolutionTimes {
     }
     ObjectNode own = all.putObject(environment);
     times.forEach(
-        (convolution, methods) -> {
-          ObjectNode entry = own.putObject(convolution);
+        (product, methods) -> {
+          ObjectNode entry = own.putObject(product);
           methods.forEach(
               (method, time) -> entry.put(method, Double.isInfinite(time) ? null : time));
         });
@@ -84,8 +84,7 @@ final class ConvolutionTimes {
       Files.createDirectories(file.getParent());
       AtomicFile.write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(all));
     } catch (IOException | UncheckedIOException e) {
-      reportOnce(
-          "the times of convolutions are not kept and will be measured again: " + e.getMessage());
+      reportOnce("the times of methods are not kept and will be measured again: " + e.getMessage());
     }
   }
 
@@ -95,7 +94,7 @@ final class ConvolutionTimes {
       if (root instanceof ObjectNode object && object.valueStream().allMatch(this::valid)) {
         return object;
       }
-      corrupt("it does not hold times of convolutions");
+      corrupt("it does not hold times of methods");
     } catch (NoSuchFileException e) {
       // The first run.
     } catch (JsonProcessingException e) {
@@ -106,9 +105,9 @@ final class ConvolutionTimes {
     return JSON.createObjectNode();
   }
 
-  private boolean valid(JsonNode convolutions) {
-    return convolutions.isObject()
-        && convolutions
+  private boolean valid(JsonNode products) {
+    return products.isObject()
+        && products
             .valueStream()
             .allMatch(methods -> methods.isObject() && methods.valueStream().allMatch(this::time));
   }
@@ -139,7 +138,7 @@ final class ConvolutionTimes {
 
   private void corrupt(String reason) {
     reportOnce(
-        "%s cannot be read (%s): convolutions are measured again, and it is replaced"
+        "%s cannot be read (%s): methods are measured again, and it is replaced"
             .formatted(file, reason));
   }
 

@@ -2,8 +2,8 @@ package org.hast4j.kernel;
 
 import java.util.function.LongConsumer;
 
-/** One way to compute the convolutions of one shape in one direction. */
-public interface ConvolutionMethod {
+/** One way to compute one product of a layer. */
+public interface ProductMethod {
   /** A short name that tells it from the other ways to do the same. */
   String name();
 
@@ -23,8 +23,9 @@ public interface ConvolutionMethod {
    * @param result output, input gradient or weight gradient
    * @param first input; output gradient in both gradients
    * @param second weights; input in the weight gradient
-   * @param bias added to the output, 0 for none; only forward
-   * @param accumulate whether to add to the result; only in the data gradient
+   * @param bias added to the output; out in a linear layer's weight gradient, the bias's; 0 for
+   *     none
+   * @param accumulate whether to add to the result; only in a convolution's data gradient
    * @param workspace scratch memory, 0 where none is needed
    */
   record Operands(

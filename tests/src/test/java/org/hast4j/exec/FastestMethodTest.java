@@ -12,8 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.ConvolutionMethod;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.KernelException;
+import org.hast4j.kernel.KernelFailure;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The choice by measured times, on methods whose times are known. */
-class FastestConvolutionTest {
+class FastestMethodTest {
   private static final ConvolutionShape SHAPE = new ConvolutionShape(2, 8, 8, 4, 4, 3, 3, 1, 1);
   private static final String HERE = "this device, these libraries";
 
@@ -29,17 +32,19 @@ class FastestConvolutionTest {
   private Path file;
 
   private final Map<String, Double> speed = new HashMap<>();
+  private final Map<String, RuntimeException> failures = new HashMap<>();
   private final List<String> measured = new ArrayList<>();
+  private final List<String> ran = new ArrayList<>();
   private final List<String> messages = new ArrayList<>();
   private int open;
 
   @BeforeEach
   void speeds() {
-    file = scratch.resolve("cache/convolutions.json");
+    file = scratch.resolve("cache/methods.json");
     speed.putAll(Map.of("own", 3.0, "a", 2.0, "b", 5.0));
   }
 
-  private record Named(String name) implements ConvolutionMethod {
+  private record Named(String name) implements ProductMethod {
     @Override
     public long workspaceBytes() {
       return 0;
@@ -51,19 +56,29 @@ class FastestConvolutionTest {
     }
   }
 
-  /** Knows the time of each method; one without a time fails. */
-  private final class KnownTrial implements ConvolutionTrial {
+  /** Knows the time or the failure of each method. */
+  private final class KnownTrial implements ProductTrial {
     KnownTrial() {
       open++;
     }
 
     @Override
-    public double milliseconds(ConvolutionMethod method) {
+    public void run(ProductMethod method) {
+      ran.add(method.name());
+      check(method);
+    }
+
+    @Override
+    public double milliseconds(ProductMethod method) {
       measured.add(method.name());
-      if (!speed.containsKey(method.name())) {
-        throw new IllegalStateException(method.name() + " fails");
-      }
+      check(method);
       return speed.get(method.name());
+    }
+
+    private void check(ProductMethod method) {
+      if (failures.containsKey(method.name())) {
+        throw failures.get(method.name());
+      }
     }
 
     @Override
@@ -75,18 +90,19 @@ class FastestConvolutionTest {
   /** What a run of the program chooses, and keeps for the next. */
   private String run(String environment, ConvolutionDirection direction, String... methods) {
     measured.clear();
-    ConvolutionTimes times = new ConvolutionTimes(file, environment, messages::add);
+    ran.clear();
+    MethodTimes times = new MethodTimes(file, environment, messages::add);
     String name = choose(times, direction, methods);
     times.save();
     assertThat(open).as("trials left open").isZero();
     return name;
   }
 
-  private String choose(ConvolutionTimes times, ConvolutionDirection direction, String... methods) {
-    List<ConvolutionMethod> offered =
-        List.of(methods).stream().map(name -> (ConvolutionMethod) new Named(name)).toList();
-    return new FastestConvolution(times, (_, _, _) -> new KnownTrial())
-        .choose(SHAPE, direction, offered)
+  private String choose(MethodTimes times, ConvolutionDirection direction, String... methods) {
+    List<ProductMethod> offered =
+        List.of(methods).stream().map(name -> (ProductMethod) new Named(name)).toList();
+    return new FastestMethod(times, (_, _) -> new KnownTrial(), messages::add)
+        .choose(Product.convolution(SHAPE, direction, false), offered)
         .name();
   }
 
@@ -101,7 +117,8 @@ class FastestConvolutionTest {
     // What was chosen runs before a program captures it, also where its time is known.
     speed.putAll(Map.of("own", 1.0, "a", 9.0));
     assertThat(run("own", "a", "b")).isEqualTo("a");
-    assertThat(measured).containsExactly("a");
+    assertThat(measured).isEmpty();
+    assertThat(ran).containsExactly("a");
     assertThat(messages).isEmpty();
   }
 
@@ -126,7 +143,7 @@ class FastestConvolutionTest {
   void timesOfMoreMethodsServeFewer() {
     run("own", "a", "b");
     assertThat(run("own", "b")).isEqualTo("own");
-    assertThat(measured).containsExactly("own");
+    assertThat(measured).isEmpty();
   }
 
   @Test
@@ -138,8 +155,8 @@ class FastestConvolutionTest {
 
   @Test
   void devicesOpenAtTheSameTimeAgree() {
-    ConvolutionTimes first = new ConvolutionTimes(file, HERE, messages::add);
-    ConvolutionTimes second = new ConvolutionTimes(file, HERE, messages::add);
+    MethodTimes first = new MethodTimes(file, HERE, messages::add);
+    MethodTimes second = new MethodTimes(file, HERE, messages::add);
     choose(second, ConvolutionDirection.DATA_GRADIENT, "own", "a");
     choose(first, ConvolutionDirection.FORWARD, "own", "a");
     first.save();
@@ -148,28 +165,60 @@ class FastestConvolutionTest {
     second.save();
     measured.clear();
     assertThat(choose(first, ConvolutionDirection.DATA_GRADIENT, "own", "a")).isEqualTo("a");
-    assertThat(measured).containsExactly("a");
+    assertThat(measured).isEmpty();
+  }
+
+  private void fail(String method) {
+    failures.put(method, new IllegalStateException(method + " fails"));
   }
 
   @Test
   void aMethodThatFailsIsNotTakenAndNotTriedAgain() {
-    speed.remove("a");
+    fail("a");
     assertThat(run("own", "a", "b")).isEqualTo("own");
     assertThat(run("own", "a", "b")).isEqualTo("own");
-    assertThat(measured).containsExactly("own");
+    assertThat(measured).isEmpty();
+    assertThat(messages).as("a library that refuses a shape is no news").isEmpty();
+  }
+
+  @Test
+  void aKernelOfOursThatFailsIsReportedOnce() {
+    failures.put("own", KernelFailure.of("hast_conv2d_fwd_f32", -1));
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(messages)
+        .containsExactly(
+            "the convolution FORWARD 2x8x8x4 4x3x3 stride 1 pad 1 is computed without the method"
+                + " own, which fails: hast_conv2d_fwd_f32: a failure (status -1)");
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aFailureThatCostsTheDeviceEndsTheRun(boolean known) {
+    if (known) {
+      run("own", "a", "b");
+    }
+    failures.put("a", KernelFailure.of("hast_stream_synchronize", 700));
+    assertThatThrownBy(() -> run("own", "a", "b"))
+        .isInstanceOf(KernelException.class)
+        .hasMessageContaining("a kernel failed on the device");
+    assertThat(measured).doesNotContain("b");
+    assertThat(open).isZero();
   }
 
   @Test
   void aChoiceThatFailsLaterIsMadeAnew() {
     run("own", "a", "b");
-    speed.remove("a");
+    fail("a");
     assertThat(run("own", "a", "b")).isEqualTo("own");
-    assertThat(measured).containsExactly("a", "own", "a", "b");
+    assertThat(ran).containsExactly("a");
+    assertThat(measured).containsExactly("own", "a", "b");
   }
 
   @Test
   void itIsAnErrorThatEveryMethodFails() {
-    speed.clear();
+    fail("a");
+    fail("b");
     assertThatThrownBy(() -> run("a", "b"))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("FORWARD 2x8x8x4 4x3x3 stride 1 pad 1")
@@ -201,7 +250,7 @@ class FastestConvolutionTest {
     assertThat(messages).hasSize(1);
     assertThat(messages.getFirst()).contains(file.toString(), "measured again");
     assertThat(run("own", "a", "b")).isEqualTo("a");
-    assertThat(measured).containsExactly("a");
+    assertThat(measured).isEmpty();
     assertThat(messages).hasSize(1);
   }
 

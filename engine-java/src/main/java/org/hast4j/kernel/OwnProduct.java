@@ -2,10 +2,8 @@ package org.hast4j.kernel;
 
 import java.util.function.LongConsumer;
 
-/** The convolution kernels of a library. */
-public record OwnConvolution(
-    Kernels kernels, ConvolutionShape shape, ConvolutionDirection direction)
-    implements ConvolutionMethod {
+/** The kernels of a library. */
+public record OwnProduct(Kernels kernels, Product product) implements ProductMethod {
   @Override
   public String name() {
     return "own";
@@ -13,6 +11,10 @@ public record OwnConvolution(
 
   @Override
   public long workspaceBytes() {
+    if (product.linear()) {
+      return 0;
+    }
+    ConvolutionShape shape = product.shape();
     return kernels.conv2dWorkspaceBytes(
         shape.n(),
         shape.h(),
@@ -23,13 +25,56 @@ public record OwnConvolution(
         shape.s(),
         shape.stride(),
         shape.pad(),
-        direction.code());
+        product.direction().code());
   }
 
   @Override
   public LongConsumer bind(Operands operands) {
+    return product.linear()
+        ? linear(operands, product.shape())
+        : convolution(operands, product.shape());
+  }
+
+  private LongConsumer linear(Operands operands, ConvolutionShape shape) {
+    return switch (product.direction()) {
+      case FORWARD ->
+          stream ->
+              kernels.linearFwd(
+                  operands.result(),
+                  operands.first(),
+                  operands.second(),
+                  operands.bias(),
+                  shape.n(),
+                  shape.c(),
+                  shape.k(),
+                  stream);
+      case DATA_GRADIENT ->
+          stream ->
+              kernels.linearBwdData(
+                  operands.result(),
+                  operands.first(),
+                  operands.second(),
+                  shape.n(),
+                  shape.c(),
+                  shape.k(),
+                  stream);
+      case WEIGHT_GRADIENT ->
+          stream ->
+              kernels.linearBwdWeight(
+                  operands.result(),
+                  operands.bias(),
+                  operands.first(),
+                  operands.second(),
+                  shape.n(),
+                  shape.c(),
+                  shape.k(),
+                  stream);
+    };
+  }
+
+  private LongConsumer convolution(Operands operands, ConvolutionShape shape) {
     int accumulate = operands.accumulate() ? 1 : 0;
-    return switch (direction) {
+    return switch (product.direction()) {
       case FORWARD ->
           stream ->
               kernels.conv2dFwd(

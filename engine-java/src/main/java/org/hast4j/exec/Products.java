@@ -1,0 +1,248 @@
+package org.hast4j.exec;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.hast4j.device.ConvolutionChoice;
+import org.hast4j.device.Device;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.io.UserCache;
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.OwnProduct;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
+import org.hast4j.tensor.Shape;
+import org.hast4j.vendor.CublasLtProducts;
+import org.hast4j.vendor.CudnnConvolutions;
+import org.hast4j.vendor.VendorAvailability;
+import org.hast4j.vendor.VendorLibrary;
+
+/**
+ * What computes the convolutions and the matrix products of a device's programs. A choice is made
+ * once for each, while a program is compiled: so all programs of a device agree, and a captured
+ * graph holds it.
+ */
+public final class Products implements Device.Attachment {
+  private static final String FILE = "methods.json";
+
+  private final Device device;
+  private final Map<Product, ProductMethod> chosen = new HashMap<>();
+  private final Vendors vendors;
+
+  /**
+   * NVIDIA's libraries beside what tells where they win.
+   *
+   * @param cudnn null where it cannot be used
+   * @param cublasLt null where it cannot be used
+   */
+  private record Vendors(
+      CudnnConvolutions cudnn, CublasLtProducts cublasLt, MethodTimes times, FastestMethod fastest)
+      implements AutoCloseable {
+    List<ProductMethod> methods(Product product) {
+      List<ProductMethod> methods = new ArrayList<>();
+      if (cudnn != null && !product.linear()) {
+        methods.addAll(cudnn.methods(product));
+      }
+      if (cublasLt != null && product.isMatrixProduct()) {
+        methods.addAll(cublasLt.methods(product));
+      }
+      return methods;
+    }
+
+    @Override
+    public void close() {
+      if (cublasLt != null) {
+        cublasLt.close();
+      }
+      if (cudnn != null) {
+        cudnn.close();
+      }
+    }
+  }
+
+  private Products(Device device, Vendors vendors) {
+    this.device = device;
+    this.vendors = vendors;
+  }
+
+  /**
+   * The products of a device, as its options choose them.
+   *
+   * @throws IllegalStateException if they ask for cuDNN and it cannot be used: says why
+   */
+  public static Products of(Device device) {
+    return device.attached(Products.class, () -> open(device));
+  }
+
+  private static Products open(Device device) {
+    ConvolutionChoice choice = device.options().convolutions();
+    boolean gpu = device.kernels().streamNative(device.stream()) != 0;
+    if (choice == ConvolutionChoice.CUDNN && !gpu) {
+      throw new IllegalStateException(
+          "cuDNN needs an NVIDIA GPU (--device cuda), and this device is none: "
+              + device.description());
+    }
+    return new Products(
+        device, choice == ConvolutionChoice.OWN || !gpu ? null : openVendors(device));
+  }
+
+  /** Null where there is none. */
+  private static Vendors openVendors(Device device) {
+    List<Long> streams = List.copyOf(Capture.streams(device).values());
+    StringBuilder environment = new StringBuilder(device.description());
+    CudnnConvolutions cudnn = null;
+    CublasLtProducts cublasLt = null;
+    switch (VendorLibrary.CUDNN.probe()) {
+      case VendorAvailability.Available available -> {
+        try {
+          cudnn = new CudnnConvolutions(device, streams);
+          environment.append(", cuDNN ").append(available.version());
+        } catch (IllegalStateException e) {
+          passOver(device, e);
+        }
+      }
+      case VendorAvailability.Unavailable unavailable -> {
+        if (device.options().convolutions() == ConvolutionChoice.CUDNN) {
+          throw new IllegalStateException("cuDNN cannot be used: " + unavailable.reason());
+        }
+      }
+    }
+    if (VendorLibrary.CUBLAS_LT.probe() instanceof VendorAvailability.Available available) {
+      try {
+        cublasLt = new CublasLtProducts(device, streams);
+        environment.append(", cuBLASLt ").append(available.version());
+      } catch (IllegalStateException e) {
+        if (cudnn != null && device.options().convolutions() == ConvolutionChoice.CUDNN) {
+          cudnn.close();
+        }
+        passOver(device, e);
+      }
+    }
+    if (cudnn == null && cublasLt == null) {
+      return null;
+    }
+    environment
+        .append(", kernels ")
+        .append(device.kernelChecksum())
+        .append(", ")
+        .append(device.options().precision());
+    MethodTimes times =
+        new MethodTimes(UserCache.folder().resolve(FILE), environment.toString(), Products::warn);
+    return new Vendors(
+        cudnn,
+        cublasLt,
+        times,
+        new FastestMethod(
+            times,
+            (product, methods) -> new DeviceTrial(device, product, methods),
+            Products::warn));
+  }
+
+  /** A library that is there and does not open. */
+  private static void passOver(Device device, IllegalStateException failure) {
+    if (device.options().convolutions() == ConvolutionChoice.CUDNN) {
+      throw failure;
+    }
+    warn("own kernels run in its place: " + failure.getMessage());
+  }
+
+  private static void warn(String message) {
+    System.getLogger("hast").log(System.Logger.Level.WARNING, message);
+  }
+
+  /** What computes a convolution. */
+  ProductMethod method(Op.Conv2d op, Node node) {
+    boolean bias = node.inputs().size() == 3;
+    return convolution(
+        input(node, 0), input(node, 1), op.stride(), op.pad(), ConvolutionDirection.FORWARD, bias);
+  }
+
+  /** What computes the gradient of a convolution's input. */
+  ProductMethod method(Op.Conv2dDataGrad op, Node node) {
+    Shape x = op.x().shape();
+    return convolution(
+        x, input(node, 1), op.stride(), op.pad(), ConvolutionDirection.DATA_GRADIENT, false);
+  }
+
+  /** What computes the gradient of a convolution's weights. */
+  ProductMethod method(Op.Conv2dWeightGrad op, Node node) {
+    Shape w = op.weight().shape();
+    return convolution(
+        input(node, 1), w, op.stride(), op.pad(), ConvolutionDirection.WEIGHT_GRADIENT, false);
+  }
+
+  /** What computes a linear layer. */
+  ProductMethod method(Op.Linear op, Node node) {
+    boolean bias = node.inputs().size() == 3;
+    return linear(input(node, 0), input(node, 1), ConvolutionDirection.FORWARD, bias);
+  }
+
+  /** What computes the gradient of a linear layer's input. */
+  ProductMethod method(Op.LinearDataGrad op, Node node) {
+    return linear(input(node, 0), input(node, 1), ConvolutionDirection.DATA_GRADIENT, false);
+  }
+
+  /** What computes the gradients of a linear layer's weights and bias. */
+  ProductMethod method(Op.LinearWeightGrad op, Node node) {
+    Shape w = node.outputs().getFirst().shape();
+    return linear(input(node, 0), w, ConvolutionDirection.WEIGHT_GRADIENT, false);
+  }
+
+  private static Shape input(Node node, int index) {
+    return node.inputs().get(index).type().shape();
+  }
+
+  private ProductMethod convolution(
+      Shape x, Shape w, int stride, int pad, ConvolutionDirection direction, boolean bias) {
+    ConvolutionShape shape =
+        new ConvolutionShape(
+            x.size(0), x.size(1), x.size(2), x.size(3), w.size(0), w.size(1), w.size(2), stride,
+            pad);
+    return method(Product.convolution(shape, direction, bias));
+  }
+
+  private ProductMethod linear(Shape rows, Shape w, ConvolutionDirection direction, boolean bias) {
+    return method(Product.linear(rows.size(0), w.size(1), w.size(0), direction, bias));
+  }
+
+  private ProductMethod method(Product product) {
+    return chosen.computeIfAbsent(product, this::choose);
+  }
+
+  private ProductMethod choose(Product product) {
+    ProductMethod own = new OwnProduct(device.kernels(), product);
+    if (vendors == null) {
+      return own;
+    }
+    boolean any = device.options().convolutions() == ConvolutionChoice.AUTO;
+    List<ProductMethod> methods = vendors.methods(product);
+    if (methods.isEmpty()) {
+      if (any || product.linear()) {
+        return own;
+      }
+      throw new IllegalStateException(
+          "cuDNN has no deterministic algorithm for the %s: use --conv auto".formatted(product));
+    }
+    if (any) {
+      methods.addFirst(own);
+    }
+    return vendors.fastest().choose(product, methods);
+  }
+
+  /** Keeps what was measured for the next run. */
+  void keepTimes() {
+    if (vendors != null) {
+      vendors.times().save();
+    }
+  }
+
+  @Override
+  public void close() {
+    if (vendors != null) {
+      vendors.close();
+    }
+  }
+}

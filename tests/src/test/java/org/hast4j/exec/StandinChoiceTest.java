@@ -1,0 +1,293 @@
+package org.hast4j.exec;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.hast4j.device.ConvolutionChoice;
+import org.hast4j.device.Device;
+import org.hast4j.device.Platform;
+import org.hast4j.device.StandIns;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.io.UserCache;
+import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.Product;
+import org.hast4j.kernel.ProductMethod;
+import org.hast4j.vendor.CublasLtProducts;
+import org.hast4j.vendor.CudnnConvolutions;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The choice among own kernels and the libraries that stand in for NVIDIA's, and their failures.
+ */
+class StandinChoiceTest {
+  private static final TensorType X = TensorType.f32(2, 6, 6, 4);
+  private static final TensorType WEIGHT = TensorType.f32(8, 3, 3, 4);
+  private static final String CONVOLUTION = "convolution FORWARD 2x6x6x4 8x3x3 stride 1 pad 1";
+
+  private static final String LINEAR = "linear FORWARD 3x5 7";
+
+  private StandIns standIns;
+
+  @BeforeAll
+  static void needsTheStandIns() {
+    Platform.STANDIN.assumeUsable();
+  }
+
+  @BeforeEach
+  void startWithoutTimes() throws IOException {
+    standIns = Platform.standIns();
+    Files.deleteIfExists(times());
+  }
+
+  @AfterEach
+  void everythingIsGivenBack() {
+    assertThat(standIns.objects()).as("handles and descriptors left").isZero();
+    standIns.close();
+  }
+
+  private static Path times() {
+    return UserCache.folder().resolve("methods.json");
+  }
+
+  private static Device open(ConvolutionChoice choice, Precision precision) {
+    return Platform.STANDIN.open(new Device.Options(1, false, precision, true, choice));
+  }
+
+  private static Device open(ConvolutionChoice choice) {
+    return open(choice, Precision.FP32);
+  }
+
+  /** A convolution of random values. */
+  private static float[] convolve(Device device) {
+    return run(device, new Op.Conv2d(1, 1), X, WEIGHT);
+  }
+
+  /** A linear layer of random values. */
+  private static float[] linear(Device device) {
+    return run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5));
+  }
+
+  private static float[] run(Device device, Op op, TensorType xType, TensorType weightType) {
+    Graph graph = new Graph();
+    Storage x = Storage.of("x", xType);
+    Storage weight = Storage.of("weight", weightType);
+    Value value = graph.value(op, graph.variable(x, xType), graph.variable(weight, weightType));
+    Storage y = Storage.of("y", value.type());
+    graph.keep(value, y);
+    try (Memory memory = new Memory(device);
+        Program program = Program.compile("program", graph, memory)) {
+      Random random = new Random(1);
+      for (Storage storage : List.of(x, weight)) {
+        float[] values = new float[(int) (storage.bytes() / Float.BYTES)];
+        for (int i = 0; i < values.length; i++) {
+          values[i] = (float) random.nextGaussian();
+        }
+        memory.buffer(storage).upload(0, values);
+      }
+      program.run();
+      return memory.floats(y);
+    }
+  }
+
+  /** What is kept of a product's methods; a number for each that works. */
+  private static JsonNode kept(String product) throws IOException {
+    JsonNode root = new ObjectMapper().readTree(times().toFile());
+    assertThat(root).hasSize(1);
+    return root.iterator().next().path(product);
+  }
+
+  @Test
+  void cudnnOffersWhatAddsInAFixedOrder() {
+    try (Device device = open(ConvolutionChoice.OWN);
+        CudnnConvolutions cudnn = new CudnnConvolutions(device, List.of(device.stream()))) {
+      ConvolutionShape three = new ConvolutionShape(2, 8, 8, 4, 8, 3, 3, 1, 1);
+      assertThat(names(cudnn, three, ConvolutionDirection.FORWARD))
+          .containsExactly("cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7");
+      assertThat(names(cudnn, three, ConvolutionDirection.DATA_GRADIENT))
+          .containsExactly("cudnn 1", "cudnn 4", "cudnn 5");
+      assertThat(names(cudnn, three, ConvolutionDirection.WEIGHT_GRADIENT))
+          .containsExactly("cudnn 1", "cudnn 5");
+      ConvolutionShape strided = new ConvolutionShape(2, 8, 8, 4, 8, 3, 3, 2, 1);
+      assertThat(names(cudnn, strided, ConvolutionDirection.DATA_GRADIENT))
+          .containsExactly("cudnn 1");
+      ConvolutionShape tooLarge = new ConvolutionShape(1L << 32, 8, 8, 4, 8, 3, 3, 1, 1);
+      assertThat(names(cudnn, tooLarge, ConvolutionDirection.FORWARD)).isEmpty();
+    }
+  }
+
+  private static List<String> names(
+      CudnnConvolutions cudnn, ConvolutionShape shape, ConvolutionDirection direction) {
+    return cudnn.methods(Product.convolution(shape, direction, false)).stream()
+        .map(ProductMethod::name)
+        .toList();
+  }
+
+  /** Neither what splits sums, nor what was advised twice or is not supported. */
+  @ParameterizedTest
+  @EnumSource
+  void cublasLtOffersWhatNeverSplitsASum(ConvolutionDirection direction) {
+    try (Device device = open(ConvolutionChoice.OWN);
+        CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
+      List<ProductMethod> methods = cublasLt.methods(Product.linear(3, 5, 7, direction, false));
+      assertThat(methods).hasSize(2).allMatch(method -> method.name().startsWith("cublaslt "));
+      assertThat(methods.getFirst().workspaceBytes()).isPositive();
+      assertThat(methods.getFirst().name()).isNotEqualTo(methods.getLast().name());
+      assertThat(cublasLt.methods(Product.linear(3, 5, 7, direction, false)))
+          .extracting(ProductMethod::name)
+          .as("names that serve the next run")
+          .containsExactlyElementsOf(methods.stream().map(ProductMethod::name).toList());
+      standIns.fail("cublasLtMatmulAlgoGetHeuristic", 15);
+      assertThat(cublasLt.methods(Product.linear(3, 5, 7, direction, false))).isEmpty();
+    }
+  }
+
+  @Test
+  void operandsMustLieAsCublasLtWasPromised() {
+    try (Device device = open(ConvolutionChoice.OWN);
+        CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
+      ProductMethod method =
+          cublasLt
+              .methods(Product.linear(3, 5, 7, ConvolutionDirection.DATA_GRADIENT, false))
+              .getFirst();
+      assertThatThrownBy(
+              () ->
+                  method.bind(new ProductMethod.Operands(256, 512, 1024 + 4, 0, false, 2048, 4096)))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("linear DATA_GRADIENT 3x5 7")
+          .hasMessageContaining("0x404");
+    }
+  }
+
+  @Test
+  void autoMeasuresOnceAndRemembers() throws IOException {
+    float[] first;
+    try (Device device = open(ConvolutionChoice.AUTO)) {
+      first = convolve(device);
+    }
+    for (String method : List.of("own", "cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7")) {
+      assertThat(kept(CONVOLUTION).path(method).isNumber()).as(method).isTrue();
+    }
+    assertThat(kept(CONVOLUTION)).hasSize(6);
+    byte[] kept = Files.readAllBytes(times());
+    long calls = standIns.calls("cudnnConvolutionForward");
+    assertThat(calls).isPositive();
+    try (Device device = open(ConvolutionChoice.AUTO)) {
+      assertThat(convolve(device)).isEqualTo(first);
+    }
+    assertThat(standIns.calls("cudnnConvolutionForward") - calls)
+        .as("once on each of three streams and once for the graph, if it was chosen at all")
+        .isLessThanOrEqualTo(4);
+    assertThat(Files.readAllBytes(times())).isEqualTo(kept);
+  }
+
+  @Test
+  void ownNeverAsks() {
+    try (Device device = open(ConvolutionChoice.OWN)) {
+      long calls = standIns.calls("cudnnCreate");
+      convolve(device);
+      assertThat(standIns.calls("cudnnCreate")).isEqualTo(calls);
+      assertThat(times()).doesNotExist();
+    }
+  }
+
+  @Test
+  void thePrecisionArrives() {
+    List<float[]> convolutions = new ArrayList<>();
+    List<float[]> linears = new ArrayList<>();
+    for (Precision precision : Precision.values()) {
+      try (Device device = open(ConvolutionChoice.CUDNN, precision)) {
+        convolutions.add(convolve(device));
+        linears.add(linear(device));
+      }
+    }
+    assertThat(convolutions.getFirst()).isNotEqualTo(convolutions.getLast());
+    assertThat(linears.getFirst()).isNotEqualTo(linears.getLast());
+  }
+
+  @Test
+  void linearLayersRunOnOwnKernelsWhereCublasLtAdvisesNothing() {
+    standIns.fail("cublasLtMatmulAlgoGetHeuristic", 15);
+    long calls = standIns.calls("cublasLtMatmul");
+    try (Device device = open(ConvolutionChoice.CUDNN)) {
+      assertThat(linear(device)).doesNotContain(Float.NaN);
+    }
+    assertThat(standIns.calls("cublasLtMatmul")).isEqualTo(calls);
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"CUDNN", "AUTO"})
+  void aLibraryThatDoesNotOpenIsAnErrorOnlyWhereItWasAskedFor(ConvolutionChoice choice)
+      throws IOException {
+    standIns.fail("cudnnSetStream", 1001);
+    try (Device device = open(choice)) {
+      if (choice == ConvolutionChoice.CUDNN) {
+        assertThatThrownBy(() -> Products.of(device))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("cudnnSetStream: ")
+            .hasMessageContaining("(status 1001); --conv own does without cuDNN");
+      } else {
+        convolve(device);
+        linear(device);
+        assertThat(kept(CONVOLUTION).isMissingNode()).as("nothing to choose from").isTrue();
+        assertThat(kept(LINEAR)).as("own and cuBLASLt's").hasSize(3);
+      }
+    }
+    standIns.fail("cudnnSetStream", 0);
+    Files.deleteIfExists(times());
+    standIns.fail("cublasLtCreate", 1);
+    try (Device device = open(choice)) {
+      if (choice == ConvolutionChoice.CUDNN) {
+        assertThatThrownBy(() -> Products.of(device))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("cublasLtCreate: ")
+            .hasMessageContaining("(status 1); --conv own does without cuBLASLt");
+      } else {
+        linear(device);
+        convolve(device);
+        assertThat(kept(LINEAR).isMissingNode()).as("nothing to choose from").isTrue();
+        assertThat(kept(CONVOLUTION)).as("own and cuDNN's").hasSize(6);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"CUDNN", "AUTO"})
+  void algorithmsThatFailArePassedOver(ConvolutionChoice choice) throws IOException {
+    standIns.fail("cudnnConvolutionForward", 5000);
+    try (Device device = open(choice)) {
+      if (choice == ConvolutionChoice.CUDNN) {
+        assertThatThrownBy(() -> convolve(device))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("nothing computes the " + CONVOLUTION)
+            .hasMessageContaining("cudnnConvolutionForward: ")
+            .hasMessageContaining("(status 5000)");
+        assertThat(device.ledger().bytes()).isZero();
+        standIns.fail("cudnnConvolutionForward", 0);
+        assertThat(convolve(device)).as("the device is still good").doesNotContain(0, Float.NaN);
+      } else {
+        convolve(device);
+        assertThat(kept(CONVOLUTION).path("own").isNumber()).isTrue();
+        assertThat(kept(CONVOLUTION).path("cudnn 0").isNull()).isTrue();
+      }
+    }
+  }
+}
