@@ -1,7 +1,7 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = v > 0
-//   y = fake_quant(v > 0 ? v : slope * v),  attention[n, c] = mean_hw f²,  batch moments of u
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling
+//   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
 // and mask agree bit for bit with the other libraries. One pass over memory: a block stays in the L1 cache while its
@@ -12,6 +12,7 @@
 
 #include <utility>
 
+#include "activation.h"
 #include "panel.h"
 #include "quantiser.h"
 
@@ -28,7 +29,8 @@ struct Forward {
   double* partial;  // per piece: mean[c], squares[c] of u, sum of f² [c]
   Split s;
   int64_t c;
-  float epsilon, slope;
+  Activation activation;
+  float epsilon;
   int32_t bits;
 };
 
@@ -46,7 +48,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   alignas(64) float squares[kPitch];
   alignas(64) double attention_sums[kPitch];
   Moments all;
-  const float slope = job.slope;
+  const Activation activation = job.activation;
   Quantiser quantise{};
   if constexpr (quantised) quantise = quantiser(job.range[0], job.range[1], job.bits);
   const int64_t c = job.c;
@@ -95,8 +97,8 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
             if constexpr (attention) squares[i] += f * f;
             float v = f;
             if constexpr (addend) v += a[i];
-            if constexpr (mask) m[i] = v > 0.0f;
-            v = v > 0.0f ? v : slope * v;
+            if constexpr (mask) m[i] = passes(activation, v);
+            v = activate(activation, v);
             if constexpr (quantised) v = fake_quant(quantise, v);
             y[i] = v;
           }
@@ -158,16 +160,18 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* u, const float* addend, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
-                            int32_t bits, void* stream) noexcept {
+                            float ceiling, int32_t bits, void* stream) noexcept {
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
+  if (!is_activation(slope, ceiling)) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const bool per_image = attention != nullptr;
   const Split s = split_forward(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
-  const Forward job{y,        mask,  attention, u, addend, gamma,   beta,  mean,
-                    variance, range, partial,   s, c,      epsilon, slope, bits};
+  const Forward job{y,       mask,     attention, u,       addend, gamma, beta,
+                    mean,    variance, range,     partial, s,      c,     activation(slope, ceiling),
+                    epsilon, bits};
   const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
                       (range != nullptr ? kQuantised : 0);

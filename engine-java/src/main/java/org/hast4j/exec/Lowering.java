@@ -544,6 +544,7 @@ final class Lowering {
             c,
             op.epsilon(),
             op.slope(),
+            op.ceiling(),
             op.bits(),
             s);
   }
