@@ -43,6 +43,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
   const int last = at.inside ? p.rows : 0;
   const int64_t step = s.lines * s.c;
   const Activation activation = job.activation;
+  const bool bounded = activation.bounded();
 
   Floats mean{}, scale{}, beta{};
   if (at.inside) {
@@ -99,11 +100,11 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
         if (job.mask != nullptr) {
           Pack<uint8_t, kWidth> mask;
 #pragma unroll
-          for (int k = 0; k < kWidth; k++) mask[k] = passes(activation, v[k]) ? 1 : 0;
+          for (int k = 0; k < kWidth; k++) mask[k] = passes(activation, bounded, v[k]) ? 1 : 0;
           store(job.mask + element, mask);
         }
 #pragma unroll
-        for (int k = 0; k < kWidth; k++) v[k] = activate(activation, v[k]);
+        for (int k = 0; k < kWidth; k++) v[k] = activate(activation, bounded, v[k]);
         if (job.range != nullptr) {
 #pragma unroll
           for (int k = 0; k < kWidth; k++) v[k] = fake_quant(quantise, v[k]);
@@ -168,7 +169,8 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
-  if (!is_activation(slope, ceiling)) return HAST_EARGUMENT;
+  const Activation activation{slope, ceiling};
+  if (!activation.valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide =
@@ -178,24 +180,8 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   const int width = wide ? 4 : 1;
   const Split s = attention != nullptr ? split(n, hw, c, width, to) : split(1, n * hw, c, width, to);
   float* partial = static_cast<float*>(workspace);
-  const Forward job{y,
-                    mask,
-                    batch_mean,
-                    batch_variance,
-                    attention,
-                    u,
-                    addend,
-                    gamma,
-                    beta,
-                    mean,
-                    variance,
-                    range,
-                    partial,
-                    partial + s.pieces * 2 * c,
-                    to.tickets,
-                    s,
-                    activation(slope, ceiling),
-                    epsilon,
-                    bits};
+  const Forward job{y,          mask, batch_mean, batch_variance, attention, u,       addend,
+                    gamma,      beta, mean,       variance,       range,     partial, partial + s.pieces * 2 * c,
+                    to.tickets, s,    activation, epsilon,        bits};
   return wide ? run<4>(job, to) : run<1>(job, to);
 }

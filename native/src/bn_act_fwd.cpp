@@ -19,7 +19,8 @@
 namespace hast {
 namespace {
 
-constexpr int kAddend = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantised = 16, kVariants = 32;
+constexpr int kAddend = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantised = 16, kBounded = 32;
+constexpr int kVariants = 64;
 
 struct Forward {
   float* y;
@@ -41,6 +42,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   constexpr bool moments = (kVariant & kMoments) != 0;
   constexpr bool attention = (kVariant & kAttention) != 0;
   constexpr bool quantised = (kVariant & kQuantised) != 0;
+  constexpr bool bounded = (kVariant & kBounded) != 0;
 
   alignas(64) float mean[kPitch];
   alignas(64) float scale[kPitch];
@@ -97,8 +99,8 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
             if constexpr (attention) squares[i] += f * f;
             float v = f;
             if constexpr (addend) v += a[i];
-            if constexpr (mask) m[i] = passes(activation, v);
-            v = activate(activation, v);
+            if constexpr (mask) m[i] = passes(activation, bounded, v);
+            v = activate(activation, bounded, v);
             if constexpr (quantised) v = fake_quant(quantise, v);
             y[i] = v;
           }
@@ -164,17 +166,17 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
-  if (!is_activation(slope, ceiling)) return HAST_EARGUMENT;
+  const Activation activation{slope, ceiling};
+  if (!activation.valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const bool per_image = attention != nullptr;
   const Split s = split_forward(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
-  const Forward job{y,       mask,     attention, u,       addend, gamma, beta,
-                    mean,    variance, range,     partial, s,      c,     activation(slope, ceiling),
-                    epsilon, bits};
+  const Forward job{y,        mask,  attention, u, addend, gamma,      beta,    mean,
+                    variance, range, partial,   s, c,      activation, epsilon, bits};
   const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
-                      (range != nullptr ? kQuantised : 0);
+                      (range != nullptr ? kQuantised : 0) | (activation.bounded() ? kBounded : 0);
   const PieceFunction run = choose(variant, std::make_integer_sequence<int, kVariants>());
   parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { run(job, piece); });
   if (batch_mean != nullptr) combine_moments(batch_mean, batch_variance, partial, 3 * c, s, c, stream);

@@ -20,6 +20,43 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ForwardTest {
   private final Graph graph = new Graph();
 
+  /** Linear bottlenecks are neither activated nor quantised, and their taps are before the add. */
+  @Test
+  void mobileNetV2IsFused() {
+    Topology topology = Topologies.named("mobilenetv2-w0.05-10-32px");
+    Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(35, 2))));
+    assertThat(count(Op.Add.class)).isZero();
+    assertThat(count(Op.DepthwiseConv2d.class)).isEqualTo(17);
+    assertThat(norms()).hasSize(52);
+    assertThat(norms().stream().filter(Op.BnAct::addend)).hasSize(10);
+    assertThat(norms().stream().filter(norm -> norm.bits() == 4 && norm.ceiling() == 6))
+        .hasSize(35)
+        .allMatch(norm -> norm.slope() == 0 && !norm.addend());
+    assertThat(forward.taps())
+        .hasSize(17)
+        .allSatisfy(
+            tap -> {
+              Op.BnAct norm = (Op.BnAct) tap.attention().node().op();
+              assertThat(norm.slope()).isEqualTo(1);
+              assertThat(norm.bits()).isZero();
+            });
+  }
+
+  /** A tap is what the norm gives before the ReLU that is fused with it. */
+  @Test
+  void mobileNetV1IsFused() {
+    Topology topology = Topologies.named("mobilenetv1-w0.05-10-32px");
+    Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(27, 2))));
+    assertThat(norms())
+        .hasSize(27)
+        .allMatch(
+            norm ->
+                norm.slope() == 0 && norm.ceiling() == Float.POSITIVE_INFINITY && norm.bits() == 4);
+    assertThat(forward.taps())
+        .hasSize(13)
+        .allSatisfy(tap -> assertThat(tap.attention().index()).isEqualTo(Op.BnAct.ATTENTION));
+  }
+
   private Forward forward(Topology topology, Mode mode) {
     Value image = graph.variable(Storage.of("image", f32(2, 32, 32, 3)), f32(2, 32, 32, 3));
     Map<String, Value> parameters = new Parameters(topology, "network").values(graph);
