@@ -1,4 +1,5 @@
-/* Two-dimensional convolution, NHWC activations, OHWI weights [k, r, s, c], square stride and zero padding.
+/* Two-dimensional convolution, NHWC activations, OHWI weights [k, r, s, c], square stride and zero padding; and the
+ * depthwise one, which convolves each channel with a filter of its own, weights [c, r, s, 1].
  * Part of the C ABI; include <hast/hast.h>. Output height p = (h + 2 pad - r) / stride + 1, width q likewise.
  * Any sizes >= 1; the fast paths are those of the CIFAR ResNets. Deterministic. */
 #ifndef HAST_CONV_H
@@ -39,5 +40,34 @@ HAST_API int32_t hast_conv2d_bwd_weight_f32(float* dweight,  /* out [k, r, s, c]
                                             void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
                                             int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                             void* stream) HAST_NOEXCEPT;
+
+/* Scratch for one of the three directions of a depthwise convolution; may be 0. */
+HAST_API int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                                int32_t stride, int32_t pad, int32_t direction) HAST_NOEXCEPT;
+
+/* y[n,i,j,c] = sum_{u,v} x[n, i stride + u - pad, j stride + v - pad, c] weight[c,u,v]; in float32 on every device */
+HAST_API int32_t hast_depthwise_fwd_f32(float* y,            /* out [n, p, q, c] */
+                                        const float* x,      /* [n, h, w, c] */
+                                        const float* weight, /* [c, r, s, 1] */
+                                        void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
+                                        int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                        void* stream) HAST_NOEXCEPT;
+
+/* dx (=, or += when accumulate) the adjoint of the forward map applied to dy */
+HAST_API int32_t hast_depthwise_bwd_data_f32(float* dx,           /* out or in-out [n, h, w, c] */
+                                             const float* dy,     /* [n, p, q, c] */
+                                             const float* weight, /* [c, r, s, 1] */
+                                             void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
+                                             int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                             int32_t accumulate, void* stream) HAST_NOEXCEPT;
+
+/* dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n, i stride + u - pad, j stride + v - pad, c]; partial sums over fixed
+ * groups of output rows, added in order */
+HAST_API int32_t hast_depthwise_bwd_weight_f32(float* dweight,  /* out [c, r, s, 1], = */
+                                               const float* dy, /* [n, p, q, c] */
+                                               const float* x,  /* [n, h, w, c] */
+                                               void* workspace, int64_t workspace_bytes, int64_t n, int64_t h,
+                                               int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                               void* stream) HAST_NOEXCEPT;
 
 #endif

@@ -74,6 +74,9 @@ final class Lowering {
       case Op.Conv2dDataGrad op ->
           convolution(convolutions.dataGradient(op, node), 0, op.accumulates());
       case Op.Conv2dWeightGrad op -> convolution(convolutions.weightGradient(op, node), 0, false);
+      case Op.DepthwiseConv2d op -> depthwise(op);
+      case Op.DepthwiseConv2dDataGrad op -> depthwiseDataGradient(op);
+      case Op.DepthwiseConv2dWeightGrad op -> depthwiseWeightGradient(op);
       case Op.ChannelSum _ -> channelSum();
       case Op.BnStats _ -> bnStats();
       case Op.BnAct op -> bnAct(op);
@@ -481,6 +484,75 @@ final class Lowering {
             new ConvolutionMethod.Operands(
                 out(0), in(0), in(1), bias, accumulate, workspace(), workspaceBytes()));
     return (_, s) -> launch.accept(s);
+  }
+
+  private KernelCall depthwise(Op.DepthwiseConv2d op) {
+    long y = out(0);
+    long x = in(0);
+    long weight = in(1);
+    long workspace = workspace();
+    long bytes = workspaceBytes();
+    Shape shape = shape(0);
+    long n = shape.size(0);
+    long h = shape.size(1);
+    long w = shape.size(2);
+    long c = shape.size(3);
+    long r = shape(1).size(1);
+    long s = shape(1).size(2);
+    return (k, stream) ->
+        k.depthwiseFwd(
+            y, x, weight, workspace, bytes, n, h, w, c, r, s, op.stride(), op.pad(), stream);
+  }
+
+  private KernelCall depthwiseDataGradient(Op.DepthwiseConv2dDataGrad op) {
+    long dx = out(0);
+    long dy = in(0);
+    long weight = in(1);
+    long workspace = workspace();
+    long bytes = workspaceBytes();
+    Shape shape = op.x().shape();
+    long n = shape.size(0);
+    long h = shape.size(1);
+    long w = shape.size(2);
+    long c = shape.size(3);
+    long r = shape(1).size(1);
+    long s = shape(1).size(2);
+    int accumulate = op.accumulates() ? 1 : 0;
+    return (k, stream) ->
+        k.depthwiseBwdData(
+            dx,
+            dy,
+            weight,
+            workspace,
+            bytes,
+            n,
+            h,
+            w,
+            c,
+            r,
+            s,
+            op.stride(),
+            op.pad(),
+            accumulate,
+            stream);
+  }
+
+  private KernelCall depthwiseWeightGradient(Op.DepthwiseConv2dWeightGrad op) {
+    long dweight = out(0);
+    long dy = in(0);
+    long x = in(1);
+    long workspace = workspace();
+    long bytes = workspaceBytes();
+    Shape shape = shape(1);
+    long n = shape.size(0);
+    long h = shape.size(1);
+    long w = shape.size(2);
+    long c = shape.size(3);
+    long r = op.weight().shape().size(1);
+    long s = op.weight().shape().size(2);
+    return (k, stream) ->
+        k.depthwiseBwdWeight(
+            dweight, dy, x, workspace, bytes, n, h, w, c, r, s, op.stride(), op.pad(), stream);
   }
 
   private KernelCall channelSum() {

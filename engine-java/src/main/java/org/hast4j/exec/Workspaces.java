@@ -2,6 +2,7 @@ package org.hast4j.exec;
 
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
+import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Kernels;
 import org.hast4j.tensor.Shape;
 
@@ -14,6 +15,30 @@ final class Workspaces {
       case Op.Conv2d op -> convolutions.forward(op, node).workspaceBytes();
       case Op.Conv2dDataGrad op -> convolutions.dataGradient(op, node).workspaceBytes();
       case Op.Conv2dWeightGrad op -> convolutions.weightGradient(op, node).workspaceBytes();
+      case Op.DepthwiseConv2d op ->
+          depthwise(
+              kernels,
+              shape(node, 0),
+              shape(node, 1),
+              op.stride(),
+              op.pad(),
+              ConvolutionDirection.FORWARD);
+      case Op.DepthwiseConv2dDataGrad op ->
+          depthwise(
+              kernels,
+              op.x().shape(),
+              shape(node, 1),
+              op.stride(),
+              op.pad(),
+              ConvolutionDirection.DATA_GRADIENT);
+      case Op.DepthwiseConv2dWeightGrad op ->
+          depthwise(
+              kernels,
+              shape(node, 1),
+              op.weight().shape(),
+              op.stride(),
+              op.pad(),
+              ConvolutionDirection.WEIGHT_GRADIENT);
       case Op.BnStats _ ->
           kernels.bnStatsWorkspaceBytes(rows(shape(node, 0)), channels(shape(node, 0)));
       case Op.ChannelSum _ ->
@@ -67,6 +92,20 @@ final class Workspaces {
           Op.CounterStep _ ->
           0;
     };
+  }
+
+  private static long depthwise(
+      Kernels kernels, Shape x, Shape w, int stride, int pad, ConvolutionDirection direction) {
+    return kernels.depthwiseWorkspaceBytes(
+        x.size(0),
+        x.size(1),
+        x.size(2),
+        x.size(3),
+        w.size(1),
+        w.size(2),
+        stride,
+        pad,
+        direction.code());
   }
 
   private static Shape shape(Node node, int input) {

@@ -6,6 +6,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 
 /**
  * Reverse-mode differentiation as a rewrite: appends to a graph the nodes that compute the gradient
@@ -79,7 +81,17 @@ public final class Gradients {
     checkLoss(node);
     graph.lane(node.lane());
     switch (node.op()) {
-      case Op.Conv2d op -> convolution(node, op);
+      case Op.Conv2d op ->
+          convolution(
+              node,
+              weight -> new Op.Conv2dWeightGrad(op.stride(), op.pad(), weight),
+              (x, accumulates) -> new Op.Conv2dDataGrad(op.stride(), op.pad(), x, accumulates));
+      case Op.DepthwiseConv2d op ->
+          convolution(
+              node,
+              weight -> new Op.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), weight),
+              (x, accumulates) ->
+                  new Op.DepthwiseConv2dDataGrad(op.stride(), op.pad(), x, accumulates));
       case Op.BnAct op -> batchNorm(node, op);
       case Op.BnStats _ -> pass(node.output(0), node.inputs().get(0), this::statisticsOnly);
       case Op.BnStatsLoss op -> {
@@ -185,6 +197,8 @@ public final class Gradients {
       }
       case Op.Conv2dDataGrad _,
           Op.Conv2dWeightGrad _,
+          Op.DepthwiseConv2dDataGrad _,
+          Op.DepthwiseConv2dWeightGrad _,
           Op.ChannelSum _,
           Op.BnActGrad _,
           Op.LinearDataGrad _,
@@ -245,7 +259,10 @@ public final class Gradients {
     return false;
   }
 
-  private void convolution(Node node, Op.Conv2d op) {
+  private void convolution(
+      Node node,
+      Function<TensorType, Op> weightGradient,
+      BiFunction<TensorType, Boolean, Op> dataGradient) {
     Value dy = cotangents.get(node.output(0));
     if (dy == null) {
       return;
@@ -256,9 +273,7 @@ public final class Gradients {
     // The data gradients behind wait for the one below, nobody for these.
     graph.lane(Lane.SIDE);
     if (active.contains(weight)) {
-      add(
-          weight,
-          graph.value(new Op.Conv2dWeightGrad(op.stride(), op.pad(), weight.type()), dy, x));
+      add(weight, graph.value(weightGradient.apply(weight.type()), dy, x));
     }
     if (node.inputs().size() == 3 && active.contains(node.inputs().get(2))) {
       add(node.inputs().get(2), graph.value(new Op.ChannelSum(), dy));
@@ -266,7 +281,7 @@ public final class Gradients {
     graph.lane(node.lane());
     if (active.contains(x)) {
       Value base = cotangents.get(x);
-      Op.Conv2dDataGrad grad = new Op.Conv2dDataGrad(op.stride(), op.pad(), x.type(), base != null);
+      Op grad = dataGradient.apply(x.type(), base != null);
       cotangents.put(
           x, base == null ? graph.value(grad, dy, weight) : graph.value(grad, dy, weight, base));
     }

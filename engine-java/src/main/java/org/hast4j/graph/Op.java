@@ -121,6 +121,51 @@ public sealed interface Op {
     }
   }
 
+  /** (x [n, h, w, c], weight [c, r, s, 1]) to y: each channel convolved with its own filter. */
+  record DepthwiseConv2d(int stride, int pad) implements Op {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("depthwise conv2d", inputs, 2);
+      Shape x = Shapes.rank("depthwise conv2d x", inputs.get(0), 4);
+      Shape w = Shapes.rank("depthwise conv2d weight", inputs.get(1), 4);
+      Shapes.equal("depthwise conv2d channels of x and filters", x.size(3), w.size(0));
+      Shapes.equal("depthwise conv2d channels of a filter and 1", w.size(3), 1);
+      return List.of(
+          f32(
+              x.size(0),
+              Shapes.convolved(x.size(1), w.size(1), stride, pad),
+              Shapes.convolved(x.size(2), w.size(2), stride, pad),
+              x.size(3)));
+    }
+  }
+
+  /** (dy, weight[, base]) to dx. */
+  record DepthwiseConv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates)
+      implements Op {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("depthwise conv2d data gradient", inputs, accumulates ? 3 : 2);
+      if (accumulates) {
+        Shapes.same("depthwise conv2d data gradient base", inputs.get(2), x);
+      }
+      TensorType y = new DepthwiseConv2d(stride, pad).outputs(List.of(x, inputs.get(1))).getFirst();
+      Shapes.same("depthwise conv2d data gradient dy", inputs.get(0), y);
+      return List.of(x);
+    }
+  }
+
+  /** (dy, x) to dweight. */
+  record DepthwiseConv2dWeightGrad(int stride, int pad, TensorType weight) implements Op {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("depthwise conv2d weight gradient", inputs, 2);
+      TensorType y =
+          new DepthwiseConv2d(stride, pad).outputs(List.of(inputs.get(1), weight)).getFirst();
+      Shapes.same("depthwise conv2d weight gradient dy", inputs.get(0), y);
+      return List.of(weight);
+    }
+  }
+
   /** x [.., c] to its sums over everything but c. */
   record ChannelSum() implements Op {
     @Override

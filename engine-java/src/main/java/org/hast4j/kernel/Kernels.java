@@ -22,7 +22,7 @@ import java.lang.invoke.MethodHandle;
  */
 public final class Kernels {
   /** HAST_ABI_VERSION of the headers this binding was written against. */
-  public static final int ABI_VERSION = 2;
+  public static final int ABI_VERSION = 3;
 
   private static final int OUT_OF_MEMORY = -3;
   private static final int DESCRIPTION_BYTES = 512;
@@ -99,6 +99,10 @@ public final class Kernels {
   private static final MethodHandle CONV2D_FWD = call("pppppjjjjjjjjiip");
   private static final MethodHandle CONV2D_BWD_DATA = call("ppppjjjjjjjjiiip");
   private static final MethodHandle CONV2D_BWD_WEIGHT = call("ppppjjjjjjjjiip");
+  private static final MethodHandle DEPTHWISE_WORKSPACE_BYTES = query("jjjjjjiii");
+  private static final MethodHandle DEPTHWISE_FWD = call("ppppjjjjjjjiip");
+  private static final MethodHandle DEPTHWISE_BWD_DATA = call("ppppjjjjjjjiiip");
+  private static final MethodHandle DEPTHWISE_BWD_WEIGHT = call("ppppjjjjjjjiip");
   private static final MethodHandle LINEAR_FWD = call("ppppjjjp");
   private static final MethodHandle LINEAR_BWD_DATA = call("pppjjjp");
   private static final MethodHandle LINEAR_BWD_WEIGHT = call("ppppjjjp");
@@ -179,6 +183,10 @@ public final class Kernels {
   private final MemorySegment conv2dFwd;
   private final MemorySegment conv2dBwdData;
   private final MemorySegment conv2dBwdWeight;
+  private final MemorySegment depthwiseWorkspaceBytes;
+  private final MemorySegment depthwiseFwd;
+  private final MemorySegment depthwiseBwdData;
+  private final MemorySegment depthwiseBwdWeight;
   private final MemorySegment linearFwd;
   private final MemorySegment linearBwdData;
   private final MemorySegment linearBwdWeight;
@@ -272,6 +280,10 @@ public final class Kernels {
     conv2dFwd = symbols.find("hast_conv2d_fwd_f32");
     conv2dBwdData = symbols.find("hast_conv2d_bwd_data_f32");
     conv2dBwdWeight = symbols.find("hast_conv2d_bwd_weight_f32");
+    depthwiseWorkspaceBytes = symbols.find("hast_depthwise_workspace_bytes");
+    depthwiseFwd = symbols.find("hast_depthwise_fwd_f32");
+    depthwiseBwdData = symbols.find("hast_depthwise_bwd_data_f32");
+    depthwiseBwdWeight = symbols.find("hast_depthwise_bwd_weight_f32");
     linearFwd = symbols.find("hast_linear_fwd_f32");
     linearBwdData = symbols.find("hast_linear_bwd_data_f32");
     linearBwdWeight = symbols.find("hast_linear_bwd_weight_f32");
@@ -1309,6 +1321,139 @@ public final class Kernels {
                   w,
                   c,
                   k,
+                  r,
+                  s,
+                  stride,
+                  pad,
+                  stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public long depthwiseWorkspaceBytes(
+      long n, long h, long w, long c, long r, long s, int stride, int pad, int direction) {
+    try {
+      return (long)
+          DEPTHWISE_WORKSPACE_BYTES.invokeExact(
+              depthwiseWorkspaceBytes, n, h, w, c, r, s, stride, pad, direction);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void depthwiseFwd(
+      long y,
+      long x,
+      long weight,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long h,
+      long w,
+      long c,
+      long r,
+      long s,
+      int stride,
+      int pad,
+      long stream) {
+    try {
+      check(
+          "hast_depthwise_fwd_f32",
+          (int)
+              DEPTHWISE_FWD.invokeExact(
+                  depthwiseFwd,
+                  y,
+                  x,
+                  weight,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  h,
+                  w,
+                  c,
+                  r,
+                  s,
+                  stride,
+                  pad,
+                  stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void depthwiseBwdData(
+      long dx,
+      long dy,
+      long weight,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long h,
+      long w,
+      long c,
+      long r,
+      long s,
+      int stride,
+      int pad,
+      int accumulate,
+      long stream) {
+    try {
+      check(
+          "hast_depthwise_bwd_data_f32",
+          (int)
+              DEPTHWISE_BWD_DATA.invokeExact(
+                  depthwiseBwdData,
+                  dx,
+                  dy,
+                  weight,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  h,
+                  w,
+                  c,
+                  r,
+                  s,
+                  stride,
+                  pad,
+                  accumulate,
+                  stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void depthwiseBwdWeight(
+      long dweight,
+      long dy,
+      long x,
+      long workspace,
+      long workspaceBytes,
+      long n,
+      long h,
+      long w,
+      long c,
+      long r,
+      long s,
+      int stride,
+      int pad,
+      long stream) {
+    try {
+      check(
+          "hast_depthwise_bwd_weight_f32",
+          (int)
+              DEPTHWISE_BWD_WEIGHT.invokeExact(
+                  depthwiseBwdWeight,
+                  dweight,
+                  dy,
+                  x,
+                  workspace,
+                  workspaceBytes,
+                  n,
+                  h,
+                  w,
+                  c,
                   r,
                   s,
                   stride,

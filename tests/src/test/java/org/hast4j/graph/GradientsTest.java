@@ -389,6 +389,33 @@ class GradientsTest {
     agreesWithTheTape(loss, wrt);
   }
 
+  /** Depthwise convolutions of both strides, one of an input that is read again. */
+  @Test
+  void depthwiseConvolutions() {
+    Value x = input("x", 1, BATCH, 6, 5, 4);
+    Value first = input("first", .3, 4, 3, 3, 1);
+    Value second = input("second", .3, 4, 3, 3, 1);
+    Value a = graph.value(new Op.DepthwiseConv2d(1, 1), x, first);
+    Value sum = graph.value(new Op.Add(), a, x);
+    Value b = graph.value(new Op.DepthwiseConv2d(2, 1), sum, second);
+    Value pooled =
+        graph.value(
+            new Op.Add(),
+            graph.value(new Op.GlobalAvgPool(), b),
+            graph.value(new Op.GlobalAvgPool(), sum));
+    Value logits = graph.value(new Op.Linear(), pooled, input("classifier", 1, CLASSES, 4));
+    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), logits, labels());
+    List<Value> wrt = List.of(first, second, x);
+    tapeAgreesWithDifferences(loss, wrt);
+    agreesWithTheTape(loss, wrt);
+    assertThat(
+            graph.nodes().stream()
+                .filter(node -> node.op() instanceof Op.DepthwiseConv2dWeightGrad)
+                .map(Node::lane))
+        .isNotEmpty()
+        .containsOnly(Lane.SIDE);
+  }
+
   /**
    * A BatchNorm whose features, statistics and attention all reach the loss, between convolutions.
    */

@@ -20,6 +20,7 @@ class OpTypesTest {
   private static final TensorType X = f32(2, 8, 8, 3);
   private static final TensorType Y = f32(2, 4, 4, 5);
   private static final TensorType WEIGHT = f32(5, 3, 3, 3);
+  private static final TensorType FILTERS = f32(3, 3, 3, 1);
   private static final TensorType C = f32(3);
   private static final TensorType MASK = new TensorType(DType.U8, Shape.of(2, 8, 8, 3));
   private static final Op.Augmentation SHIFT = new Op.Augmentation.Shift(1, true);
@@ -37,6 +38,9 @@ class OpTypesTest {
         Good.of(new Op.Conv2d(2, 1), X, WEIGHT, f32(5)),
         Good.of(new Op.Conv2dDataGrad(2, 1, X, true), Y, WEIGHT, X),
         Good.of(new Op.Conv2dWeightGrad(2, 1, WEIGHT), Y, X),
+        Good.of(new Op.DepthwiseConv2d(2, 1), X, FILTERS),
+        Good.of(new Op.DepthwiseConv2dDataGrad(2, 1, X, true), f32(2, 4, 4, 3), FILTERS, X),
+        Good.of(new Op.DepthwiseConv2dWeightGrad(2, 1, FILTERS), f32(2, 4, 4, 3), X),
         Good.of(norm, X, C, C, C, C, X, f32(2)),
         Good.of(
             new Op.BnActGrad(norm, true, true, true),
@@ -123,6 +127,12 @@ class OpTypesTest {
     return Stream.of(
         Good.of(new Op.Conv2dDataGrad(1, 1, X, false), Y, WEIGHT),
         Good.of(new Op.Conv2dWeightGrad(1, 1, WEIGHT), Y, X),
+        Good.of(new Op.DepthwiseConv2d(1, 1), X, f32(4, 3, 3, 1)),
+        Good.of(new Op.DepthwiseConv2d(1, 1), X, f32(3, 3, 3, 3)),
+        Good.of(new Op.DepthwiseConv2d(0, 1), X, FILTERS),
+        Good.of(new Op.DepthwiseConv2d(1, 0), X, f32(3, 9, 9, 1)),
+        Good.of(new Op.DepthwiseConv2dDataGrad(1, 1, X, false), f32(2, 4, 4, 3), FILTERS),
+        Good.of(new Op.DepthwiseConv2dWeightGrad(1, 1, FILTERS), f32(2, 4, 4, 3), X),
         Good.of(new Op.Linear(), f32(2, 7), f32(4, 7), f32(5)),
         Good.of(new Op.LinearDataGrad(), f32(2, 5), f32(4, 7)),
         Good.of(new Op.LinearWeightGrad(), f32(3, 4), f32(2, 7)),

@@ -278,12 +278,19 @@ abstract class BadInput {
       case "hast_conv2d_fwd_f32" -> convolution(0);
       case "hast_conv2d_bwd_data_f32" -> convolution(1);
       case "hast_conv2d_bwd_weight_f32" -> convolution(2);
+      case "hast_depthwise_fwd_f32" -> depthwise(0);
+      case "hast_depthwise_bwd_data_f32" -> depthwise(1);
+      case "hast_depthwise_bwd_weight_f32" -> depthwise(2);
       default -> throw new IllegalArgumentException("no workspace query known for " + function);
     };
   }
 
   private long convolution(int direction) {
     return kernels.conv2dWorkspaceBytes(SIZE, SIZE, SIZE, SIZE, SIZE, SIZE, SIZE, 1, 1, direction);
+  }
+
+  private long depthwise(int direction) {
+    return kernels.depthwiseWorkspaceBytes(SIZE, SIZE, SIZE, SIZE, SIZE, SIZE, 1, 1, direction);
   }
 
   // ---- what depends on more than one argument ----
@@ -319,6 +326,21 @@ abstract class BadInput {
             kernels.conv2dBwdWeight(
                 at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 3, 5, 5, 1, 1, stream),
         "hast_conv2d_bwd_weight_f32");
+    refused(
+        () ->
+            kernels.depthwiseFwd(
+                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 5, 5, 1, 1, stream),
+        "hast_depthwise_fwd_f32");
+    refused(
+        () ->
+            kernels.depthwiseBwdData(
+                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 5, 5, 1, 1, 0, stream),
+        "hast_depthwise_bwd_data_f32");
+    refused(
+        () ->
+            kernels.depthwiseBwdWeight(
+                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 5, 5, 1, 1, stream),
+        "hast_depthwise_bwd_weight_f32");
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -143,10 +144,16 @@ class FusionTest {
   @ParameterizedTest
   @MethodSource("accumulations")
   void accumulatingIsAddition(OpCase test) {
-    Op.Conv2dDataGrad op = (Op.Conv2dDataGrad) test.op();
-    Op plain = new Op.Conv2dDataGrad(op.stride(), op.pad(), op.x(), false);
-    Tensor dx = OpRun.tensor(run(plain, Set.of(0), test.inputs().subList(0, 2)).getFirst(), op.x());
-    Tensor sum = OpRun.tensor(run(op, Set.of(0), test.inputs()).getFirst(), op.x());
+    Op plain =
+        switch (test.op()) {
+          case Op.Conv2dDataGrad op -> new Op.Conv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+          case Op.DepthwiseConv2dDataGrad op ->
+              new Op.DepthwiseConv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+          default -> throw new IllegalArgumentException(test.name());
+        };
+    TensorType x = test.results().getFirst();
+    Tensor dx = OpRun.tensor(run(plain, Set.of(0), test.inputs().subList(0, 2)).getFirst(), x);
+    Tensor sum = OpRun.tensor(run(test.op(), Set.of(0), test.inputs()).getFirst(), x);
     for (int i = 0; i < dx.count(); i++) {
       double expected = dx.values()[i] + test.inputs().get(2).values()[i];
       double slack = 1e-6 * (Math.abs(dx.values()[i]) + Math.abs(expected) + 1);
@@ -156,6 +163,10 @@ class FusionTest {
 
   static Stream<OpCase> accumulations() {
     return OpCases.all().stream()
-        .filter(test -> test.op() instanceof Op.Conv2dDataGrad op && op.accumulates());
+        .filter(
+            test ->
+                test.op().accumulates()
+                    && (test.op() instanceof Op.Conv2dDataGrad
+                        || test.op() instanceof Op.DepthwiseConv2dDataGrad));
   }
 }

@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -160,9 +161,7 @@ class NanTest {
   void batchNormGradient() {
     Op.BnAct forward = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
     Tensor mask =
-        Tensor.fill(
-            new org.hast4j.graph.TensorType(org.hast4j.tensor.DType.U8, f32(2, 5, 5, 17).shape()),
-            () -> 1);
+        Tensor.fill(new TensorType(org.hast4j.tensor.DType.U8, f32(2, 5, 5, 17).shape()), () -> 1);
     List<Tensor> results =
         run(
             new Op.BnActGrad(forward, true, false, false),
@@ -198,6 +197,57 @@ class NanTest {
       if (image == 0) {
         assertThat(nans[i]).isFalse();
       }
+    }
+  }
+
+  /** Exactly the windows that hold the NaN give it on, in its channel alone. */
+  @ParameterizedTest
+  @CsvSource({"1, 3", "2, 3", "2, 5", "1, 1"})
+  void depthwiseConvolution(int stride, int size) {
+    Tensor x = with(normal(2, 9, 9, 21), (81 + 3 * 9 + 4) * 21 + 18, NAN);
+    Op op = new Op.DepthwiseConv2d(stride, size / 2);
+    Tensor y = run(op, x, normal(21, size, size, 1)).getFirst();
+    int q = y.type().shape().size(2) > 5 ? 9 : 5;
+    boolean[] nans = nans(y);
+    for (int i = 0; i < nans.length; i++) {
+      int column = i / 21 % q * stride;
+      int row = i / 21 / q % q * stride;
+      boolean holds = Math.abs(row - 3) <= size / 2 && Math.abs(column - 4) <= size / 2;
+      assertThat(nans[i]).as("y[%d]", i).isEqualTo(i / 21 / q / q == 1 && i % 21 == 18 && holds);
+    }
+  }
+
+  /**
+   * A weight that is no number reaches what its tap reaches; padding is left out, not multiplied.
+   */
+  @Test
+  void depthwiseFilter() {
+    Tensor weight = with(normal(21, 3, 3, 1), 18 * 9, NAN);
+    Tensor y = run(new Op.DepthwiseConv2d(1, 1), normal(1, 9, 9, 21), weight).getFirst();
+    boolean[] nans = nans(y);
+    for (int i = 0; i < nans.length; i++) {
+      boolean reached = i % 21 == 18 && i / 21 % 9 > 0 && i / 21 / 9 > 0;
+      assertThat(nans[i]).as("y[%d]", i).isEqualTo(reached);
+    }
+  }
+
+  @Test
+  void depthwiseGradients() {
+    TensorType x = f32(2, 9, 9, 21);
+    TensorType filter = f32(21, 3, 3, 1);
+    Tensor dy = with(normal(2, 5, 5, 21), ((25 + 2 * 5 + 1) * 21) + 20, NAN);
+    Tensor dx =
+        run(new Op.DepthwiseConv2dDataGrad(2, 1, x, false), dy, normal(21, 3, 3, 1)).getFirst();
+    boolean[] nans = nans(dx);
+    for (int i = 0; i < nans.length; i++) {
+      boolean met = Math.abs(i / 21 / 9 % 9 - 4) <= 1 && Math.abs(i / 21 % 9 - 2) <= 1;
+      assertThat(nans[i]).as("dx[%d]", i).isEqualTo(i >= 81 * 21 && i % 21 == 20 && met);
+    }
+    Tensor dweight =
+        run(new Op.DepthwiseConv2dWeightGrad(2, 1, filter), dy, normal(2, 9, 9, 21)).getFirst();
+    boolean[] taps = nans(dweight);
+    for (int i = 0; i < taps.length; i++) {
+      assertThat(taps[i]).as("dweight[%d]", i).isEqualTo(i / 9 == 20);
     }
   }
 

@@ -69,6 +69,9 @@ public final class OpCases {
       case "Conv2d" -> convolutions();
       case "Conv2dDataGrad" -> dataGradients();
       case "Conv2dWeightGrad" -> weightGradients();
+      case "DepthwiseConv2d" -> depthwise();
+      case "DepthwiseConv2dDataGrad" -> depthwiseDataGradients();
+      case "DepthwiseConv2dWeightGrad" -> depthwiseWeightGradients();
       case "ChannelSum" -> channelSums();
       case "BnStats" -> statistics();
       case "BnAct" -> batchNorms();
@@ -261,6 +264,107 @@ public final class OpCases {
       end(
           name,
           new Op.Conv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
+          PRODUCTS,
+          normal(deviation, y.sizes()),
+          normal(conv.x()));
+    }
+  }
+
+  private record Depthwise(int n, int h, int w, int c, int r, int s, int stride, int pad) {
+    TensorType x() {
+      return f32(n, h, w, c);
+    }
+
+    TensorType weight() {
+      return f32(c, r, s, 1);
+    }
+
+    TensorType y() {
+      return new Op.DepthwiseConv2d(stride, pad).outputs(List.of(x(), weight())).getFirst();
+    }
+
+    @Override
+    public String toString() {
+      return "[%d,%d,%d,%d] %dx%d s%d p%d".formatted(n, h, w, c, r, s, stride, pad);
+    }
+  }
+
+  private static List<Depthwise> depthwiseShapes() {
+    List<Depthwise> shapes = new ArrayList<>();
+    // Channel counts around the vector widths.
+    for (int c : new int[] {1, 3, 4, 7, 8, 12, 16, 17, 33, 64, 100, 136}) {
+      shapes.add(new Depthwise(2, 5, 5, c, 3, 3, 1, 1));
+      shapes.add(new Depthwise(1, 8, 9, c, 3, 3, 2, 1));
+      shapes.add(new Depthwise(1, 6, 7, c, 5, 5, 1, 2));
+      shapes.add(new Depthwise(2, 7, 6, c, 1, 1, 1, 0));
+    }
+    // Those of the MobileNets, at fewer channels where the image is large.
+    shapes.add(new Depthwise(1, 32, 32, 32, 3, 3, 1, 1));
+    shapes.add(new Depthwise(1, 28, 28, 24, 3, 3, 2, 1));
+    shapes.add(new Depthwise(2, 14, 14, 96, 3, 3, 1, 1));
+    shapes.add(new Depthwise(3, 7, 7, 160, 3, 3, 1, 1));
+    shapes.add(new Depthwise(2, 14, 14, 72, 5, 5, 2, 2));
+    // Rows of every remainder of a block of columns.
+    for (int w = 9; w < 18; w++) {
+      shapes.add(new Depthwise(1, 3, w, 20, 3, 3, 1, 1));
+      shapes.add(new Depthwise(1, 3, 2 * w, 8, 3, 3, 2, 1));
+    }
+    // Other kernels, strides and paddings; an image smaller than the kernel; windows of nothing but
+    // padding; strides that skip columns; no padding at all.
+    shapes.add(new Depthwise(1, 9, 9, 16, 5, 5, 2, 2));
+    shapes.add(new Depthwise(2, 5, 5, 8, 5, 5, 1, 0));
+    shapes.add(new Depthwise(1, 6, 11, 4, 3, 3, 3, 1));
+    shapes.add(new Depthwise(2, 7, 7, 16, 3, 3, 1, 0));
+    shapes.add(new Depthwise(1, 1, 1, 16, 3, 3, 1, 1));
+    shapes.add(new Depthwise(1, 1, 1, 5, 3, 3, 2, 1));
+    shapes.add(new Depthwise(1, 2, 2, 8, 5, 5, 1, 2));
+    shapes.add(new Depthwise(1, 4, 4, 16, 3, 3, 1, 2));
+    shapes.add(new Depthwise(1, 4, 5, 12, 3, 3, 2, 4));
+    shapes.add(new Depthwise(2, 6, 6, 8, 1, 3, 1, 1));
+    shapes.add(new Depthwise(2, 6, 5, 8, 3, 1, 2, 1));
+    shapes.add(new Depthwise(1, 6, 6, 8, 1, 1, 1, 1));
+    shapes.add(new Depthwise(1, 9, 7, 6, 1, 1, 3, 0));
+    shapes.add(new Depthwise(1, 5, 9, 16, 2, 2, 2, 0));
+    shapes.add(new Depthwise(1, 8, 8, 20, 4, 4, 1, 1));
+    shapes.add(new Depthwise(1, 11, 10, 12, 7, 7, 2, 3));
+    return shapes;
+  }
+
+  private void depthwise() {
+    for (Depthwise conv : depthwiseShapes()) {
+      String name = begin("DepthwiseConv2d " + conv);
+      double deviation = 1 / Math.sqrt(conv.r * conv.s);
+      Tensor x = normal(conv.x());
+      Tensor weight = normal(deviation, conv.weight().shape().sizes());
+      end(name, new Op.DepthwiseConv2d(conv.stride, conv.pad), PRODUCTS, x, weight);
+    }
+  }
+
+  private void depthwiseDataGradients() {
+    for (Depthwise conv : depthwiseShapes()) {
+      for (boolean accumulates : new boolean[] {false, true}) {
+        String name = begin("DepthwiseConv2dDataGrad " + conv + (accumulates ? " accumulate" : ""));
+        double deviation = 1 / Math.sqrt(conv.r * conv.s);
+        Tensor dy = normal(conv.y());
+        Tensor weight = normal(deviation, conv.weight().shape().sizes());
+        Op op = new Op.DepthwiseConv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
+        if (accumulates) {
+          end(name, op, PRODUCTS, dy, weight, normal(conv.x()));
+        } else {
+          end(name, op, PRODUCTS, dy, weight);
+        }
+      }
+    }
+  }
+
+  private void depthwiseWeightGradients() {
+    for (Depthwise conv : depthwiseShapes()) {
+      String name = begin("DepthwiseConv2dWeightGrad " + conv);
+      Shape y = conv.y().shape();
+      double deviation = 1 / Math.sqrt(y.elements() / (double) conv.c);
+      end(
+          name,
+          new Op.DepthwiseConv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
           PRODUCTS,
           normal(deviation, y.sizes()),
           normal(conv.x()));

@@ -31,6 +31,9 @@ public final class Oracle {
       case Op.Conv2d conv -> List.of(convolution(conv, in, types.getFirst()));
       case Op.Conv2dDataGrad conv -> List.of(dataGradient(conv, in));
       case Op.Conv2dWeightGrad conv -> List.of(weightGradient(conv, in));
+      case Op.DepthwiseConv2d conv -> List.of(depthwise(conv, in, types.getFirst()));
+      case Op.DepthwiseConv2dDataGrad conv -> List.of(depthwiseDataGradient(conv, in));
+      case Op.DepthwiseConv2dWeightGrad conv -> List.of(depthwiseWeightGradient(conv, in));
       case Op.ChannelSum _ -> List.of(channelSum(in.getFirst()));
       case Op.BnStats _ -> statistics(in.getFirst());
       case Op.BnAct norm -> batchNorm(norm, in, types, 0);
@@ -131,20 +134,15 @@ public final class Oracle {
 
   // ---- convolution: one walk over all products serves the map and both its adjoints ----
 
-  /**
-   * Hears of {@code channels} products: output element y with x and weight from the given indices
-   * on.
-   */
-  private interface Products {
-    void at(int y, int x, int weight, int channels);
+  /** Hears of an output pixel, an input pixel it depends on, and the tap between them. */
+  private interface Meetings {
+    void at(int y, int x, int tap);
   }
 
-  private static void walk(
-      TensorType x, TensorType weight, TensorType y, int stride, int pad, Products products) {
+  private static void meet(
+      TensorType x, TensorType weight, TensorType y, int stride, int pad, Meetings meetings) {
     int h = size(x, 1);
     int w = size(x, 2);
-    int c = size(x, 3);
-    int k = size(weight, 0);
     int r = size(weight, 1);
     int s = size(weight, 2);
     int p = size(y, 1);
@@ -156,18 +154,40 @@ public final class Oracle {
             for (int v = 0; v < s; v++) {
               int row = i * stride + u - pad;
               int column = j * stride + v - pad;
-              if (row < 0 || row >= h || column < 0 || column >= w) {
-                continue;
-              }
-              int from = ((n * h + row) * w + column) * c;
-              for (int o = 0; o < k; o++) {
-                products.at(((n * p + i) * q + j) * k + o, from, ((o * r + u) * s + v) * c, c);
+              if (row >= 0 && row < h && column >= 0 && column < w) {
+                meetings.at((n * p + i) * q + j, (n * h + row) * w + column, u * s + v);
               }
             }
           }
         }
       }
     }
+  }
+
+  /**
+   * Hears of {@code channels} products: output element y with x and weight from the given indices
+   * on.
+   */
+  private interface Products {
+    void at(int y, int x, int weight, int channels);
+  }
+
+  private static void walk(
+      TensorType x, TensorType weight, TensorType y, int stride, int pad, Products products) {
+    int c = size(x, 3);
+    int k = size(weight, 0);
+    int taps = size(weight, 1) * size(weight, 2);
+    meet(
+        x,
+        weight,
+        y,
+        stride,
+        pad,
+        (yi, xi, tap) -> {
+          for (int o = 0; o < k; o++) {
+            products.at(yi * k + o, xi * c, (o * taps + tap) * c, c);
+          }
+        });
   }
 
   private static Tensor convolution(Op.Conv2d op, List<Tensor> in, TensorType type) {
@@ -231,6 +251,69 @@ public final class Oracle {
           }
         });
     return result;
+  }
+
+  private static Tensor depthwise(Op.DepthwiseConv2d op, List<Tensor> in, TensorType type) {
+    double[] x = in.get(0).values();
+    double[] weight = in.get(1).values();
+    Tensor result = Tensor.zeros(type);
+    double[] y = result.values();
+    depthwise(
+        in.get(0).type(),
+        in.get(1).type(),
+        type,
+        op.stride(),
+        op.pad(),
+        (yi, xi, wi) -> y[yi] += x[xi] * weight[wi]);
+    return result;
+  }
+
+  private static Tensor depthwiseDataGradient(Op.DepthwiseConv2dDataGrad op, List<Tensor> in) {
+    double[] dy = in.get(0).values();
+    double[] weight = in.get(1).values();
+    Tensor result = op.accumulates() ? in.get(2).copy() : Tensor.zeros(op.x());
+    double[] dx = result.values();
+    depthwise(
+        op.x(),
+        in.get(1).type(),
+        in.get(0).type(),
+        op.stride(),
+        op.pad(),
+        (yi, xi, wi) -> dx[xi] += dy[yi] * weight[wi]);
+    return result;
+  }
+
+  private static Tensor depthwiseWeightGradient(Op.DepthwiseConv2dWeightGrad op, List<Tensor> in) {
+    double[] dy = in.get(0).values();
+    double[] x = in.get(1).values();
+    Tensor result = Tensor.zeros(op.weight());
+    double[] dweight = result.values();
+    depthwise(
+        in.get(1).type(),
+        op.weight(),
+        in.get(0).type(),
+        op.stride(),
+        op.pad(),
+        (yi, xi, wi) -> dweight[wi] += dy[yi] * x[xi]);
+    return result;
+  }
+
+  /** Hears of every product of a depthwise convolution: the elements of y, x and weight. */
+  private static void depthwise(
+      TensorType x, TensorType weight, TensorType y, int stride, int pad, Meetings products) {
+    int c = size(x, 3);
+    int taps = size(weight, 1) * size(weight, 2);
+    meet(
+        x,
+        weight,
+        y,
+        stride,
+        pad,
+        (yi, xi, tap) -> {
+          for (int channel = 0; channel < c; channel++) {
+            products.at(yi * c + channel, xi * c + channel, channel * taps + tap);
+          }
+        });
   }
 
   private static Tensor channelSum(Tensor x) {

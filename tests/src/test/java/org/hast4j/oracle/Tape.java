@@ -70,6 +70,20 @@ public final class Tape {
           add(inputs.get(2), one(new Op.ChannelSum(), dy.get(0)));
         }
       }
+      case Op.DepthwiseConv2d op -> {
+        add(
+            inputs.get(0),
+            one(
+                new Op.DepthwiseConv2dDataGrad(op.stride(), op.pad(), in.get(0).type(), false),
+                dy.get(0),
+                in.get(1)));
+        add(
+            inputs.get(1),
+            one(
+                new Op.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
+                dy.get(0),
+                in.get(0)));
+      }
       case Op.BnStats _ -> add(inputs.getFirst(), statistics(in.getFirst(), dy.get(0), dy.get(1)));
       case Op.BnAct op -> batchNorm(op, node, in, dy);
       case Op.BnStatsLoss op -> {
@@ -156,6 +170,8 @@ public final class Tape {
       }
       case Op.Conv2dDataGrad _,
           Op.Conv2dWeightGrad _,
+          Op.DepthwiseConv2dDataGrad _,
+          Op.DepthwiseConv2dWeightGrad _,
           Op.BnActGrad _,
           Op.LinearDataGrad _,
           Op.LinearWeightGrad _,

@@ -43,6 +43,7 @@ public final class RandomGraph {
     values.add(variable(TYPE, 1));
     values.add(variable(TYPE, 1));
     Value weight = variable(f32(4, 3, 3, 4), 1.0 / 6);
+    Value filters = variable(f32(4, 3, 3, 1), 1.0 / 3);
     int nodes = 1 + random.nextInt(25);
     for (int i = 0; i < nodes; i++) {
       if (lanes) {
@@ -51,7 +52,7 @@ public final class RandomGraph {
           step();
         }
       }
-      values.add(apply(weight));
+      values.add(apply(weight, filters));
     }
     int results = 1 + random.nextInt(3);
     for (int i = 0; i < results; i++) {
@@ -90,8 +91,8 @@ public final class RandomGraph {
     return values.get(values.size() - 1 - random.nextInt(back));
   }
 
-  private Value apply(Value weight) {
-    return switch (random.nextInt(9)) {
+  private Value apply(Value weight, Value filters) {
+    return switch (random.nextInt(11)) {
       case 0 -> graph.value(new Op.Tanh(), any());
       case 1 -> graph.value(new Op.Scale(.7f), any());
       case 2 -> perturbed();
@@ -100,6 +101,9 @@ public final class RandomGraph {
       case 5 -> graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), any(), weight, any());
       case 6 -> graph.value(new Op.Reshape(TYPE), graph.value(new Op.Reshape(f32(200)), any()));
       case 7 -> normalised();
+      case 8 -> graph.value(new Op.DepthwiseConv2d(1, 1), any(), filters);
+      case 9 ->
+          graph.value(new Op.DepthwiseConv2dDataGrad(1, 1, TYPE, true), any(), filters, any());
       default -> graph.value(new Op.Add(), any(), any());
     };
   }

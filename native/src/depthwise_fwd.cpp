@@ -1,0 +1,80 @@
+/* Depthwise convolution, forward.
+ *
+ *   y[n,i,j,c] = sum_{u,v} x[n, i stride + u - pad, j stride + v - pad, c] weight[c,u,v]
+ *
+ * Shapes: x [n,h,w,c], weight [c,r,s,1], y [n,p,q,c]. A sum of r s terms in float32, always in the same order. 4 bytes
+ * read per input and 4 written per output: memory-bound. Tasks are groups of output rows; vectors run over the
+ * channels; eight outputs of a row share their inputs in registers for rows of 3 and 5 taps, stride 1 and 2. */
+#include "depthwise.h"
+
+namespace hast::depthwise {
+namespace {
+
+HAST_TARGET_V4 void SweepV4(const Sweep& sweep) { SweepRow<16>(sweep); }
+HAST_TARGET_V3 void SweepV3(const Sweep& sweep) { SweepRow<8>(sweep); }
+void SweepBaseline(const Sweep& sweep) { SweepRow<4>(sweep); }
+
+}  // namespace
+
+void Run(const Sweep& sweep) {
+  switch (conv::kIsa) {
+    case Isa::kV4:
+      return SweepV4(sweep);
+    case Isa::kV3:
+      return SweepV3(sweep);
+    case Isa::kBaseline:
+      return SweepBaseline(sweep);
+  }
+}
+
+}  // namespace hast::depthwise
+
+using namespace hast;
+using namespace hast::depthwise;
+
+int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
+                                       int32_t pad, int32_t direction) noexcept {
+  const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
+  if (!g.Valid()) return HAST_EARGUMENT;
+  switch (direction) {
+    case HAST_CONV_FWD:
+    case HAST_CONV_BWD_DATA:
+      return TransposedBytes(g);
+    case HAST_CONV_BWD_WEIGHT:
+      return PartialBytes(g);
+    default:
+      return HAST_EARGUMENT;
+  }
+}
+
+int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, void* workspace, int64_t workspace_bytes,
+                               int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
+                               int32_t pad, void* stream) noexcept {
+  const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
+  if (any_null(y, x, weight, stream) || !g.Valid()) return HAST_EARGUMENT;
+  if (workspace == nullptr || workspace_bytes < TransposedBytes(g)) return HAST_EWORKSPACE;
+  const float* taps = Transposed(workspace, weight, g);
+  for_items(stream, n * g.p, g.q * c, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t top = row % g.p * g.stride - g.pad;
+      const int64_t u = larger(0, -top);
+      const int64_t rows = larger(0, smaller(r, h - top) - u);
+      Run({.out = y + row * g.q * c,
+           .out_step = c,
+           .count = g.q,
+           .in = x + (row / g.p * h + top + u) * w * c,
+           .in_row_step = w * c,
+           .width = w,
+           .column = -g.pad,
+           .step = g.stride,
+           .weight = taps + u * s * c,
+           .weight_row_step = s * c,
+           .weight_tap_step = c,
+           .rows = rows,
+           .taps = s,
+           .c = c,
+           .accumulate = false});
+    }
+  });
+  return HAST_OK;
+}
