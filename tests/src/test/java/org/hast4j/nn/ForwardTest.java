@@ -23,7 +23,7 @@ class ForwardTest {
   /** Linear bottlenecks are neither activated nor quantised, and their taps are before the add. */
   @Test
   void mobileNetV2IsFused() {
-    Topology topology = Topologies.named("mobilenetv2-w0.05-10-32px");
+    Topology topology = Topologies.named("mobilenetv2-10-32px");
     Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(35, 2))));
     assertThat(count(Op.Add.class)).isZero();
     assertThat(count(Op.DepthwiseConv2d.class)).isEqualTo(17);
@@ -45,7 +45,7 @@ class ForwardTest {
   /** A tap is what the norm gives before the ReLU that is fused with it. */
   @Test
   void mobileNetV1IsFused() {
-    Topology topology = Topologies.named("mobilenetv1-w0.05-10-32px");
+    Topology topology = Topologies.named("mobilenetv1-10-32px");
     Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(27, 2))));
     assertThat(norms())
         .hasSize(27)

@@ -45,7 +45,7 @@ abstract class MobileNetOutput {
     platform.assumeUsable();
   }
 
-  /** Scales of 2 carry some activations beyond 6. */
+  /** Every BatchNorm's first channel is shifted so far that some activations are beyond 6. */
   private Network network(Topology topology) {
     Map<String, float[]> weights = new LinkedHashMap<>();
     for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
@@ -60,7 +60,8 @@ abstract class MobileNetOutput {
           } else if (name.endsWith("_var")) {
             values[i] = .5f + random.nextFloat();
           } else {
-            values[i] = (float) ((name.endsWith(".weight") ? 2 : 0) + .3 * noise);
+            double shift = i == 0 && name.endsWith(".bias") ? 6 : 0;
+            values[i] = (float) ((name.endsWith(".weight") ? 1 : shift) + .3 * noise);
           }
         }
         weights.put(name, values);
