@@ -184,7 +184,7 @@ class GradientsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"resnet18-w2-10-32px", "mobilenetv1-w0.05-10-32px", "mobilenetv2-w0.05-10-32px"})
+      strings = {"resnet18-w2-10-32px", "mobilenetv1-w0.25-10-32px", "mobilenetv2-w0.05-10-32px"})
   void hardSamplesOfImageNetNetworks(String name) {
     Topology topology = Topologies.named(name);
     Value x = image();
@@ -266,7 +266,7 @@ class GradientsTest {
       strings = {
         "cifar-resnet8-w4-a",
         "cifar-resnet8-w4-b",
-        "mobilenetv1-w0.05-10-32px",
+        "mobilenetv1-w0.25-10-32px",
         "mobilenetv2-w0.05-10-32px"
       })
   void distillationOfAQuantisedStudent(String name) {
