@@ -15,11 +15,11 @@ template <int kWidth>
 using Floats = Pack<float, kWidth>;
 
 template <int kWidth, class T>
-const Pack<T, kWidth>* packs(const T* address) {
+__host__ __device__ const Pack<T, kWidth>* packs(const T* address) {
   return reinterpret_cast<const Pack<T, kWidth>*>(address);
 }
 template <int kWidth, class T>
-Pack<T, kWidth>* packs(T* address) {
+__host__ __device__ Pack<T, kWidth>* packs(T* address) {
   return reinterpret_cast<Pack<T, kWidth>*>(address);
 }
 

@@ -1,0 +1,32 @@
+// Data gradient of the depthwise convolution: dx (=, +=) the adjoint of the forward map applied to dy,
+//   dx[n,i,j,c] = sum_{u,v} dy[n, (i + pad - u) / stride, (j + pad - v) / stride, c] weight[c,u,v]
+// over the taps whose quotients are whole.
+//
+// dy [n,p,q,c], weight [c,r,s,1], dx [n,h,w,c]. Products and sums in float32, the old dx added last: deterministic. 4
+// bytes read per dy, 4 written per dx, 8 when accumulating. depthwise_sweep.cuh has the division of work; 3 x 3 is
+// compiled with stride 1 (3 taps of a row) and 2 (2 of them in one column, 1 in the next) as constants.
+#include "depthwise_sweep.cuh"
+
+using namespace hast;
+
+namespace {
+
+template <int kWidth>
+int32_t backward(const SweepJob& job, const Stream& stream) {
+  if (job.g.three(1)) return launch_sweep<kWidth, 3, 1, true>(job, stream);
+  if (job.g.three(2)) return launch_sweep<kWidth, 2, 1, true>(job, stream);
+  return launch_sweep<kWidth, 0, 0, true>(job, stream);
+}
+
+}  // namespace
+
+int32_t hast_depthwise_bwd_data_f32(float* dx, const float* dy, const float* weight, void*, int64_t, int64_t n,
+                                    int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                    int32_t accumulate, void* stream) noexcept {
+  const Depthwise g(n, h, w, c, r, s, stride, pad);
+  if (any_null(dx, dy, weight, stream) || !g.valid()) return HAST_EARGUMENT;
+  if (!g.countable()) return HAST_EUNSUPPORTED;
+  const SweepJob job{dx, dy, weight, g, 0, 0, 0, 0, 0, 0, false, accumulate != 0};
+  const bool wide = c % 4 == 0 && aligned16(dx, dy);
+  return wide ? backward<4>(job, stream_of(stream)) : backward<1>(job, stream_of(stream));
+}

@@ -1,0 +1,212 @@
+// The sweep that the depthwise convolution and its adjoint have in common:
+//
+//   out[t] = (out[t] +) sum_{u < rows, v < taps} in[u][column + t step + v] weight[u][v]
+//
+// for the pixels t of one row of the result. Forward, the row is that of y, the step is the stride, and rows and taps
+// those of the filter that lie inside. For the adjoint the columns of dx of one remainder modulo the stride meet the
+// same taps at consecutive columns of dy: each remainder is such a row with step 1 and rows and taps reversed.
+//
+// A block owns a tile of channels, `lanes` packs of kWidth of them side by side, whose filters it transposes into
+// shared memory once. Its 256 / lanes lines are neighbouring rows, so that what rows share is read from the first-level
+// cache; a thread takes kColumns neighbouring pixels of its row and loads an input once for all that meet it. Blocks
+// walk over (band of rows, remainder, group of columns) with the grid's step. Filters too large for shared memory are
+// read from where they are.
+#ifndef HAST_DEPTHWISE_SWEEP_CUH
+#define HAST_DEPTHWISE_SWEEP_CUH
+
+#include "depthwise.cuh"
+#include "rows.cuh"
+
+namespace hast {
+
+constexpr int kColumns = 4;
+constexpr unsigned kSweepBlocks = 2;  // resident; with more the compiler spills
+constexpr int64_t kSweepLanes = 32;
+constexpr int64_t kFilterBytes = 48 * 1024;
+
+struct SweepJob {
+  float* out;
+  const float *in, *weight;
+  Depthwise g;
+  int64_t packs;  // of channels
+  int rows;       // of the result, those of all images
+  int phases;     // remainders modulo the stride that columns have; 1 forward
+  int groups;     // of kColumns pixels of a row and phase
+  int tiles, pieces;
+  bool staged;  // filters in shared memory
+  bool accumulate;
+};
+
+// What a row of the result meets, and where its filter begins.
+struct Meeting {
+  int in_row;  // the first of `rows` rows of `in`
+  int rows, taps;
+  int tap, tap_row_step, tap_step;
+  int column, step, width;   // of pixel 0 in `in`
+  int out, out_step, count;  // pixels of the result
+};
+
+template <bool kAdjoint>
+__device__ Meeting meeting(const Depthwise& g, int row, int phase) {
+  const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
+  const int r = static_cast<int>(g.r), s = static_cast<int>(g.s);
+  const int stride = static_cast<int>(g.stride), pad = static_cast<int>(g.pad);
+  Meeting m;
+  if (kAdjoint) {
+    const int image = row / h;
+    const int line = row - image * h + pad;
+    const int first = line < r ? 0 : (line - r) / stride + 1;
+    const int v = (phase + pad) % stride;
+    m.taps = v < s ? (s - v - 1) / stride + 1 : 0;
+    m.in_row = image * p + first;
+    m.rows = min(p, line / stride + 1) - first;
+    m.tap = (line - first * stride) * s + v + (m.taps - 1) * stride;
+    m.tap_row_step = -stride * s;
+    m.tap_step = -stride;
+    m.column = (phase + pad) / stride - (m.taps - 1);
+    m.step = 1;
+    m.width = q;
+    m.out = row * w + phase;
+    m.out_step = stride;
+    m.count = (w - phase - 1) / stride + 1;
+  } else {
+    const int image = row / p;
+    const int top = (row - image * p) * stride - pad;
+    const int u = max(0, -top);
+    m.taps = s;
+    m.in_row = image * h + top + u;
+    m.rows = min(r, h - top) - u;
+    m.tap = u * s;
+    m.tap_row_step = s;
+    m.tap_step = 1;
+    m.column = -pad;
+    m.step = stride;
+    m.width = w;
+    m.out = row * q;
+    m.out_step = 1;
+    m.count = q;
+  }
+  return m;
+}
+
+// Adds the products of one row of `in`. kTaps and kStep are those of the meeting (kTaps the most of any phase), or 0
+// for any. Columns outside are left out, not multiplied.
+template <int kWidth, int kTaps, int kStep, class Filter>
+__device__ void add_row(Floats<kWidth> (&sum)[kColumns], const Meeting& m, const Floats<kWidth>* row, int64_t packs,
+                        int column, int tap, Filter filter) {
+  using Value = Floats<kWidth>;
+  if constexpr (kTaps > 0) {
+    constexpr int kInputs = (kColumns - 1) * kStep + kTaps;
+    Value weight[kTaps], x[kInputs];
+#pragma unroll
+    for (int v = 0; v < kTaps; v++) weight[v] = v < m.taps ? filter(tap + v * m.tap_step) : Value{};
+#pragma unroll
+    for (int i = 0; i < kInputs; i++) {
+      x[i] = Value{};
+      if (column + i >= 0 && column + i < m.width) x[i] = row[int64_t{column + i} * packs];
+    }
+#pragma unroll
+    for (int i = 0; i < kInputs; i++) {
+      if (column + i < 0 || column + i >= m.width) continue;
+#pragma unroll
+      for (int v = 0; v < kTaps; v++) {
+        if (i < v || (i - v) % kStep != 0 || (i - v) / kStep >= kColumns || v >= m.taps) continue;
+#pragma unroll
+        for (int k = 0; k < kWidth; k++) sum[(i - v) / kStep].at[k] += x[i].at[k] * weight[v].at[k];
+      }
+    }
+  } else {
+    for (int v = 0; v < m.taps; v++) {
+      const Value weight = filter(tap + v * m.tap_step);
+#pragma unroll
+      for (int t = 0; t < kColumns; t++) {
+        const int at = column + t * m.step + v;
+        if (at < 0 || at >= m.width) continue;
+        const Value x = row[int64_t{at} * packs];
+#pragma unroll
+        for (int k = 0; k < kWidth; k++) sum[t].at[k] += x.at[k] * weight.at[k];
+      }
+    }
+  }
+}
+
+template <int kWidth, int kTaps, int kStep, bool kAdjoint>
+__global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob job) {
+  using Value = Floats<kWidth>;
+  HAST_DYNAMIC_SHARED(Value, filters);  // [r s][lanes]
+  const Depthwise& g = job.g;
+  const int taps = static_cast<int>(g.r * g.s);
+  const int lanes = static_cast<int>(blockDim.x), lines = static_cast<int>(blockDim.y);
+  const int lane = static_cast<int>(threadIdx.x), line = static_cast<int>(threadIdx.y);
+  const int piece = static_cast<int>(blockIdx.x) / job.tiles;
+  const int64_t pack = int64_t{static_cast<int>(blockIdx.x) - piece * job.tiles} * lanes + lane;
+  const bool inside = pack < job.packs;
+  const float* weight = job.weight + pack * kWidth * taps;
+  const auto read = [=](int tap) {
+    Value value;
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) value.at[k] = weight[int64_t{k} * taps + tap];
+    return value;
+  };
+  if (inside && job.staged) {
+    for (int tap = line; tap < taps; tap += lines) filters[tap * lanes + lane] = read(tap);
+  }
+  __syncthreads();
+  if (!inside) return;
+  const bool staged = kTaps > 0 || job.staged;
+  const auto filter = [&](int tap) { return staged ? filters[tap * lanes + lane] : read(tap); };
+
+  const int units = job.phases * job.groups;
+  const int items = static_cast<int>(ceil_div(job.rows, lines)) * units;
+  for (int item = piece; item < items; item += job.pieces) {
+    const int band = item / units;
+    const int unit = item - band * units;
+    const int phase = kAdjoint ? unit / job.groups : 0;
+    const int first = (unit - phase * job.groups) * kColumns;
+    const int out_row = band * lines + line;
+    if (out_row >= job.rows) continue;
+    const Meeting m = meeting<kAdjoint>(g, out_row, phase);
+    Value sum[kColumns] = {};
+    const Value* row = packs<kWidth>(job.in) + int64_t{m.in_row} * m.width * job.packs + pack;
+    const int column = m.column + first * m.step;
+    int tap = m.tap;
+    for (int u = 0; u < m.rows; u++, row += m.width * job.packs, tap += m.tap_row_step) {
+      add_row<kWidth, kTaps, kStep>(sum, m, row, job.packs, column, tap, filter);
+    }
+    Value* out = packs<kWidth>(job.out) + int64_t{m.out + first * m.out_step} * job.packs + pack;
+#pragma unroll
+    for (int t = 0; t < kColumns; t++) {
+      if (first + t >= m.count) continue;
+      Value& to = out[int64_t{t * m.out_step} * job.packs];
+      if (job.accumulate) {
+#pragma unroll
+        for (int k = 0; k < kWidth; k++) sum[t].at[k] += to.at[k];
+      }
+      to = sum[t];
+    }
+  }
+}
+
+template <int kWidth, int kTaps, int kStep, bool kAdjoint>
+int32_t launch_sweep(SweepJob job, const Stream& stream) {
+  const Depthwise& g = job.g;
+  job.packs = g.c / kWidth;
+  unsigned lanes = 1;
+  while (lanes < kSweepLanes && lanes < job.packs) lanes *= 2;
+  const unsigned lines = kThreads / lanes;
+  job.rows = static_cast<int>(g.n * (kAdjoint ? g.h : g.p));
+  job.phases = kAdjoint ? static_cast<int>(smaller(g.stride, g.w)) : 1;
+  job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride) : g.q, kColumns));
+  job.tiles = static_cast<int>(ceil_div(job.packs, lanes));
+  const int64_t items = ceil_div(job.rows, lines) * job.phases * job.groups;
+  job.pieces = static_cast<int>(smaller(items, larger(1, int64_t{2} * kSweepBlocks * stream.processors / job.tiles)));
+  const int64_t bytes = g.r * g.s * lanes * static_cast<int64_t>(sizeof(Floats<kWidth>));
+  job.staged = bytes <= kFilterBytes;
+  const dim3 grid(static_cast<unsigned>(job.tiles * job.pieces));
+  return launch(sweep<kWidth, kTaps, kStep, kAdjoint>, grid, dim3(lanes, lines),
+                job.staged ? static_cast<size_t>(bytes) : 0, stream, job);
+}
+
+}  // namespace hast
+
+#endif
