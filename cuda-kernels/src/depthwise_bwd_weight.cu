@@ -81,8 +81,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) weight_gradient(c
         for (int t = 0; t < kTaps; t++) {
           const Floats total = sum_lines(sum[d][t], s.lanes);
           const int tap = (u + d) * columns + v + t;
-          if (at.inside && at.line == 0)
-            store(job.partial + (int64_t{at.piece} * taps + tap) * g.c + at.channel, total);
+          float* to = job.partial + (int64_t{at.piece} * taps + tap) * g.c + at.channel;
+          if (at.inside && at.line == 0) store(to, total);
         }
       }
     }

@@ -26,8 +26,8 @@ inline int64_t TransposedBytes(const Geometry& g) {
 inline const float* Transposed(void* workspace, const float* weight, const Geometry& g) {
   float* to = conv::Align(workspace);
   const int64_t taps = g.r * g.s;
-  for (int64_t channel = 0; channel < g.c; ++channel) {
-    for (int64_t tap = 0; tap < taps; ++tap) to[tap * g.c + channel] = weight[channel * taps + tap];
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    for (int64_t channel = 0; channel < g.c; ++channel) to[tap * g.c + channel] = weight[channel * taps + tap];
   }
   return to;
 }
@@ -94,6 +94,13 @@ struct Inside {
             if (m >= v && (m - v) % D == 0 && (m - v) / D < Q) sum[(m - v) / D] += x * tap[v];
           }
         }
+      }
+      /* What the next row of the result reads first: too many streams for the hardware to foresee. */
+      if (channel % conv::kLanes == 0) {
+#pragma GCC unroll 16
+        for (int m = 0; m < Q * D; ++m) __builtin_prefetch(row + (m + S - 1) * sweep.c, 0, 2);
+#pragma GCC unroll 8
+        for (int k = 0; k < Q; ++k) __builtin_prefetch(out + (k + sweep.count) * sweep.out_step + channel, 1, 2);
       }
 #pragma GCC unroll 8
       for (int k = 0; k < Q; ++k) Store<L>(sweep, out + k * sweep.out_step + channel, sum[k]);

@@ -58,7 +58,7 @@ public final class Report {
         (type, list) -> {
           switch (type) {
             case "ConvolutionPeers" -> convolutions(list);
-            case "KernelRoofline", "StepRoofline" -> rooflines(type, list);
+            case "KernelRoofline", "StepRoofline", "DepthwiseRoofline" -> rooflines(type, list);
             default -> times(type, list);
           }
         });

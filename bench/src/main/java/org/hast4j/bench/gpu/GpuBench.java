@@ -138,6 +138,7 @@ public final class GpuBench implements Callable<Integer> {
     measurements.iterations();
     measurements.kernels();
     measurements.convolutions();
+    measurements.depthwise();
     WholeRuns runs = new WholeRuns(target, sizes, budget, report);
     if (!quick) {
       runs.paper();

@@ -3,6 +3,8 @@ package org.hast4j.bench.gpu;
 import java.util.List;
 import org.hast4j.bench.ActivationKernels;
 import org.hast4j.bench.ConvolutionKernel;
+import org.hast4j.bench.DepthwiseKernels;
+import org.hast4j.bench.DepthwiseLayer;
 import org.hast4j.bench.DeviceOperands;
 import org.hast4j.bench.HastLoops;
 import org.hast4j.bench.MemoryKernel;
@@ -102,6 +104,20 @@ final class Measurements {
               new StepKernels(operands, sizes.images() * StepKernels.IMAGE, sizes.images())
                   .kernel(kind))) {
         return;
+      }
+    }
+  }
+
+  void depthwise() {
+    for (ConvolutionDirection direction : ConvolutionDirection.values()) {
+      for (DepthwiseLayer layer : DepthwiseLayer.values()) {
+        if (!kernel(
+            "DEPTHWISE_%s_%s".formatted(direction, layer),
+            operands ->
+                new DepthwiseKernels(operands, layer, sizes.convolutionBatch())
+                    .kernel(direction))) {
+          return;
+        }
       }
     }
   }
