@@ -1,7 +1,7 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = v > 0
-//   y = fake_quant(v > 0 ? v : slope * v),  attention[n, c] = mean_hw f²,  batch moments of u
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling
+//   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
 // and mask agree bit for bit with the other libraries. One launch, one pass over memory; panel.cuh has the division of
@@ -11,6 +11,7 @@
 // The moments and the attention are compiled in, for their registers; the rest is a branch that all threads agree on.
 #include <hast/norm.h>
 
+#include "activation.h"
 #include "panel.cuh"
 #include "quantiser.h"
 
@@ -28,7 +29,8 @@ struct Forward {
   float *moments_partial, *attention_partial;  // [pieces, 2, c], [pieces, c]
   unsigned* tickets;
   Split split;
-  float epsilon, slope;
+  Activation activation;
+  float epsilon;
   int32_t bits;
 };
 
@@ -40,7 +42,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
   const Part p = part(s, at.piece);
   const int last = at.inside ? p.rows : 0;
   const int64_t step = s.lines * s.c;
-  const float slope = job.slope;
+  const Activation activation = job.activation;
+  const bool bounded = activation.bounded();
 
   Floats mean{}, scale{}, beta{};
   if (at.inside) {
@@ -97,11 +100,11 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
         if (job.mask != nullptr) {
           Pack<uint8_t, kWidth> mask;
 #pragma unroll
-          for (int k = 0; k < kWidth; k++) mask[k] = v[k] > 0.0f ? 1 : 0;
+          for (int k = 0; k < kWidth; k++) mask[k] = passes(activation, bounded, v[k]) ? 1 : 0;
           store(job.mask + element, mask);
         }
 #pragma unroll
-        for (int k = 0; k < kWidth; k++) v[k] = v[k] > 0.0f ? v[k] : slope * v[k];
+        for (int k = 0; k < kWidth; k++) v[k] = activate(activation, bounded, v[k]);
         if (job.range != nullptr) {
 #pragma unroll
           for (int k = 0; k < kWidth; k++) v[k] = fake_quant(quantise, v[k]);
@@ -162,10 +165,12 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* u, const float* addend, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
-                            int32_t bits, void* stream) noexcept {
+                            float ceiling, int32_t bits, void* stream) noexcept {
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
+  const Activation activation{slope, ceiling};
+  if (!activation.valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide =
@@ -177,6 +182,6 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   float* partial = static_cast<float*>(workspace);
   const Forward job{y,          mask, batch_mean, batch_variance, attention, u,       addend,
                     gamma,      beta, mean,       variance,       range,     partial, partial + s.pieces * 2 * c,
-                    to.tickets, s,    epsilon,    slope,          bits};
+                    to.tickets, s,    activation, epsilon,        bits};
   return wide ? run<4>(job, to) : run<1>(job, to);
 }

@@ -1,7 +1,7 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = v > 0
-//   y = fake_quant(v > 0 ? v : slope * v),  attention[n, c] = mean_hw f²,  batch moments of u
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling
+//   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
 // and mask agree bit for bit with the other libraries. One pass over memory: a block stays in the L1 cache while its
@@ -12,13 +12,15 @@
 
 #include <utility>
 
+#include "activation.h"
 #include "panel.h"
 #include "quantiser.h"
 
 namespace hast {
 namespace {
 
-constexpr int kAddend = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantised = 16, kVariants = 32;
+constexpr int kAddend = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantised = 16, kBounded = 32;
+constexpr int kVariants = 64;
 
 struct Forward {
   float* y;
@@ -28,7 +30,8 @@ struct Forward {
   double* partial;  // per piece: mean[c], squares[c] of u, sum of f² [c]
   Split s;
   int64_t c;
-  float epsilon, slope;
+  Activation activation;
+  float epsilon;
   int32_t bits;
 };
 
@@ -39,6 +42,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   constexpr bool moments = (kVariant & kMoments) != 0;
   constexpr bool attention = (kVariant & kAttention) != 0;
   constexpr bool quantised = (kVariant & kQuantised) != 0;
+  constexpr bool bounded = (kVariant & kBounded) != 0;
 
   alignas(64) float mean[kPitch];
   alignas(64) float scale[kPitch];
@@ -46,7 +50,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   alignas(64) float squares[kPitch];
   alignas(64) double attention_sums[kPitch];
   Moments all;
-  const float slope = job.slope;
+  const Activation activation = job.activation;
   Quantiser quantise{};
   if constexpr (quantised) quantise = quantiser(job.range[0], job.range[1], job.bits);
   const int64_t c = job.c;
@@ -95,8 +99,8 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
             if constexpr (attention) squares[i] += f * f;
             float v = f;
             if constexpr (addend) v += a[i];
-            if constexpr (mask) m[i] = v > 0.0f;
-            v = v > 0.0f ? v : slope * v;
+            if constexpr (mask) m[i] = passes(activation, bounded, v);
+            v = activate(activation, bounded, v);
             if constexpr (quantised) v = fake_quant(quantise, v);
             y[i] = v;
           }
@@ -158,19 +162,21 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* u, const float* addend, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
-                            int32_t bits, void* stream) noexcept {
+                            float ceiling, int32_t bits, void* stream) noexcept {
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
+  const Activation activation{slope, ceiling};
+  if (!activation.valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const bool per_image = attention != nullptr;
   const Split s = split_forward(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
-  const Forward job{y,        mask,  attention, u, addend, gamma,   beta,  mean,
-                    variance, range, partial,   s, c,      epsilon, slope, bits};
+  const Forward job{y,        mask,  attention, u, addend, gamma,      beta,    mean,
+                    variance, range, partial,   s, c,      activation, epsilon, bits};
   const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
-                      (range != nullptr ? kQuantised : 0);
+                      (range != nullptr ? kQuantised : 0) | (activation.bounded() ? kBounded : 0);
   const PieceFunction run = choose(variant, std::make_integer_sequence<int, kVariants>());
   parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { run(job, piece); });
   if (batch_mean != nullptr) combine_moments(batch_mean, batch_variance, partial, 3 * c, s, c, stream);

@@ -15,7 +15,8 @@ HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] 
                                        void* stream) HAST_NOEXCEPT;
 
 /* f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta
- * v = f + addend;  mask = v > 0;  y = fake_quant(activation(v))
+ * v = f + addend;  mask = 0 < v < ceiling;  y = fake_quant(min(activation(v), ceiling))
+ * ceiling: INFINITY for none (then mask = v > 0), 6 for ReLU6; above 0, and slope 0 where it is finite.
  * Given mean and variance are the running ones (evaluation) or hast_bn_stats_fwd's (training). One pass over u.
  * Optional outputs, NULL to leave out: mask; batch_mean and batch_variance, the statistics of u itself;
  * attention[n, c] = mean over hw of f². Optional inputs: addend; gamma and beta (1 and 0); range (no quantisation).
@@ -31,7 +32,8 @@ HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                 /
                                      const float* mean, const float* variance, /* [c] */
                                      const float* range,                       /* [2] min, max, or NULL */
                                      void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c,
-                                     float epsilon, float slope, int32_t bits, void* stream) HAST_NOEXCEPT;
+                                     float epsilon, float slope, float ceiling, int32_t bits,
+                                     void* stream) HAST_NOEXCEPT;
 
 /* dv = dy * (mask ? 1 : slope);  daddend = dv;  df = dv + f * attention_grad[n, c]
  * dgamma = sum df * (u - mean) / sqrt(variance + epsilon);  dbeta = sum df

@@ -178,6 +178,7 @@ public final class ActivationKernels {
             size.c(),
             EPSILON,
             slope,
+            Float.POSITIVE_INFINITY,
             bits,
             device.stream());
   }

@@ -26,7 +26,9 @@ import picocli.CommandLine.Parameters;
 final class QuantizeCommand implements Runnable {
   @Parameters(
       paramLabel = "NETWORK",
-      description = "Trained network: a safetensors file with PyTorch's tensor names.")
+      description =
+          "Trained network: a ResNet for CIFAR or ImageNet, a MobileNetV1 or a MobileNetV2 in a"
+              + " safetensors file with PyTorch's tensor names.")
   private Path network;
 
   @Option(

@@ -593,6 +593,7 @@ final class Lowering {
             c,
             op.epsilon(),
             op.slope(),
+            op.ceiling(),
             op.bits(),
             s);
   }

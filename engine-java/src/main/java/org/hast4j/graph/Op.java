@@ -191,18 +191,38 @@ public sealed interface Op {
   /**
    * Batch normalisation with everything fused: (u, mean, variance[, gamma, beta][, addend][,
    * range]) to (y, mask, batch mean, batch variance, attention). {@code slope} is the activation's
-   * for negative values: 1 for none, 0 for ReLU. {@code bits} quantises the result, 0 does not.
-   * {@code training} says that mean and variance are computed from u, so that gradients flow
-   * through them.
+   * for negative values: 1 for none, 0 for ReLU. {@code ceiling} is its upper bound: 6 for ReLU6,
+   * infinity for none. {@code bits} quantises the result, 0 does not. {@code training} says that
+   * mean and variance are computed from u, so that gradients flow through them.
    */
   record BnAct(
-      boolean affine, boolean addend, int bits, float slope, float epsilon, boolean training)
+      boolean affine,
+      boolean addend,
+      int bits,
+      float slope,
+      float ceiling,
+      float epsilon,
+      boolean training)
       implements Op {
     public static final int Y = 0;
     public static final int MASK = 1;
     public static final int BATCH_MEAN = 2;
     public static final int BATCH_VARIANCE = 3;
     public static final int ATTENTION = 4;
+
+    public BnAct {
+      if (!(ceiling > 0) || Float.isFinite(ceiling) && slope != 0) {
+        throw new IllegalArgumentException(
+            "an activation's ceiling is above 0, and finite for slope 0 only; got ceiling %s, slope %s"
+                .formatted(ceiling, slope));
+      }
+    }
+
+    /** Without an upper bound. */
+    public BnAct(
+        boolean affine, boolean addend, int bits, float slope, float epsilon, boolean training) {
+      this(affine, addend, bits, slope, Float.POSITIVE_INFINITY, epsilon, training);
+    }
 
     public int addendInput() {
       return affine ? 5 : 3;

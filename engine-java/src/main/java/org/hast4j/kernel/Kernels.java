@@ -88,7 +88,7 @@ public final class Kernels {
   private static final MethodHandle BN_STATS_WORKSPACE_BYTES = query("jj");
   private static final MethodHandle BN_STATS_FWD = call("ppppjjjp");
   private static final MethodHandle BN_ACT_FWD_WORKSPACE_BYTES = query("jjj");
-  private static final MethodHandle BN_ACT_FWD = call("pppppppppppppjjjjffip");
+  private static final MethodHandle BN_ACT_FWD = call("pppppppppppppjjjjfffip");
   private static final MethodHandle BN_ACT_BWD_WORKSPACE_BYTES = query("jjj");
   private static final MethodHandle BN_ACT_BWD = call("pppppppppppppppjjjjffip");
   private static final MethodHandle BN_RUNNING_STEP = call("ppppjjfp");
@@ -1003,6 +1003,7 @@ public final class Kernels {
       long c,
       float epsilon,
       float slope,
+      float ceiling,
       int bits,
       long stream) {
     try {
@@ -1030,6 +1031,7 @@ public final class Kernels {
                   c,
                   epsilon,
                   slope,
+                  ceiling,
                   bits,
                   stream));
     } catch (Throwable e) {

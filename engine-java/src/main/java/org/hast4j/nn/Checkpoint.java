@@ -10,11 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.SortedMap;
-import java.util.TreeMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
 import org.hast4j.data.Normalization;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
@@ -22,17 +19,13 @@ import org.hast4j.tensor.Shape;
 
 /**
  * Trained networks in safetensors files with PyTorch's names and OIHW weights. Read: names as in
- * torchvision's style (layer1.0.conv1) with the classifier called fc, linear or output, or as in
- * pytorchcv (features.stage1.unit1.body), with or without "module." in front. The topology is found
- * from names and shapes; mean and std come from the metadata, and so does the input size, where a
- * network does not take the usual one (input_size, pixels).
+ * torchvision or pytorchcv, with or without "module." in front; {@link StateNames} has them. The
+ * topology is found from names and shapes; mean and std come from the metadata, and so does the
+ * input size, where a network does not take the usual one (input_size, pixels).
  */
 public final class Checkpoint {
-  private static final Pattern UNIT_CONVOLUTION =
-      Pattern.compile("layer(\\d{1,9})\\.(\\d{1,9})\\.conv1\\.weight");
-  private static final Pattern BOTTLENECK = Pattern.compile("layer\\d+\\.\\d+\\.conv3\\.weight");
-  private static final Pattern PYTORCHCV_UNIT =
-      Pattern.compile("features\\.stage(\\d{1,9})\\.unit(\\d{1,9})\\.(.*)");
+  private static final String PARALLEL = "module.";
+  private static final String BATCH_COUNTER = "num_batches_tracked";
   private static final String INPUT_SIZE = "input_size";
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
@@ -67,24 +60,39 @@ public final class Checkpoint {
 
   private static Network parse(
       Path file, Safetensors tensors, Optional<Normalization> normalization) {
+    List<String> kept =
+        tensors.names().stream().filter(name -> !name.endsWith(BATCH_COUNTER)).toList();
+    StateNames names =
+        StateNames.of(kept.stream().map(Checkpoint::single).collect(Collectors.toSet()));
     Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
-    for (String name : tensors.names()) {
-      if (!name.endsWith("num_batches_tracked")) {
-        Safetensors.Tensor before = byName.put(canonical(name), tensors.tensor(name));
-        if (before != null) {
-          throw new CorruptFileException(
-              file,
-              "tensors %s and %s are two names of the same one".formatted(before.name(), name));
-        }
+    Map<String, Shape> stored = new LinkedHashMap<>();
+    for (String name : kept) {
+      String own = names.canonical(single(name));
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      Safetensors.Tensor before = byName.put(own, tensor);
+      if (before != null) {
+        throw new CorruptFileException(
+            file, "tensors %s and %s are two names of the same one".formatted(before.name(), name));
       }
+      stored.put(own, tensor.shape());
     }
-    Topology topology = topology(file, byName, tensors.metadata());
+    Topology topology = names.topology(stored, inputSize(tensors.metadata()));
     Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
     Map<String, Shape> shapes = shapes(topology);
     Map<String, float[]> weights = new LinkedHashMap<>();
     byName.forEach(
         (name, tensor) -> weights.put(name, inside(file, tensor, topology, shapes.get(name))));
+    String classifier = topology.units().getLast().name();
+    if (stored.get(classifier + ".weight").rank() == 4) {
+      // As a convolution it may have no bias.
+      weights.putIfAbsent(classifier + ".bias", new float[topology.classes()]);
+    }
     return new Network(topology, known, weights);
+  }
+
+  /** A tensor's name without what PyTorch's data parallelism puts in front. */
+  private static String single(String name) {
+    return name.startsWith(PARALLEL) ? name.substring(PARALLEL.length()) : name;
   }
 
   /** Writes a network as PyTorch would name and order it. */
@@ -155,104 +163,14 @@ public final class Checkpoint {
     }
   }
 
-  /**
-   * The name this engine uses for a tensor that PyTorch, torchvision or pytorchcv would call {@code
-   * name}.
-   */
-  public static String canonical(String name) {
-    String n = name.startsWith("module.") ? name.substring("module.".length()) : name;
-    n = n.replaceFirst("^(linear|output)\\.", "fc.");
-    n =
-        n.replaceFirst("^features\\.init_block\\.(conv\\.)?bn\\.", "bn1.")
-            .replaceFirst("^features\\.init_block\\.conv\\.(conv\\.)?", "conv1.");
-    Matcher matcher = PYTORCHCV_UNIT.matcher(n);
-    if (!matcher.matches()) {
-      return n;
-    }
-    String rest =
-        matcher
-            .group(3)
-            .replaceFirst("^body\\.conv(\\d+)\\.conv\\.", "conv$1.")
-            .replaceFirst("^body\\.conv(\\d+)\\.bn\\.", "bn$1.")
-            .replaceFirst("^identity_conv\\.conv\\.", "downsample.0.")
-            .replaceFirst("^identity_conv\\.bn\\.", "downsample.1.");
-    // Concatenated, not formatted: names are compared, and a locale may have digits of its own.
-    return "layer" + matcher.group(1) + "." + (Integer.parseInt(matcher.group(2)) - 1) + "." + rest;
-  }
-
-  private static Topology topology(
-      Path file, Map<String, Safetensors.Tensor> tensors, Map<String, String> metadata) {
-    Safetensors.Tensor stem = tensors.get("conv1.weight");
-    Safetensors.Tensor classifier = tensors.get("fc.weight");
-    boolean cifar = stem != null && CifarResNet.isStem(stem.shape());
-    boolean imageNet = stem != null && ImageNetResNet.isStem(stem.shape());
-    if (classifier == null || !cifar && !imageNet) {
-      throw new CorruptFileException(
-          file,
-          "it is no ResNet: conv1.weight [width, 3, 3, 3] (for CIFAR) or [width, 3, 7, 7] (for"
-              + " ImageNet) and fc.weight are needed, found "
-              + tensors.keySet().stream().limit(6).toList());
-    }
-    if (stem.shape().size(0) > Integer.MAX_VALUE
-        || classifier.shape().size(0) > Integer.MAX_VALUE) {
-      throw new CorruptFileException(
-          file,
-          "conv1.weight %s or fc.weight %s is too large"
-              .formatted(stem.shape(), classifier.shape()));
-    }
-    int width = Math.toIntExact(stem.shape().size(0));
-    int classes = Math.toIntExact(classifier.shape().size(0));
-    List<Integer> units = units(file, tensors.keySet());
-    if (imageNet) {
-      int size = inputSize(metadata, ImageNetResNet.SIZE);
-      return ImageNetResNet.of(ImageNetResNet.depth(units), width, classes, size);
-    }
-    int size = inputSize(metadata, CifarResNet.SIZE);
-    if (size != CifarResNet.SIZE) {
-      throw new CorruptFileException(
-          file,
-          "its metadata %s is %d; a CIFAR ResNet takes %d"
-              .formatted(INPUT_SIZE, size, CifarResNet.SIZE));
-    }
-    boolean convolution =
-        tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
-    return CifarResNet.of(
-        CifarResNet.depth(units),
-        width,
-        classes,
-        convolution ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
-  }
-
-  /** Number of residual units of each stage. */
-  private static List<Integer> units(Path file, Set<String> names) {
-    SortedMap<Integer, Integer> units = new TreeMap<>();
-    for (String name : names) {
-      if (BOTTLENECK.matcher(name).matches()) {
-        throw new CorruptFileException(
-            file,
-            "its residual units have three convolutions (%s), as in ResNet-50: only ResNets of two are known"
-                .formatted(name));
-      }
-      Matcher matcher = UNIT_CONVOLUTION.matcher(name);
-      if (matcher.matches()) {
-        units.merge(Integer.parseInt(matcher.group(1)), 1, Integer::sum);
-      }
-    }
-    if (units.isEmpty() || units.firstKey() != 1 || units.lastKey() != units.size()) {
-      throw new CorruptFileException(
-          file, "its stages %s are not numbered from 1 on".formatted(units.keySet()));
-    }
-    return List.copyOf(units.values());
-  }
-
   /** Input height and width from the metadata, if they say it. */
-  private static int inputSize(Map<String, String> metadata, int otherwise) {
+  private static OptionalInt inputSize(Map<String, String> metadata) {
     String text = metadata.get(INPUT_SIZE);
     if (text == null) {
-      return otherwise;
+      return OptionalInt.empty();
     }
     try {
-      return Integer.parseInt(text);
+      return OptionalInt.of(Integer.parseInt(text));
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException(
           "its metadata %s is '%s', not a number of pixels".formatted(INPUT_SIZE, text), e);
@@ -269,7 +187,12 @@ public final class Checkpoint {
         expected.rank() == 4
             ? Shape.of(expected.size(0), expected.size(3), expected.size(1), expected.size(2))
             : expected;
-    if (!tensor.shape().equals(outside)) {
+    // A linear layer may be a 1x1 convolution of the pooled features.
+    boolean same =
+        tensor.shape().equals(outside)
+            || expected.rank() == 2
+                && tensor.shape().equals(Shape.of(expected.size(0), expected.size(1), 1, 1));
+    if (!same) {
       throw new CorruptFileException(
           file,
           "tensor %s has shape %s, %s needs %s"

@@ -98,6 +98,11 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
           switch (unit.layer()) {
             case Layer.Convolution conv ->
                 graph.value(new Op.Conv2d(conv.stride(), conv.pad()), x, parameter(unit, "weight"));
+            case Layer.DepthwiseConvolution conv ->
+                graph.value(
+                    new Op.DepthwiseConv2d(conv.stride(), conv.pad()),
+                    x,
+                    parameter(unit, "weight"));
             case Layer.BatchNorm norm -> batchNorm(index, unit, norm, x);
             case Layer.Relu _ ->
                 throw new IllegalArgumentException(
@@ -136,11 +141,14 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
           next = onlyConsumer(end);
         }
       }
-      boolean relu = next != null && topology.units().get(next).layer() instanceof Layer.Relu;
+      Layer.Relu relu =
+          next != null && topology.units().get(next).layer() instanceof Layer.Relu found
+              ? found
+              : null;
       Value y = normalise(index, unit, norm, u, addend, relu);
       values.put(index, y);
       values.put(end, y);
-      if (relu) {
+      if (relu != null) {
         values.put(next, y);
       }
       return y;
@@ -152,7 +160,12 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
     }
 
     private Value normalise(
-        int index, Topology.Unit unit, Layer.BatchNorm norm, Value u, Value addend, boolean relu) {
+        int index,
+        Topology.Unit unit,
+        Layer.BatchNorm norm,
+        Value u,
+        Value addend,
+        Layer.Relu relu) {
       Value runningMean = parameter(unit, "running_mean");
       Value runningVariance = parameter(unit, "running_var");
       long rows = u.type().shape().elements() / norm.channels();
@@ -178,13 +191,20 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
         inputs.add(addend);
       }
       int bits = 0;
-      if (relu && mode instanceof Mode.Quantised quantised) {
+      if (relu != null && mode instanceof Mode.Quantised quantised) {
         bits = quantised.bits();
         inputs.add(range(quantised.ranges()));
         quantiser++;
       }
       Op.BnAct op =
-          new Op.BnAct(true, addend != null, bits, relu ? 0 : 1, norm.epsilon(), training);
+          new Op.BnAct(
+              true,
+              addend != null,
+              bits,
+              relu != null ? 0 : 1,
+              relu != null ? relu.ceiling() : Float.POSITIVE_INFINITY,
+              norm.epsilon(),
+              training);
       Node node = graph.apply(op, inputs.toArray(Value[]::new));
       norms.put(index, node);
       if (!training) {
@@ -197,7 +217,9 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
                 rows));
       }
       Value y = node.output(Op.BnAct.Y);
-      return relu && mode instanceof Mode.Calibrating calibrating ? track(y, calibrating) : y;
+      return relu != null && mode instanceof Mode.Calibrating calibrating
+          ? track(y, calibrating)
+          : y;
     }
 
     private Value range(Storage ranges) {

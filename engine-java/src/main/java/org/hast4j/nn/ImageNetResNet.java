@@ -13,14 +13,10 @@ import org.hast4j.tensor.Shape;
  */
 public final class ImageNetResNet {
   /** Input height and width unless a file says otherwise, pixels. */
-  public static final int SIZE = 224;
+  public static final int SIZE = Topologies.IMAGE_NET_SIZE;
 
   private static final int WIDTH = 64;
-  private static final int CLASSES = 1000;
   private static final int STEM_KERNEL = 7;
-  // The stem and the stages divide the size by 32; the upper bound is on what a file may ask for.
-  private static final int MIN_SIZE = 32;
-  private static final int MAX_SIZE = 1024;
   private static final List<Integer> UNITS_18 = List.of(2, 2, 2, 2);
   private static final List<Integer> UNITS_34 = List.of(3, 4, 6, 3);
   private static final Pattern NAME =
@@ -47,10 +43,7 @@ public final class ImageNetResNet {
                   "the depth of an ImageNet ResNet is 18 or 34, got " + depth);
         };
     Topologies.check(width, classes);
-    if (size < MIN_SIZE || size > MAX_SIZE) {
-      throw new IllegalArgumentException(
-          "the input size must be " + MIN_SIZE + " to " + MAX_SIZE + " pixels, got " + size);
-    }
+    Topologies.checkImageNetSize(size);
     Topology.Builder net = new Topology.Builder();
     int x = net.add("conv1", new Layer.Convolution(3, width, STEM_KERNEL, 2, 3), Topology.IMAGE);
     x = net.add("bn1", new Layer.BatchNorm(width, BasicBlocks.EPSILON), x);
@@ -63,11 +56,7 @@ public final class ImageNetResNet {
     // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its
     // own.
     String name =
-        "resnet"
-            + depth
-            + (width == WIDTH ? "" : "-w" + width)
-            + (classes == CLASSES ? "" : "-" + classes)
-            + (size == SIZE ? "" : "-" + size + "px");
+        "resnet" + depth + (width == WIDTH ? "" : "-w" + width) + Topologies.suffix(classes, size);
     return new Topology(name, size, size, 3, classes, net.units());
   }
 
@@ -81,14 +70,10 @@ public final class ImageNetResNet {
         ? Optional.of(
             of(
                 Integer.parseInt(matcher.group(1)),
-                number(matcher.group(2), WIDTH),
-                number(matcher.group(3), CLASSES),
-                number(matcher.group(4), SIZE)))
+                Topologies.number(matcher.group(2), WIDTH),
+                Topologies.number(matcher.group(3), Topologies.IMAGE_NET_CLASSES),
+                Topologies.number(matcher.group(4), SIZE)))
         : Optional.empty();
-  }
-
-  private static int number(String text, int otherwise) {
-    return text == null ? otherwise : Integer.parseInt(text);
   }
 
   /**

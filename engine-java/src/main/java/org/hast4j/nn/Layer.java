@@ -5,11 +5,19 @@ public sealed interface Layer {
   /** Convolution with a square kernel; weight [outputs, kernel, kernel, inputs]. */
   record Convolution(long inputs, long outputs, int kernel, int stride, int pad) implements Layer {}
 
+  /** A filter of its own for each channel; weight [channels, kernel, kernel, 1]. */
+  record DepthwiseConvolution(long channels, int kernel, int stride, int pad) implements Layer {}
+
   /** Batch normalisation over the channels. */
   record BatchNorm(long channels, float epsilon) implements Layer {}
 
-  /** max(x, 0): a quantisation point. */
-  record Relu() implements Layer {}
+  /** min(max(x, 0), ceiling), 6 for ReLU6: a quantisation point. */
+  record Relu(float ceiling) implements Layer {
+    /** Without an upper bound. */
+    public Relu() {
+      this(Float.POSITIVE_INFINITY);
+    }
+  }
 
   /** The sum of two inputs that closes a residual unit. */
   record Add() implements Layer {}

@@ -88,7 +88,9 @@ public final class Parameters {
     return topology.units().stream()
         .filter(
             unit ->
-                unit.layer() instanceof Layer.Convolution || unit.layer() instanceof Layer.Linear)
+                unit.layer() instanceof Layer.Convolution
+                    || unit.layer() instanceof Layer.DepthwiseConvolution
+                    || unit.layer() instanceof Layer.Linear)
         .map(unit -> unit.name() + ".weight")
         .toList();
   }

@@ -61,6 +61,10 @@ public final class Slots {
             slots.add(
                 unit.name() + ".weight",
                 TensorType.f32(conv.outputs(), conv.kernel(), conv.kernel(), conv.inputs()));
+        case Layer.DepthwiseConvolution conv ->
+            slots.add(
+                unit.name() + ".weight",
+                TensorType.f32(conv.channels(), conv.kernel(), conv.kernel(), 1));
         case Layer.BatchNorm norm -> {
           slots.add(unit.name() + ".weight", TensorType.f32(norm.channels()));
           slots.add(unit.name() + ".bias", TensorType.f32(norm.channels()));

@@ -2,6 +2,8 @@ package org.hast4j.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * The structure of a classifier: layers in order of execution, each reading earlier ones. What the
@@ -58,15 +60,17 @@ public record Topology(
   }
 
   /**
-   * Indices of the feature-alignment taps: the BatchNorm that ends the body of each residual unit,
-   * the body being the branch with more convolutions.
+   * Indices of the feature-alignment taps, in order: the BatchNorm that ends the body of each
+   * residual unit, the body being the branch with more convolutions; and the BatchNorm that ends
+   * each depthwise-separable part, that of the 1x1 convolution which reads a depthwise one's
+   * result.
    */
   public List<Integer> taps() {
     int[] depth = new int[units.size()];
-    List<Integer> taps = new ArrayList<>();
+    Set<Integer> taps = new TreeSet<>();
     for (int i = 0; i < units.size(); i++) {
       Unit unit = units.get(i);
-      int own = unit.layer() instanceof Layer.Convolution ? 1 : 0;
+      int own = isConvolution(unit.layer()) ? 1 : 0;
       depth[i] =
           own
               + unit.inputs().stream()
@@ -82,8 +86,31 @@ public record Topology(
           taps.add(body);
         }
       }
+      if (unit.layer() instanceof Layer.BatchNorm && endsSeparable(unit)) {
+        taps.add(i);
+      }
     }
-    return taps;
+    return List.copyOf(taps);
+  }
+
+  private static boolean isConvolution(Layer layer) {
+    return layer instanceof Layer.Convolution || layer instanceof Layer.DepthwiseConvolution;
+  }
+
+  private boolean endsSeparable(Unit norm) {
+    int pointwise = norm.inputs().getFirst();
+    if (pointwise == IMAGE
+        || !(units.get(pointwise).layer() instanceof Layer.Convolution conv
+            && conv.kernel() == 1)) {
+      return false;
+    }
+    int source = units.get(pointwise).inputs().getFirst();
+    while (source != IMAGE
+        && (units.get(source).layer() instanceof Layer.Relu
+            || units.get(source).layer() instanceof Layer.BatchNorm)) {
+      source = units.get(source).inputs().getFirst();
+    }
+    return source != IMAGE && units.get(source).layer() instanceof Layer.DepthwiseConvolution;
   }
 
   private static int depthOf(int[] depth, int unit) {

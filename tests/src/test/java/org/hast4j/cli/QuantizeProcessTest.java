@@ -21,6 +21,8 @@ import org.hast4j.quant.QuantisedNetwork;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Whole runs of {@code hast quantize}, undisturbed and killed. */
 class QuantizeProcessTest {
@@ -141,12 +143,17 @@ class QuantizeProcessTest {
   }
 
   /** Images of another size, and augmented synthesis; the files say what they hold. */
-  @Test
-  void quantisesAnImageNetResNet() {
-    Topology topology = Topologies.named("resnet18-w4-10-64px");
-    Path source = scratch.resolve("resnet18.safetensors");
+  @ParameterizedTest
+  @CsvSource({
+    "resnet18-w4-10-64px, 17",
+    "mobilenetv1-w0.1-10-64px, 27",
+    "mobilenetv2-w0.1-10-64px, 35"
+  })
+  void quantisesAnImageNetNetwork(String name, int quantisers) {
+    Topology topology = Topologies.named(name);
+    Path source = scratch.resolve(name + ".safetensors");
     Checkpoint.write(source, TinyNetwork.of(topology));
-    Path folder = scratch.resolve("imagenet");
+    Path folder = scratch.resolve(name);
     List<String> arguments =
         new ArrayList<>(
             List.of("quantize", source.toString(), "--bits=W4A4", "--out", folder.toString()));
@@ -156,10 +163,10 @@ class QuantizeProcessTest {
         .forEach(arguments::add);
     HastProcess.Outcome made = HastProcess.run(scratch, arguments.toArray(String[]::new));
     assertThat(made.code()).as(made.err()).isZero();
-    assertThat(made.err()).contains("no test set for resnet18-w4-10-64px");
+    assertThat(made.err()).contains("no test set for " + name);
     QuantisedNetwork quantised = QuantisedNetwork.read(folder.resolve("quantised.safetensors"));
     assertThat(quantised.topology()).isEqualTo(topology);
-    assertThat(quantised.ranges()).hasSize(2 * 17);
+    assertThat(quantised.ranges()).hasSize(2 * quantisers);
     assertThat(
             Safetensors.read(folder.resolve("synthetic.safetensors"))
                 .tensor("images")

@@ -44,7 +44,8 @@ final class TinyNetwork {
         int count = Math.toIntExact(shape.elements());
         // He's scale, and BatchNorms that change little: activations and losses stay near 1.
         double scale = shape.rank() > 1 ? Math.sqrt(2.0 * shape.size(0) / count) : .1;
-        double mean = name.endsWith("running_var") || name.matches(".*bn\\d\\.weight") ? 1 : 0;
+        boolean norm = shape.rank() == 1 && name.endsWith(".weight");
+        double mean = norm || name.endsWith("running_var") ? 1 : 0;
         float[] values = new float[count];
         for (int i = 0; i < count; i++) {
           values[i] = (float) (mean + scale * random.nextGaussian());

@@ -27,6 +27,7 @@ import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * {@link Gradients} on the graphs the method uses, all in double precision: the nodes it appends,
@@ -181,9 +182,11 @@ class GradientsTest {
     agreesWithTheTape(total, List.of(x));
   }
 
-  @Test
-  void hardSamplesThroughMaxPooling() {
-    Topology topology = Topologies.named("resnet18-w2-%d-32px".formatted(CLASSES));
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"resnet18-w2-10-32px", "mobilenetv1-w0.25-10-32px", "mobilenetv2-w0.05-10-32px"})
+  void hardSamplesOfImageNetNetworks(String name) {
+    Topology topology = Topologies.named(name);
     Value x = image();
     Forward forward =
         Forward.of(
@@ -259,9 +262,15 @@ class GradientsTest {
    * The quantised student is not differentiable; the tape passes its quantisers straight through.
    */
   @ParameterizedTest
-  @EnumSource
-  void distillationOfAQuantisedStudent(CifarResNet.Shortcut shortcut) {
-    Topology topology = tiny(shortcut);
+  @ValueSource(
+      strings = {
+        "cifar-resnet8-w4-a",
+        "cifar-resnet8-w4-b",
+        "mobilenetv1-w0.25-10-32px",
+        "mobilenetv2-w0.05-10-32px"
+      })
+  void distillationOfAQuantisedStudent(String name) {
+    Topology topology = Topologies.named(name);
     Value x = image();
     Map<String, Value> teacher = parameters(topology, "teacher").values(graph);
     Parameters student = parameters(topology, "student");

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Operations with one input at a time of a wrong type: none may reach its kernel. */
@@ -111,6 +112,15 @@ class OpTypesTest {
             .isInstanceOf(IllegalArgumentException.class);
       }
     }
+  }
+
+  /** Above 0, and finite only for an activation that is flat below 0 too. */
+  @ParameterizedTest
+  @CsvSource({"0, 0", "0, -1", "0, NaN", "0.2, 6", "1, 6"})
+  void ceilingsThatCannotBe(float slope, float ceiling) {
+    assertThatThrownBy(() -> new Op.BnAct(true, false, 0, slope, ceiling, 1e-5f, false))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("ceiling");
   }
 
   static Stream<Good> misfits() {

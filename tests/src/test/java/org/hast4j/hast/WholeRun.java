@@ -17,11 +17,14 @@ import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
+import org.hast4j.nn.Topologies;
 import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A whole run, synthesis to the quantised file, on a device that captures: the same bits captured
@@ -32,7 +35,7 @@ abstract class WholeRun {
   // Relative. Rounding decides a few signs of the promotion and a few quantisation steps, each a
   // small part of a loss.
   private static final double TOLERANCE = 5e-3;
-  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+  private static final Topology RESNET = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
 
   private final Platform platform;
 
@@ -51,9 +54,9 @@ abstract class WholeRun {
    * Random weights whose BatchNorms shift what they normalise: without a shift, sums of quantised
    * products often cancel, and rounding decides which side of a ReLU they fall on.
    */
-  private static Map<String, float[]> weights() {
+  private static Map<String, float[]> weights(Topology topology) {
     Random random = new Random(1);
-    Map<String, float[]> weights = Initialisation.network(TOPOLOGY, 1);
+    Map<String, float[]> weights = Initialisation.network(topology, 1);
     weights.forEach(
         (name, values) -> {
           if (name.endsWith("running_mean") || name.endsWith("bias")) {
@@ -77,7 +80,8 @@ abstract class WholeRun {
     }
   }
 
-  private Outcome run(Device device, String name, String calibrateOn, Images images) {
+  private Outcome run(
+      Topology topology, Device device, String name, String calibrateOn, Images images) {
     Recipe recipe =
         Recipe.read(
             "paper",
@@ -91,7 +95,7 @@ abstract class WholeRun {
                 "calibration.latent", "3",
                 "fine-tuning.steps", "3",
                 "fine-tuning.batch", "3"));
-    Network network = new Network(TOPOLOGY, Normalization.CIFAR10, weights());
+    Network network = new Network(topology, Normalization.CIFAR10, weights(topology));
     Job job = new Job(network, "none", 4, 4, recipe, images, 1);
     List<Map<String, Object>> metrics = new ArrayList<>();
     Listener listener =
@@ -111,33 +115,42 @@ abstract class WholeRun {
 
   @Test
   void onSyntheticSamples() {
-    compare("SYNTHETIC");
+    compare(RESNET, "SYNTHETIC");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"mobilenetv1-w0.1-10-32px", "mobilenetv2-w0.05-10-32px"})
+  void ofMobileNets(String name) {
+    compare(Topologies.named(name), "SYNTHETIC");
   }
 
   @Test
   void onTheGenerator() {
-    compare("GENERATOR");
+    compare(RESNET, "GENERATOR");
   }
 
   private static Device open(Platform platform, boolean captured) {
     return platform.open(platform.options(2, Precision.FP32, captured));
   }
 
-  private void compare(String calibrateOn) {
+  private void compare(Topology topology, String calibrateOn) {
     try (Device captured = open(platform, true);
         Device eager = open(platform, false);
         Device cpu = open(Platform.CPU, false)) {
       Images made = new Images.Synthesised();
-      Outcome whole = run(captured, "captured-" + calibrateOn, calibrateOn, made);
-      Outcome single = run(eager, "eager-" + calibrateOn, calibrateOn, made);
+      Outcome whole =
+          run(topology, captured, topology.name() + "-captured-" + calibrateOn, calibrateOn, made);
+      Outcome single =
+          run(topology, eager, topology.name() + "-eager-" + calibrateOn, calibrateOn, made);
       assertThat(whole.sha256()).isEqualTo(single.sha256());
       compare(whole.metrics(), single.metrics(), 0);
-      Outcome own = run(cpu, "cpu-" + calibrateOn, calibrateOn, made);
+      Outcome own = run(topology, cpu, topology.name() + "-cpu-" + calibrateOn, calibrateOn, made);
       compare(whole.of(Stage.SYNTHESIS), own.of(Stage.SYNTHESIS), TOLERANCE);
       // Adam's first steps go by the sign of a gradient: where that is nearly 0 the images differ,
       // so what follows is compared on the same ones.
       Images stored = new Images.Stored(whole.folder().resolve("synthetic.safetensors"));
-      Outcome same = run(cpu, "same-" + calibrateOn, calibrateOn, stored);
+      Outcome same =
+          run(topology, cpu, topology.name() + "-same-" + calibrateOn, calibrateOn, stored);
       Stage[] rest = {Stage.CALIBRATION, Stage.FINE_TUNING};
       compare(whole.of(rest), same.of(rest), TOLERANCE);
       assertThat(captured.ledger().bytes() + eager.ledger().bytes()).isZero();

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -148,6 +149,7 @@ abstract class BadInput {
       case "scale_max" -> 1;
       case "ratio_min" -> .75f;
       case "ratio_max" -> 1.5f;
+      case "ceiling" -> Float.POSITIVE_INFINITY;
       default -> .5f;
     };
   }
@@ -356,8 +358,28 @@ abstract class BadInput {
     refused(
         () ->
             kernels.bnActFwd(
-                at(0), 0, at(1), 0, 0, at(2), 0, 0, 0, at(3), at(4), 0, at(5), REGION, 3, 3, 3, .1f,
-                0, 0, stream),
+                at(0),
+                0,
+                at(1),
+                0,
+                0,
+                at(2),
+                0,
+                0,
+                0,
+                at(3),
+                at(4),
+                0,
+                at(5),
+                REGION,
+                3,
+                3,
+                3,
+                .1f,
+                0,
+                Float.POSITIVE_INFINITY,
+                0,
+                stream),
         "hast_bn_act_fwd_f32");
     refused(
         () ->
@@ -371,6 +393,17 @@ abstract class BadInput {
                 at(0), 0, 0, 0, at(2), at(3), at(4), 0, 0, at(5), at(6), 0, at(1), 0, at(7), REGION,
                 3, 3, 3, .1f, 0, 0, stream),
         "hast_bn_act_bwd_f32");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0", "0, -1", "0, NaN", "0.2, 6"})
+  void aCeilingThatCannotBeIsRefused(float slope, float ceiling) {
+    refused(
+        () ->
+            kernels.bnActFwd(
+                at(0), 0, 0, 0, 0, at(2), 0, 0, 0, at(3), at(4), 0, at(5), REGION, 3, 3, 3, .1f,
+                slope, ceiling, 0, stream),
+        "hast_bn_act_fwd_f32");
   }
 
   @Test

@@ -77,8 +77,15 @@ class CheckpointTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"resnet18-w2-7", "resnet34-w1-5-64px"})
-  void imageNetResNetsComeBackFromAFile(String name) {
+  @ValueSource(
+      strings = {
+        "resnet18-w2-7",
+        "resnet34-w1-5-64px",
+        "mobilenetv1-w0.05-7",
+        "mobilenetv2-w0.1-5-64px",
+        "mobilenetv2-expanded-w0.05-5"
+      })
+  void imageNetNetworksComeBackFromAFile(String name) {
     Network network = network(Topologies.named(name));
     Path file = folder.resolve("network.safetensors");
     Checkpoint.write(file, network);
@@ -168,6 +175,171 @@ class CheckpointTest {
         .contains(
             "features.init_block.conv.conv.weight", "features.stage4.unit2.body.conv2.bn.bias");
     same(Checkpoint.read(file), network);
+  }
+
+  /** A state dictionary as torchvision 0.15 has it, of width multiplier 0.25 and 5 classes. */
+  @Test
+  void torchvisionsMobileNetV2() {
+    Random random = new Random(2);
+    Safetensors.Writer writer =
+        new Safetensors.Writer()
+            .metadata("mean", "[0.485, 0.456, 0.406]")
+            .metadata("std", "[0.229, 0.224, 0.225]");
+    convolution(writer, random, "features.0.0", "features.0.1", 8, 3, 3);
+    int[][] blocks = {
+      {1, 8, 1}, {6, 8, 2}, {6, 8, 3}, {6, 16, 4}, {6, 24, 3}, {6, 40, 3}, {6, 80, 1}
+    };
+    int block = 1;
+    int inputs = 8;
+    for (int[] stage : blocks) {
+      for (int i = 0; i < stage[2]; i++) {
+        String name = "features." + block++ + ".conv.";
+        int hidden = inputs * stage[0];
+        int part = 0;
+        if (stage[0] > 1) {
+          convolution(writer, random, name + part + ".0", name + part + ".1", hidden, inputs, 1);
+          part++;
+        }
+        convolution(writer, random, name + part + ".0", name + part + ".1", hidden, 1, 3);
+        part++;
+        convolution(writer, random, name + part, name + (part + 1), stage[1], hidden, 1);
+        inputs = stage[1];
+      }
+    }
+    convolution(writer, random, "features.18.0", "features.18.1", 1280, 80, 1);
+    writer.put("classifier.1.weight", Shape.of(5, 1280), values(random, 5 * 1280));
+    writer.put("classifier.1.bias", Shape.of(5), values(random, 5));
+    Path file = folder.resolve("torchvision.safetensors");
+    writer.write(file);
+    Network network = Checkpoint.read(file);
+    assertThat(network.topology().name()).isEqualTo("mobilenetv2-w0.25-5");
+    Safetensors tensors = Safetensors.read(file);
+    // A filter of one input channel and one of 1x1 have one order only.
+    for (String name :
+        new String[] {
+          "features.1.conv.0.0.weight",
+          "features.14.conv.1.0.weight",
+          "features.14.conv.2.weight",
+          "features.17.conv.3.running_var",
+          "classifier.1.weight"
+        }) {
+      assertThat(network.weights().get(name))
+          .as(name)
+          .containsExactly(tensors.tensor(name).floats());
+    }
+    // o 5, i 2, h 0, w 1 of [8, 3, 3, 3] in both orders
+    assertThat(network.weights().get("features.0.0.weight")[((5 * 3 + 0) * 3 + 1) * 3 + 2])
+        .isEqualTo(tensors.tensor("features.0.0.weight").floats()[((5 * 3 + 2) * 3 + 0) * 3 + 1]);
+  }
+
+  private static void convolution(
+      Safetensors.Writer writer,
+      Random random,
+      String convolution,
+      String norm,
+      int outputs,
+      int inputs,
+      int kernel) {
+    int count = outputs * inputs * kernel * kernel;
+    writer.put(
+        convolution + ".weight", Shape.of(outputs, inputs, kernel, kernel), values(random, count));
+    for (String part : new String[] {"weight", "bias", "running_mean", "running_var"}) {
+      writer.put(norm + "." + part, Shape.of(outputs), values(random, outputs));
+    }
+    writer.put(norm + ".num_batches_tracked", Shape.of(1), new long[] {3});
+  }
+
+  private static float[] values(Random random, int count) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = random.nextFloat();
+    }
+    return values;
+  }
+
+  private static Safetensors.Writer normalised() {
+    return new Safetensors.Writer()
+        .metadata("mean", "[0.491, 0.482, 0.447]")
+        .metadata("std", "[0.247, 0.243, 0.262]");
+  }
+
+  /** There the first block has an expansion, and the classifier is a convolution without a bias. */
+  @ParameterizedTest
+  @ValueSource(strings = {"mobilenetv2-expanded-w0.05-5", "mobilenetv2-w0.05-5"})
+  void pytorchcvsMobileNetV2(String topology) {
+    Network network = network(Topologies.named(topology));
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network);
+    Safetensors tensors = Safetensors.read(original);
+    Safetensors.Writer writer = normalised();
+    boolean expanded = topology.contains("expanded");
+    for (String name : tensors.names()) {
+      if (name.equals("classifier.1.weight")) {
+        writer.put("output.weight", Shape.of(5, 1280, 1, 1), tensors.tensor(name).floats());
+      } else if (!name.startsWith("classifier")) {
+        Safetensors.Tensor tensor = tensors.tensor(name);
+        writer.put(pytorchcv(name, expanded), tensor.shape(), tensor.floats());
+      }
+    }
+    Path file = folder.resolve("pytorchcv.safetensors");
+    writer.write(file);
+    assertThat(Safetensors.read(file).names())
+        .contains(
+            "features.init_block.conv.weight",
+            "features.stage1.unit1.conv3.bn.bias",
+            "features.stage2.unit1.conv1.conv.weight",
+            "features.stage4.unit7.conv2.conv.weight",
+            "features.stage5.unit4.conv3.bn.running_mean",
+            "features.final_block.bn.weight");
+    Map<String, float[]> expected = new LinkedHashMap<>(network.weights());
+    expected.put("classifier.1.bias", new float[5]);
+    same(Checkpoint.read(file), network.withWeights(expected));
+  }
+
+  /** Stages begin where the size is halved: 1, 2, 3, 7 and 4 blocks. */
+  private static String pytorchcv(String name, boolean expanded) {
+    String[] parts = name.split("\\.");
+    String last = parts[parts.length - 1];
+    if (!name.contains(".conv.")) {
+      String block = parts[1].equals("0") ? "init_block" : "final_block";
+      return "features." + block + (parts[2].equals("0") ? ".conv." : ".bn.") + last;
+    }
+    int[] units = {1, 2, 3, 7, 4};
+    int unit = Integer.parseInt(parts[1]);
+    int stage = 1;
+    while (unit > units[stage - 1]) {
+      unit -= units[stage++ - 1];
+    }
+    boolean projection = parts.length == 5;
+    int part = Integer.parseInt(parts[3]) + (parts[1].equals("1") && !expanded ? 1 : 0);
+    boolean norm = projection ? part == 3 : parts[4].equals("1");
+    return "features.stage%d.unit%d.conv%d.%s.%s"
+        .formatted(stage, unit, projection ? 3 : part + 1, norm ? "bn" : "conv", last);
+  }
+
+  @Test
+  void mobileNetsThatCannotBe() {
+    Network second = network(Topologies.named("mobilenetv2-w0.05-5"));
+    Network first = network(Topologies.named("mobilenetv1-w0.05-5"));
+    refused(changed(second, "features.3.conv.1.1.running_var", (_, _, _, _) -> {}), "folded");
+    refused(changed(second, "classifier.1.weight", (_, _, _, _) -> {}), "no MobileNetV2");
+    refused(changed(second, "features.17.conv.2.weight", (_, _, _, _) -> {}), "no MobileNetV2");
+    refused(changed(first, "output.weight", (_, _, _, _) -> {}), "no MobileNetV1");
+    refused(changed(first, "output.bias", (_, _, _, _) -> {}), "output.bias");
+    refused(
+        changed(
+            first,
+            "output.weight",
+            (name, _, _, writer) -> writer.put(name, Shape.of(5, 1000), new float[5000])),
+        "1024",
+        "1000");
+    refused(
+        changed(
+            second,
+            "features.2.conv.1.0.weight",
+            (name, _, values, writer) -> writer.put(name, Shape.of(16, 3, 3, 3), new float[432])),
+        "features.2.conv.1.0.weight",
+        "[48, 1, 3, 3]");
   }
 
   @ParameterizedTest
@@ -456,7 +628,7 @@ class CheckpointTest {
       Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
       assertThat(CifarResNet.of(56, 4, 100, CifarResNet.Shortcut.A).name())
           .isEqualTo("cifar-resnet56-w4-a-100");
-      assertThat(Checkpoint.canonical("features.stage2.unit11.body.conv1.bn.bias"))
+      assertThat(new ResNetNames().canonical("features.stage2.unit11.body.conv1.bn.bias"))
           .isEqualTo("layer2.10.bn1.bias");
     } finally {
       Locale.setDefault(before);

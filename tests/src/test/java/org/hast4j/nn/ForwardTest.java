@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.hast4j.graph.TensorType.f32;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.hast4j.graph.Graph;
@@ -11,17 +12,77 @@ import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a topology becomes as a graph. */
 class ForwardTest {
   private final Graph graph = new Graph();
 
+  /** Linear bottlenecks are neither activated nor quantised, and their taps are before the add. */
+  @Test
+  void mobileNetV2IsFused() {
+    Topology topology = Topologies.named("mobilenetv2-10-32px");
+    Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(35, 2))));
+    assertThat(count(Op.Add.class)).isZero();
+    assertThat(count(Op.DepthwiseConv2d.class)).isEqualTo(17);
+    assertThat(norms()).hasSize(52);
+    assertThat(norms().stream().filter(Op.BnAct::addend)).hasSize(10);
+    assertThat(norms().stream().filter(norm -> norm.bits() == 4 && norm.ceiling() == 6))
+        .hasSize(35)
+        .allMatch(norm -> norm.slope() == 0 && !norm.addend());
+    assertThat(forward.taps())
+        .hasSize(17)
+        .allSatisfy(
+            tap -> {
+              Op.BnAct norm = (Op.BnAct) tap.attention().node().op();
+              assertThat(norm.slope()).isEqualTo(1);
+              assertThat(norm.bits()).isZero();
+            });
+  }
+
+  /** A tap is what the norm gives before the ReLU that is fused with it. */
+  @Test
+  void mobileNetV1IsFused() {
+    Topology topology = Topologies.named("mobilenetv1-10-32px");
+    Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(27, 2))));
+    assertThat(norms())
+        .hasSize(27)
+        .allMatch(
+            norm ->
+                norm.slope() == 0 && norm.ceiling() == Float.POSITIVE_INFINITY && norm.bits() == 4);
+    assertThat(forward.taps())
+        .hasSize(13)
+        .allSatisfy(tap -> assertThat(tap.attention().index()).isEqualTo(Op.BnAct.ATTENTION));
+  }
+
+  /** Sizes from the papers' tables. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ':',
+      value = {
+        "mobilenetv1: 112 56 56 28 28 14 14 14 14 14 14 7 7",
+        "mobilenetv2: 112 56 56 28 28 28 14 14 14 14 14 14 14 7 7 7 7",
+        "resnet18: 56 56 28 28 14 14 7 7"
+      })
+  void featuresShrinkAsInThePapers(String name, String sides) {
+    Forward forward = forward(Topologies.named(name), new Mode.Evaluation());
+    assertThat(forward.taps())
+        .extracting(Forward.Tap::area)
+        .containsExactlyElementsOf(
+            Arrays.stream(sides.trim().split(" "))
+                .map(Long::valueOf)
+                .map(side -> side * side)
+                .toList());
+  }
+
   private Forward forward(Topology topology, Mode mode) {
-    Value image = graph.variable(Storage.of("image", f32(2, 32, 32, 3)), f32(2, 32, 32, 3));
+    TensorType type = f32(2, topology.height(), topology.width(), 3);
+    Value image = graph.variable(Storage.of("image", type), type);
     Map<String, Value> parameters = new Parameters(topology, "network").values(graph);
     return Forward.of(graph, "network", topology, parameters, image, mode);
   }

@@ -41,7 +41,8 @@ class FusionTest {
     Op.BnAct op = (Op.BnAct) test.op();
     byte[] fused = run(op, Set.of(0), test.inputs()).getFirst();
     Op.BnAct plain =
-        new Op.BnAct(op.affine(), op.addend(), 0, op.slope(), op.epsilon(), op.training());
+        new Op.BnAct(
+            op.affine(), op.addend(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
     byte[] v = run(plain, Set.of(0), test.inputs().subList(0, op.rangeInput())).getFirst();
     Tensor values = OpRun.tensor(v, test.results().getFirst());
     byte[] separate =
@@ -79,7 +80,9 @@ class FusionTest {
     Tensor v = OpRun.tensor(results.getFirst(), test.results().getFirst());
     byte[] mask = run(op, Set.of(0, 1), test.inputs()).get(1);
     for (int i = 0; i < mask.length; i++) {
-      assertThat(mask[i] != 0).as("mask[%d] of %s", i, v.values()[i]).isEqualTo(v.values()[i] > 0);
+      assertThat(mask[i] != 0)
+          .as("mask[%d] of %s", i, v.values()[i])
+          .isEqualTo(v.values()[i] > 0 && v.values()[i] < op.ceiling());
     }
   }
 
@@ -91,6 +94,34 @@ class FusionTest {
     Tensor variance = Tensor.fill(f32(17), () -> 1);
     Op op = new Op.BnAct(false, false, 0, .2f, 1e-5f, false);
     assertThat(run(op, Set.of(0, 1), List.of(u, mean, variance)).get(1)).containsOnly(0);
+  }
+
+  /** No gradient passes a ReLU6 at 6 and beyond, as in PyTorch; below the last float does. */
+  @Test
+  void theMaskOfTheCeilingIsZero() {
+    double[] values = {-1, 0, 5, Math.nextDown(6f), 6, Math.nextUp(6f), Float.POSITIVE_INFINITY};
+    int[] passes = {0, 0, 1, 1, 0, 0, 0};
+    double[] activated = {-0.0, 0, 5, Math.nextDown(6f), 6, 6, 6};
+    Tensor u = Tensor.of(f32(1, 1, 1, values.length), values);
+    Tensor zero = Tensor.fill(f32(values.length), () -> 0);
+    Tensor one = Tensor.fill(f32(values.length), () -> 1);
+    Op op = new Op.BnAct(false, false, 0, 0, 6, 0, false);
+    List<byte[]> results = run(op, Set.of(0, 1), List.of(u, zero, one));
+    assertThat(OpRun.tensor(results.get(Op.BnAct.Y), u.type()).values()).containsExactly(activated);
+    assertThat(results.get(Op.BnAct.MASK)).containsExactly(passes);
+  }
+
+  /** Without a ceiling there is none for infinity either. */
+  @Test
+  void infinityPassesAnUnboundedRelu() {
+    Tensor u = Tensor.fill(f32(1, 2, 2, 5), () -> Double.POSITIVE_INFINITY);
+    Tensor zero = Tensor.fill(f32(5), () -> 0);
+    Tensor one = Tensor.fill(f32(5), () -> 1);
+    List<byte[]> results =
+        run(new Op.BnAct(false, false, 0, 0, 0, false), Set.of(0, 1), List.of(u, zero, one));
+    assertThat(OpRun.tensor(results.get(Op.BnAct.Y), u.type()).values())
+        .containsOnly(Double.POSITIVE_INFINITY);
+    assertThat(results.get(Op.BnAct.MASK)).containsOnly(1);
   }
 
   @Test

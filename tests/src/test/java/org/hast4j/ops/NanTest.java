@@ -115,9 +115,18 @@ class NanTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"0, 0", "0, 4", "0.2, 0", "0.2, 3", "1, 0", "1, 8"})
-  void batchNorm(float slope, int bits) {
-    Op.BnAct op = new Op.BnAct(true, true, bits, slope, 1e-5f, false);
+  @CsvSource({
+    "0, Infinity, 0",
+    "0, Infinity, 4",
+    "0, 6, 0",
+    "0, 0.5, 4",
+    "0.2, Infinity, 0",
+    "0.2, Infinity, 3",
+    "1, Infinity, 0",
+    "1, Infinity, 8"
+  })
+  void batchNorm(float slope, float ceiling, int bits) {
+    Op.BnAct op = new Op.BnAct(true, true, bits, slope, ceiling, 1e-5f, false);
     Tensor addend = normal(2, 5, 5, 17);
     for (int index : new int[] {0, 17, 300, 849}) {
       onlyAt(batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), addend).getFirst(), index);

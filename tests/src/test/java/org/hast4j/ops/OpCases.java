@@ -32,6 +32,7 @@ public final class OpCases {
   private static final double ROUNDINGS = 2e-6;
 
   private static final double EXACT = 0;
+  private static final float UNBOUNDED = Float.POSITIVE_INFINITY;
 
   private final List<OpCase> cases = new ArrayList<>();
   private RandomGenerator random;
@@ -442,11 +443,12 @@ public final class OpCases {
     for (boolean affine : new boolean[] {false, true}) {
       for (boolean addend : new boolean[] {false, true}) {
         for (int bits : new int[] {0, 2, 4, 8}) {
-          for (float slope : new float[] {0, .2f, 1}) {
+          for (float[] activation :
+              new float[][] {{0, UNBOUNDED}, {0, .8f}, {.2f, UNBOUNDED}, {1, UNBOUNDED}}) {
             for (Set<Integer> wanted : subsets) {
               // Every combination of options once, on shapes in turn.
               batchNorm(
-                  new Op.BnAct(affine, addend, bits, slope, 1e-5f, false),
+                  new Op.BnAct(affine, addend, bits, activation[0], activation[1], 1e-5f, false),
                   shapes.get(turn++ % 12),
                   wanted);
             }
@@ -457,6 +459,8 @@ public final class OpCases {
     Set<Integer> everything = subsets.getLast();
     for (long[] shape : shapes) {
       batchNorm(new Op.BnAct(true, true, 3, 0, 1e-5f, false), shape, everything);
+      batchNorm(new Op.BnAct(true, false, 4, 0, 1.5f, 1e-5f, false), shape, everything);
+      batchNorm(new Op.BnAct(true, false, 0, 0, .6f, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
       batchNorm(new Op.BnAct(true, false, 0, .2f, .8f, true), shape, everything);
       batchNorm(new Op.BnAct(true, true, 5, 0, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
       batchNorm(new Op.BnAct(true, false, 0, 1, 1e-5f, false), shape, Set.of(Op.BnAct.Y));
@@ -488,9 +492,13 @@ public final class OpCases {
   }
 
   private static String options(Op.BnAct op) {
-    return "%s%s bits %d slope %s"
+    return "%s%s bits %d slope %s%s"
         .formatted(
-            op.affine() ? " affine" : "", op.addend() ? " addend" : "", op.bits(), op.slope());
+            op.affine() ? " affine" : "",
+            op.addend() ? " addend" : "",
+            op.bits(),
+            op.slope(),
+            op.ceiling() == UNBOUNDED ? "" : " ceiling " + op.ceiling());
   }
 
   private void batchNormGradients() {

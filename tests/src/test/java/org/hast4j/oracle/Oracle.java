@@ -366,8 +366,8 @@ public final class Oracle {
         size += Math.abs(addend[i]);
       }
       v += shift * size;
-      mask.values()[i] = v > 0 ? 1 : 0;
-      double activated = v > 0 ? v : op.slope() * v;
+      mask.values()[i] = v > 0 && v < op.ceiling() ? 1 : 0;
+      double activated = Math.min(v > 0 ? v : op.slope() * v, op.ceiling());
       if (op.bits() > 0) {
         double[] range = in.get(op.rangeInput()).values();
         activated = fakeQuant((float) activated, (float) range[0], (float) range[1], op.bits());

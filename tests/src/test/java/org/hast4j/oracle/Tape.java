@@ -87,7 +87,7 @@ public final class Tape {
       case Op.BnStats _ -> add(inputs.getFirst(), statistics(in.getFirst(), dy.get(0), dy.get(1)));
       case Op.BnAct op -> batchNorm(op, node, in, dy);
       case Op.BnStatsLoss op -> {
-        double scale = op.weight() * 2 / in.get(0).count() * dy.get(0).values()[0];
+        double scale = op.weight() * 2.0 / in.get(0).count() * dy.get(0).values()[0];
         add(inputs.get(0), combine(scale, in.get(0), -scale, in.get(2)));
         add(inputs.get(1), combine(scale, in.get(1), -scale, in.get(3)));
         add(inputs.get(2), combine(-scale, in.get(0), scale, in.get(2)));

@@ -1,0 +1,30 @@
+package org.hast4j.nn;
+
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.hast4j.tensor.Shape;
+
+/** MobileNetV1 as pytorchcv names it, and this engine too. */
+record MobileNetV1Names() implements StateNames {
+  private static final String CLASSIFIER = "output.weight";
+
+  static boolean match(Set<String> names) {
+    return names.stream()
+        .anyMatch(name -> name.startsWith("features.") && name.contains(".dw_conv."));
+  }
+
+  @Override
+  public String canonical(String name) {
+    return name;
+  }
+
+  @Override
+  public Topology topology(Map<String, Shape> tensors, OptionalInt size) {
+    StateNames.need("MobileNetV1", tensors, CLASSIFIER);
+    return MobileNetV1.of(
+        MobileNetV1.width(StateNames.channels(tensors, CLASSIFIER, 1)),
+        StateNames.channels(tensors, CLASSIFIER, 0),
+        size.orElse(Topologies.IMAGE_NET_SIZE));
+  }
+}

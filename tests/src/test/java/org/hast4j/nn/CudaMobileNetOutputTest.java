@@ -1,0 +1,10 @@
+package org.hast4j.nn;
+
+import org.hast4j.device.Platform;
+
+/** MobileNets on a GPU. */
+class CudaMobileNetOutputTest extends MobileNetOutput {
+  CudaMobileNetOutputTest() {
+    super(Platform.CUDA);
+  }
+}

@@ -1,0 +1,10 @@
+package org.hast4j.nn;
+
+import org.hast4j.device.Platform;
+
+/** MobileNets through the CUDA sources, on the CPU. */
+class EmulatedMobileNetOutputTest extends MobileNetOutput {
+  EmulatedMobileNetOutputTest() {
+    super(Platform.EMULATED);
+  }
+}

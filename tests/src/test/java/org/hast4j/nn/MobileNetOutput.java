@@ -1,0 +1,160 @@
+package org.hast4j.nn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.hast4j.graph.TensorType.f32;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.hast4j.data.Normalization;
+import org.hast4j.device.Device;
+import org.hast4j.device.Platform;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Node;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.kernel.Precision;
+import org.hast4j.oracle.Interpreter;
+import org.hast4j.oracle.Tensor;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What small MobileNets compute on a device, against the same graph in double precision. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+abstract class MobileNetOutput {
+  private static final double TOLERANCE = 2e-4;
+  private static final TensorType IMAGE = f32(2, 32, 32, 3);
+
+  private final Platform platform;
+  private final Random random = new Random(4);
+
+  MobileNetOutput(Platform platform) {
+    this.platform = platform;
+  }
+
+  @BeforeAll
+  void needsThePlatform() {
+    platform.assumeUsable();
+  }
+
+  /** Every BatchNorm's first channel is shifted so far that some activations are beyond 6. */
+  private Network network(Topology topology) {
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
+      for (String name : slots.names()) {
+        TensorType type = slots.get(name).type();
+        long fanIn = type.shape().elements() / type.shape().size(0);
+        float[] values = new float[Math.toIntExact(type.shape().elements())];
+        for (int i = 0; i < values.length; i++) {
+          double noise = random.nextGaussian();
+          if (type.shape().rank() > 1) {
+            values[i] = (float) (noise / Math.sqrt(fanIn));
+          } else if (name.endsWith("_var")) {
+            values[i] = .5f + random.nextFloat();
+          } else {
+            double shift = i == 0 && name.endsWith(".bias") ? 6 : 0;
+            values[i] = (float) ((name.endsWith(".weight") ? 1 : shift) + .3 * noise);
+          }
+        }
+        weights.put(name, values);
+      }
+    }
+    return new Network(topology, Normalization.IMAGENET, weights);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "mobilenetv1-w0.25-10-32px",
+        "mobilenetv2-w0.05-10-32px",
+        "mobilenetv2-expanded-w0.05-7-32px"
+      })
+  void agreesWithTheOracle(String name) {
+    Topology topology = Topologies.named(name);
+    Graph graph = new Graph();
+    Storage storage = Storage.of("image", IMAGE);
+    Parameters parameters = new Parameters(topology, "network");
+    Forward forward =
+        Forward.of(
+            graph,
+            "network",
+            topology,
+            parameters.values(graph),
+            graph.variable(storage, IMAGE),
+            new Mode.Evaluation());
+    List<Value> watched = new ArrayList<>(List.of(forward.logits()));
+    forward.taps().forEach(tap -> watched.add(tap.attention()));
+    List<Storage> kept = new ArrayList<>();
+    for (Value value : watched) {
+      Storage result = Storage.of("result", value.type());
+      graph.keep(value, result);
+      kept.add(result);
+    }
+    Network network = network(topology);
+    Tensor image = Tensor.fill(IMAGE, () -> (float) random.nextGaussian());
+    Interpreter interpreter = new Interpreter();
+    interpreter.write(storage, 0, image);
+    write(interpreter, parameters.trained(), parameters.trainedStorage(), network);
+    write(interpreter, Slots.statistics(topology), parameters.statisticsStorage(), network);
+    Interpreter.Trace trace = interpreter.run(graph);
+    try (Device device = platform.open(platform.options(2, Precision.FP32, false));
+        Memory memory = new Memory(device);
+        Program program = Program.compile("network", graph, memory)) {
+      parameters.upload(memory, network);
+      memory.buffer(storage).upload(0, image.floats());
+      program.run();
+      for (int i = 0; i < watched.size(); i++) {
+        double[] expected = trace.of(watched.get(i)).values();
+        float[] actual = new float[expected.length];
+        memory.buffer(kept.get(i)).download(0, actual);
+        for (int k = 0; k < actual.length; k++) {
+          assertThat(Math.abs(actual[k] - expected[k]) <= TOLERANCE * (1 + Math.abs(expected[k])))
+              .as("%s[%d] is %s, expected %s", watched.get(i), k, actual[k], expected[k])
+              .isTrue();
+        }
+      }
+    }
+    assertThat(largestActivation(graph, trace))
+        .satisfies(
+            largest -> {
+              if (name.startsWith("mobilenetv2")) {
+                assertThat(largest).isEqualTo(6);
+              } else {
+                assertThat(largest).isGreaterThan(6);
+              }
+            });
+  }
+
+  private static void write(
+      Interpreter interpreter, Slots slots, Storage storage, Network network) {
+    for (String name : slots.names()) {
+      Slots.Slot slot = slots.get(name);
+      float[] values = network.weights().get(name);
+      double[] doubles = new double[values.length];
+      for (int i = 0; i < values.length; i++) {
+        doubles[i] = values[i];
+      }
+      interpreter.write(storage, slot.offset(), Tensor.of(slot.type(), doubles));
+    }
+  }
+
+  private static double largestActivation(Graph graph, Interpreter.Trace trace) {
+    double largest = 0;
+    for (Node node : graph.nodes()) {
+      if (node.op() instanceof Op.BnAct norm && norm.slope() == 0) {
+        for (double y : trace.of(node.output(Op.BnAct.Y)).values()) {
+          largest = Math.max(largest, y);
+        }
+      }
+    }
+    return largest;
+  }
+}
