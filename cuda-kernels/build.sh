@@ -17,8 +17,11 @@ if has_nvcc; then
 else
   echo "nvcc not found: the CUDA library is not built; everything runs on the CPU without it"
 fi
+platform_dir=$resources_dir/$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
 if [[ $wanted == usable ]]; then
   if [[ $nvcc == OFF ]] || ! has_nvidia_driver; then
+    # One of older sources would be worse than none.
+    rm -f "$platform_dir/libhast_cuda.so"
     exit 0
   fi
   targets=(hast_cuda)
@@ -36,6 +39,5 @@ fi
 cmake --build "$build_dir" --target "${targets[@]}" -- --quiet | { grep -v "no work to do" || true; }
 if [[ $nvcc == ON ]]; then
   "$source_dir/resources.sh" "$build_dir" --check
-  cmake --install "$build_dir" --component cuda \
-    --prefix "$resources_dir/$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)" >/dev/null
+  cmake --install "$build_dir" --component cuda --prefix "$platform_dir" >/dev/null
 fi

@@ -112,19 +112,14 @@ public final class Training implements AutoCloseable {
     pool = Storage.of("training images", poolType);
     labels = Storage.of("training labels", TensorType.i32(images));
     order = Storage.of("training order", TensorType.i32(images));
+    learningRates = Storage.of("training learning rates", TensorType.f32(stepsPerEpoch()));
     program = Program.compile("training workspace", graph(poolType, vector), memory);
-    readback =
-        new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
-    float[] rates = new float[Math.toIntExact(steps())];
-    for (int i = 0; i < rates.length; i++) {
-      rates[i] = schedule.learningRate(i, rates.length);
-    }
-    learningRates = Storage.of("training learning rates", TensorType.f32(rates.length));
-    memory.buffer(learningRates).upload(0, rates);
     parameters.upload(
         memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
     new Pool(pool, labels, poolType).upload(memory, set, normalization);
+    readback =
+        new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
   }
 
   private Graph graph(TensorType poolType, TensorType vector) {
@@ -195,10 +190,10 @@ public final class Training implements AutoCloseable {
     memory.buffer(order).upload(0, permutation(step / stepsPerEpoch()));
     memory.buffer(key).upload(Long.BYTES, new long[] {0});
     memory.buffer(key).upload(0, new long[] {seed + step});
-    long first = step;
+    memory.buffer(learningRates).upload(0, rates());
     double sum = 0;
     for (int i = 0; i < stepsPerEpoch(); i++) {
-      memory.copy(learningRates, (first + i) * Float.BYTES, learningRate, 0, Float.BYTES);
+      memory.copy(learningRates, (long) i * Float.BYTES, learningRate, 0, Float.BYTES);
       program.run();
       // The loss of the step before: the device need not wait for the host to read it.
       if (i > 0) {
@@ -208,6 +203,15 @@ public final class Training implements AutoCloseable {
     }
     sum += hear(listener);
     return sum / stepsPerEpoch();
+  }
+
+  /** Learning rates of the next epoch's steps. */
+  private float[] rates() {
+    float[] rates = new float[stepsPerEpoch()];
+    for (int i = 0; i < rates.length; i++) {
+      rates[i] = schedule.learningRate(step + i, steps());
+    }
+    return rates;
   }
 
   private float hear(Listener listener) {

@@ -100,6 +100,41 @@ class TrainingTest {
     }
   }
 
+  @Test
+  void theRateRisesToItsPeakAndFallsToZero() {
+    Training.Schedule schedule = new Training.Schedule(1, BATCH, .4f, .25f, 0, 0);
+    assertThat(schedule.learningRate(0, 100)).isZero();
+    assertThat(schedule.learningRate(10, 100)).isCloseTo(.16f, within(1e-7f));
+    assertThat(schedule.learningRate(25, 100)).isEqualTo(.4f);
+    // Down a cosine of 75 steps: .4 (1 + cos(60 degrees)) / 2 and .4 (1 + cos(120 degrees)) / 2.
+    assertThat(schedule.learningRate(50, 100)).isCloseTo(.3f, within(1e-7f));
+    assertThat(schedule.learningRate(75, 100)).isCloseTo(.1f, within(1e-7f));
+    assertThat(schedule.learningRate(100, 100)).isCloseTo(0, within(1e-7f));
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"CPU", "EMULATED"})
+  void aStepHasTheRateOfItsPlaceInTheWholeTraining(Platform platform) {
+    platform.assumeUsable();
+    try (Device device = platform.open(2);
+        Memory memory = new Memory(device);
+        // Two epochs of one step: at rate 0, and at the peak.
+        Training training =
+            new Training(
+                memory,
+                TOPOLOGY,
+                images(BATCH),
+                Normalization.CIFAR10,
+                new Training.Schedule(2, BATCH, .1f, .5f, 0, 0),
+                1)) {
+      float[] initial = training.network().weights().get("conv1.weight");
+      training.epoch((_, _, _) -> {});
+      assertThat(training.network().weights().get("conv1.weight")).isEqualTo(initial);
+      training.epoch((_, _, _) -> {});
+      assertThat(training.network().weights().get("conv1.weight")).isNotEqualTo(initial);
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(names = {"CPU", "EMULATED"})
   void namesTheStepWhoseLossIsNotANumber(Platform platform) {
