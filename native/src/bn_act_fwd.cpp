@@ -35,6 +35,34 @@ struct Forward {
   int32_t bits;
 };
 
+// What one channel's normalisation takes, repeated over a period.
+struct Coefficients {
+  alignas(64) float mean[kPitch];
+  alignas(64) float scale[kPitch];
+  alignas(64) float beta[kPitch];
+};
+
+// Apart from forward_piece, as is fold_squares: called once for many elements, and compiled once for all variants.
+HAST_CLONES void coefficients(Coefficients& out, const Forward& job, const Panel& p) {
+  float* __restrict mean = out.mean;
+  float* __restrict scale = out.scale;
+  float* __restrict beta = out.beta;
+  for (int64_t i = 0; i < p.width; i++) {
+    const float gamma = job.gamma != nullptr ? job.gamma[p.first + i] : 1.0f;
+    mean[i] = job.mean[p.first + i];
+    scale[i] = gamma / __builtin_sqrtf(job.variance[p.first + i] + job.epsilon);
+    beta[i] = job.beta != nullptr ? job.beta[p.first + i] : 0.0f;
+  }
+  repeat(mean, p);
+  repeat(scale, p);
+  repeat(beta, p);
+}
+
+HAST_CLONES void fold_squares(double* __restrict sums, float* __restrict squares, const Panel& p) {
+  fold(sums, squares, p);
+  clear(squares, p);
+}
+
 template <int kVariant>
 HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   constexpr bool addend = (kVariant & kAddend) != 0;
@@ -44,9 +72,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   constexpr bool quantised = (kVariant & kQuantised) != 0;
   constexpr bool bounded = (kVariant & kBounded) != 0;
 
-  alignas(64) float mean[kPitch];
-  alignas(64) float scale[kPitch];
-  alignas(64) float beta[kPitch];
+  Coefficients channel;
   alignas(64) float squares[kPitch];
   alignas(64) double attention_sums[kPitch];
   Moments all;
@@ -58,15 +84,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
 
   for (int64_t tile = 0; tile < panels(c); tile++) {
     const Panel p = panel(c, tile);
-    for (int64_t i = 0; i < p.width; i++) {
-      const float gamma = job.gamma != nullptr ? job.gamma[p.first + i] : 1.0f;
-      mean[i] = job.mean[p.first + i];
-      scale[i] = gamma / __builtin_sqrtf(job.variance[p.first + i] + job.epsilon);
-      beta[i] = job.beta != nullptr ? job.beta[p.first + i] : 0.0f;
-    }
-    repeat(mean, p);
-    repeat(scale, p);
-    repeat(beta, p);
+    coefficients(channel, job, p);
     if constexpr (moments) {
       all.count = 0.0;
       for (int64_t i = 0; i < p.width; i++) all.mean[i] = all.squares[i] = 0.0;
@@ -95,7 +113,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
           }
           HAST_INDEPENDENT
           for (int64_t i = 0; i < length; i++) {
-            const float f = (u[i] - mean[i]) * scale[i] + beta[i];
+            const float f = (u[i] - channel.mean[i]) * channel.scale[i] + channel.beta[i];
             if constexpr (attention) squares[i] += f * f;
             float v = f;
             if constexpr (addend) v += a[i];
@@ -107,8 +125,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
         }
         if constexpr (attention) {
           if ((row + rows) % p.fold_rows == 0 || row + rows == at.rows) {
-            fold(attention_sums, squares, p);
-            clear(squares, p);
+            fold_squares(attention_sums, squares, p);
           }
         }
       }
