@@ -28,7 +28,7 @@ final class ResNetNames implements StateNames {
 
   private final boolean pytorchcv;
   private final String classifier;
-  private final String stem;
+  private final String initBlock;
 
   ResNetNames(Set<String> names) {
     pytorchcv =
@@ -40,7 +40,7 @@ final class ResNetNames implements StateNames {
             .findFirst()
             .orElse(pytorchcv ? "output." : "fc.");
     // ImageNet's stem is a block of a block there.
-    stem =
+    initBlock =
         names.contains("features.init_block.conv.conv.weight")
             ? "features.init_block.conv."
             : "features.init_block.";
@@ -54,7 +54,8 @@ final class ResNetNames implements StateNames {
     }
     Matcher matcher = UNIT_PART.matcher(n);
     if (!matcher.matches()) {
-      return n.replaceFirst("^conv1\\.", stem + "conv.").replaceFirst("^bn1\\.", stem + "bn.");
+      return n.replaceFirst("^conv1\\.", initBlock + "conv.")
+          .replaceFirst("^bn1\\.", initBlock + "bn.");
     }
     String part =
         matcher
