@@ -63,7 +63,7 @@ class CheckpointTest {
         .weights()
         .forEach(
             (name, values) ->
-                assertThat(actual.weights().get(name)).as(name).containsExactly(values));
+                assertThat(actual.weights().get(name)).as(name).isEqualTo(values));
   }
 
   @ParameterizedTest
