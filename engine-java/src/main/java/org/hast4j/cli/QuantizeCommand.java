@@ -27,8 +27,9 @@ final class QuantizeCommand implements Runnable {
   @Parameters(
       paramLabel = "NETWORK",
       description =
-          "Trained network: a ResNet for CIFAR or ImageNet, a MobileNetV1 or a MobileNetV2 in a"
-              + " safetensors file with PyTorch's tensor names.")
+          "Trained network in a safetensors file with PyTorch's or pytorchcv's tensor names: a"
+              + " ResNet for CIFAR or ImageNet, a MobileNetV1 (of pytorchcv), or a MobileNetV2 (of"
+              + " torchvision; of pytorchcv at width 1 only).")
   private Path network;
 
   @Option(

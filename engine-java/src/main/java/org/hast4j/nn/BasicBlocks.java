@@ -5,8 +5,6 @@ package org.hast4j.nn;
  * layers and those for CIFAR are made of. Layers are named as in torchvision.
  */
 final class BasicBlocks {
-  static final float EPSILON = 1e-5f;
-
   private BasicBlocks() {}
 
   /**
@@ -51,15 +49,15 @@ final class BasicBlocks {
                       name + ".downsample.0",
                       new Layer.Convolution(inputs, outputs, 1, stride, 0),
                       x);
-              yield net.add(name + ".downsample.1", new Layer.BatchNorm(outputs, EPSILON), conv);
+              yield net.add(name + ".downsample.1", new Layer.BatchNorm(outputs), conv);
             }
           };
     }
     int y = net.add(name + ".conv1", new Layer.Convolution(inputs, outputs, 3, stride, 1), x);
-    y = net.add(name + ".bn1", new Layer.BatchNorm(outputs, EPSILON), y);
+    y = net.add(name + ".bn1", new Layer.BatchNorm(outputs), y);
     y = net.add(name + ".relu1", new Layer.Relu(), y);
     y = net.add(name + ".conv2", new Layer.Convolution(outputs, outputs, 3, 1, 1), y);
-    y = net.add(name + ".bn2", new Layer.BatchNorm(outputs, EPSILON), y);
+    y = net.add(name + ".bn2", new Layer.BatchNorm(outputs), y);
     y = net.add(name + ".add", new Layer.Add(), y, carried);
     return net.add(name + ".relu2", new Layer.Relu(), y);
   }

@@ -5,13 +5,11 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.stream.Collectors;
 import org.hast4j.data.Normalization;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
@@ -60,32 +58,45 @@ public final class Checkpoint {
 
   private static Network parse(
       Path file, Safetensors tensors, Optional<Normalization> normalization) {
-    List<String> kept =
-        tensors.names().stream().filter(name -> !name.endsWith(BATCH_COUNTER)).toList();
-    StateNames names =
-        StateNames.of(kept.stream().map(Checkpoint::single).collect(Collectors.toSet()));
     Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
-    Map<String, Shape> stored = new LinkedHashMap<>();
-    for (String name : kept) {
-      String own = names.canonical(single(name));
-      Safetensors.Tensor tensor = tensors.tensor(name);
-      Safetensors.Tensor before = byName.put(own, tensor);
-      if (before != null) {
-        throw new CorruptFileException(
-            file, "tensors %s and %s are two names of the same one".formatted(before.name(), name));
+    for (String name : tensors.names()) {
+      if (!name.endsWith(BATCH_COUNTER)) {
+        Safetensors.Tensor before = byName.put(single(name), tensors.tensor(name));
+        if (before != null) {
+          throw new CorruptFileException(
+              file,
+              "tensors %s and %s are two names of the same one".formatted(before.name(), name));
+        }
       }
-      stored.put(own, tensor.shape());
     }
-    Topology topology = names.topology(stored, inputSize(tensors.metadata()));
+    StateNames names = StateNames.of(byName.keySet());
+    Topology topology = names.topology(byName, inputSize(tensors.metadata()));
     Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
-    Map<String, Shape> shapes = shapes(topology);
-    Map<String, float[]> weights = new LinkedHashMap<>();
-    byName.forEach(
-        (name, tensor) -> weights.put(name, inside(file, tensor, topology, shapes.get(name))));
     String classifier = topology.units().getLast().name();
-    if (stored.get(classifier + ".weight").rank() == 4) {
-      // As a convolution it may have no bias.
-      weights.putIfAbsent(classifier + ".bias", new float[topology.classes()]);
+    boolean convolution = byName.get(names.inFile(classifier + ".weight")).shape().rank() == 4;
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    shapes(topology)
+        .forEach(
+            (name, shape) -> {
+              String stored = names.inFile(name);
+              Safetensors.Tensor tensor = byName.remove(stored);
+              if (tensor != null) {
+                weights.put(name, inside(file, tensor, topology, shape));
+              } else if (convolution && name.equals(classifier + ".bias")) {
+                // As a convolution the classifier may have no bias.
+                weights.put(name, new float[topology.classes()]);
+              } else {
+                throw new CorruptFileException(
+                    file,
+                    "%s needs tensor %s of shape %s; BatchNorm must not be folded into the convolutions"
+                        .formatted(topology.name(), stored, oihw(shape)));
+              }
+            });
+    if (!byName.isEmpty()) {
+      throw new CorruptFileException(
+          file,
+          "tensor %s does not belong to %s"
+              .formatted(byName.values().iterator().next().name(), topology.name()));
     }
     return new Network(topology, known, weights);
   }
@@ -119,12 +130,8 @@ public final class Checkpoint {
 
   private static void put(
       Safetensors.Writer writer, String name, Shape inside, float[] values, boolean half) {
-    Shape outside = inside;
-    float[] ordered = values;
-    if (inside.rank() == 4) {
-      outside = Shape.of(inside.size(0), inside.size(3), inside.size(1), inside.size(2));
-      ordered = toOihw(values, inside);
-    }
+    Shape outside = oihw(inside);
+    float[] ordered = inside.rank() == 4 ? toOihw(values, inside) : values;
     // Statistics span more orders of magnitude than float16 holds.
     if (half && inside.rank() > 1) {
       writer.putHalf(name, outside, ordered);
@@ -135,7 +142,7 @@ public final class Checkpoint {
 
   /** Shapes of all tensors of a topology, as this engine orders them. */
   private static Map<String, Shape> shapes(Topology topology) {
-    Map<String, Shape> shapes = new HashMap<>();
+    Map<String, Shape> shapes = new LinkedHashMap<>();
     for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
       slots.names().forEach(name -> shapes.put(name, slots.get(name).type().shape()));
     }
@@ -179,14 +186,7 @@ public final class Checkpoint {
 
   private static float[] inside(
       Path file, Safetensors.Tensor tensor, Topology topology, Shape expected) {
-    if (expected == null) {
-      throw new CorruptFileException(
-          file, "tensor %s does not belong to %s".formatted(tensor.name(), topology.name()));
-    }
-    Shape outside =
-        expected.rank() == 4
-            ? Shape.of(expected.size(0), expected.size(3), expected.size(1), expected.size(2))
-            : expected;
+    Shape outside = oihw(expected);
     // A linear layer may be a 1x1 convolution of the pooled features.
     boolean same =
         tensor.shape().equals(outside)
@@ -199,6 +199,13 @@ public final class Checkpoint {
               .formatted(tensor.name(), tensor.shape(), topology.name(), outside));
     }
     return expected.rank() == 4 ? toOhwi(tensor.floats(), outside) : tensor.floats();
+  }
+
+  /** The shape in PyTorch's order of a weight that is [o, h, w, i] here; others stay. */
+  private static Shape oihw(Shape shape) {
+    return shape.rank() == 4
+        ? Shape.of(shape.size(0), shape.size(3), shape.size(1), shape.size(2))
+        : shape;
   }
 
   /** Reorders weights from PyTorch's [o, i, h, w] to [o, h, w, i]; {@code shape} is the former. */

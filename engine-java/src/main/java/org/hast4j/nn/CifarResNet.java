@@ -51,7 +51,7 @@ public final class CifarResNet {
     Topologies.check(width, classes);
     Topology.Builder net = new Topology.Builder();
     int x = net.add("conv1", new Layer.Convolution(3, width, 3, 1, 1), Topology.IMAGE);
-    x = net.add("bn1", new Layer.BatchNorm(width, BasicBlocks.EPSILON), x);
+    x = net.add("bn1", new Layer.BatchNorm(width), x);
     x = net.add("relu", new Layer.Relu(), x);
     int units = (depth - 2) / 6;
     x = BasicBlocks.append(net, x, width, shortcut, units, units, units);
@@ -79,8 +79,8 @@ public final class CifarResNet {
         ? Optional.of(
             of(
                 Integer.parseInt(matcher.group(1)),
-                matcher.group(2) == null ? 16 : Integer.parseInt(matcher.group(2)),
-                matcher.group(4) == null ? 10 : Integer.parseInt(matcher.group(4)),
+                Topologies.number(matcher.group(2), 16),
+                Topologies.number(matcher.group(4), 10),
                 Shortcut.valueOf(matcher.group(3).toUpperCase(Locale.ROOT))))
         : Optional.empty();
   }

@@ -20,7 +20,7 @@ public final class ImageNetResNet {
   private static final List<Integer> UNITS_18 = List.of(2, 2, 2, 2);
   private static final List<Integer> UNITS_34 = List.of(3, 4, 6, 3);
   private static final Pattern NAME =
-      Pattern.compile("resnet(18|34)(?:-w(\\d{1,4}))?(?:-(\\d{1,6}))?(?:-(\\d{1,4})px)?");
+      Pattern.compile("resnet(18|34)(?:-w(\\d{1,4}))?" + Topologies.SUFFIX);
 
   private ImageNetResNet() {}
 
@@ -46,7 +46,7 @@ public final class ImageNetResNet {
     Topologies.checkImageNetSize(size);
     Topology.Builder net = new Topology.Builder();
     int x = net.add("conv1", new Layer.Convolution(3, width, STEM_KERNEL, 2, 3), Topology.IMAGE);
-    x = net.add("bn1", new Layer.BatchNorm(width, BasicBlocks.EPSILON), x);
+    x = net.add("bn1", new Layer.BatchNorm(width), x);
     x = net.add("relu", new Layer.Relu(), x);
     x = net.add("maxpool", new Layer.MaxPool(3, 2, 1), x);
     int[] stages = units.stream().mapToInt(Integer::intValue).toArray();

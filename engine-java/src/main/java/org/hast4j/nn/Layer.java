@@ -9,7 +9,12 @@ public sealed interface Layer {
   record DepthwiseConvolution(long channels, int kernel, int stride, int pad) implements Layer {}
 
   /** Batch normalisation over the channels. */
-  record BatchNorm(long channels, float epsilon) implements Layer {}
+  record BatchNorm(long channels, float epsilon) implements Layer {
+    /** With PyTorch's default of 1e-5 added to the variance. */
+    public BatchNorm(long channels) {
+      this(channels, 1e-5f);
+    }
+  }
 
   /** min(max(x, 0), ceiling), 6 for ReLU6: a quantisation point. */
   record Relu(float ceiling) implements Layer {

@@ -20,8 +20,7 @@ public final class MobileNetV1 {
           List.of(512, 512, 512, 512, 512, 512),
           List.of(1024, 1024));
   private static final Pattern NAME =
-      Pattern.compile(
-          "mobilenetv1(?:-w(\\d{1,3}(?:\\.\\d{1,4})?))?(?:-(\\d{1,6}))?(?:-(\\d{1,4})px)?");
+      Pattern.compile("mobilenetv1" + WidthMultiplier.SUFFIX + Topologies.SUFFIX);
 
   private MobileNetV1() {}
 
@@ -66,7 +65,7 @@ public final class MobileNetV1 {
   private static int activated(
       Topology.Builder net, String name, Layer convolution, long channels, int x) {
     int y = net.add(name + ".conv", convolution, x);
-    y = net.add(name + ".bn", new Layer.BatchNorm(channels, BasicBlocks.EPSILON), y);
+    y = net.add(name + ".bn", new Layer.BatchNorm(channels), y);
     return net.add(name + ".activ", new Layer.Relu(), y);
   }
 

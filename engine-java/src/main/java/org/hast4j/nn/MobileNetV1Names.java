@@ -3,7 +3,7 @@ package org.hast4j.nn;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
-import org.hast4j.tensor.Shape;
+import org.hast4j.io.Safetensors;
 
 /** MobileNetV1 as pytorchcv names it, and this engine too. */
 record MobileNetV1Names() implements StateNames {
@@ -15,16 +15,16 @@ record MobileNetV1Names() implements StateNames {
   }
 
   @Override
-  public String canonical(String name) {
+  public String inFile(String name) {
     return name;
   }
 
   @Override
-  public Topology topology(Map<String, Shape> tensors, OptionalInt size) {
-    StateNames.need("MobileNetV1", tensors, CLASSIFIER);
+  public Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
+    need("MobileNetV1", tensors, CLASSIFIER);
     return MobileNetV1.of(
-        MobileNetV1.width(StateNames.channels(tensors, CLASSIFIER, 1)),
-        StateNames.channels(tensors, CLASSIFIER, 0),
+        MobileNetV1.width(channels(tensors, CLASSIFIER, 1)),
+        channels(tensors, CLASSIFIER, 0),
         size.orElse(Topologies.IMAGE_NET_SIZE));
   }
 }

@@ -14,6 +14,10 @@ import java.util.regex.Pattern;
 public final class MobileNetV2 {
   private static final int STEM = 32;
   private static final int FEATURES = 1280;
+
+  /** Channels that the last block gives at width 1. */
+  static final int BOTTLENECK = 320;
+
   private static final float CEILING = 6;
   private static final List<Stage> STAGES =
       List.of(
@@ -23,11 +27,9 @@ public final class MobileNetV2 {
           new Stage(6, 64, 4, 2),
           new Stage(6, 96, 3, 1),
           new Stage(6, 160, 3, 2),
-          new Stage(6, 320, 1, 1));
+          new Stage(6, BOTTLENECK, 1, 1));
   private static final Pattern NAME =
-      Pattern.compile(
-          "mobilenetv2(-expanded)?(?:-w(\\d{1,3}(?:\\.\\d{1,4})?))?(?:-(\\d{1,6}))?"
-              + "(?:-(\\d{1,4})px)?");
+      Pattern.compile("mobilenetv2(-expanded)?" + WidthMultiplier.SUFFIX + Topologies.SUFFIX);
 
   private MobileNetV2() {}
 
@@ -106,14 +108,14 @@ public final class MobileNetV2 {
     Layer depthwise = new Layer.DepthwiseConvolution(hidden, 3, stride, 1);
     y = activated(net, part + index++, depthwise, hidden, y);
     y = net.add(part + index++, new Layer.Convolution(hidden, outputs, 1, 1, 0), y);
-    y = net.add(part + index, new Layer.BatchNorm(outputs, BasicBlocks.EPSILON), y);
+    y = net.add(part + index, new Layer.BatchNorm(outputs), y);
     return stride == 1 && inputs == outputs ? net.add(name + ".add", new Layer.Add(), y, x) : y;
   }
 
   private static int activated(
       Topology.Builder net, String name, Layer convolution, long channels, int x) {
     int y = net.add(name + ".0", convolution, x);
-    y = net.add(name + ".1", new Layer.BatchNorm(channels, BasicBlocks.EPSILON), y);
+    y = net.add(name + ".1", new Layer.BatchNorm(channels), y);
     return net.add(name + ".2", new Layer.Relu(CEILING), y);
   }
 
@@ -140,8 +142,6 @@ public final class MobileNetV2 {
    */
   static WidthMultiplier width(long channels) {
     return WidthMultiplier.solve(
-        channels,
-        width -> width.roundedToEights(STAGES.getLast().channels),
-        "a MobileNetV2's last block");
+        channels, width -> width.roundedToEights(BOTTLENECK), "a MobileNetV2's last block");
   }
 }

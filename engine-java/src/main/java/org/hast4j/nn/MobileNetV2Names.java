@@ -5,34 +5,41 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.hast4j.tensor.Shape;
+import org.hast4j.io.Safetensors;
 
 /**
  * MobileNetV2 as torchvision names it, and this engine too, or as pytorchcv does: there a block's
  * convolutions are conv1 (the expansion, if it has one), conv2 and conv3, and the classifier may be
- * a 1x1 convolution without a bias.
+ * a 1x1 convolution without a bias. From pytorchcv only width 1: others have numbers of channels
+ * that are not rounded to multiples of 8.
  */
 final class MobileNetV2Names implements StateNames {
   private static final Pattern TORCHVISION =
       Pattern.compile("features\\.\\d+\\.(?:conv|[01])\\..+");
   private static final Pattern PYTORCHCV =
-      Pattern.compile(
-          "features\\.stage([1-5])\\.unit(\\d{1,2})\\.conv([123])\\.(conv|bn)\\.([a-z_]+)");
-  // Blocks before each of pytorchcv's stages, which begin where the size is halved.
-  private static final int[] BLOCKS_BEFORE = {0, 1, 3, 6, 13};
-  private static final String EXPANSION = "features.stage1.unit1.conv1.conv.weight";
+      Pattern.compile("features\\.stage[1-5]\\.unit\\d{1,2}\\.conv[123]\\..+");
+
+  /** A part of a block: its index, that of a layer in it if it has several, and the parameter. */
+  private static final Pattern BLOCK_PART =
+      Pattern.compile("features\\.(\\d+)\\.conv\\.(\\d)\\.(?:([01])\\.)?(\\w+)");
+
+  // The first block of each of pytorchcv's stages, which begin where the size is halved.
+  private static final int[] FIRST_BLOCKS = {1, 2, 4, 7, 14};
 
   private static final String STEM = "features.0.0.weight";
   private static final String LAST_BLOCK = "features.17.conv.2.weight";
   private static final String CLASSIFIER = "classifier.1.weight";
 
-  /** The first block's depthwise convolution if it has a 1x1 convolution before it. */
-  private static final String SECOND_CONVOLUTION = "features.1.conv.1.0.weight";
+  private final boolean pytorchcv;
 
+  /** Whether the first block has a 1x1 convolution before its depthwise one. */
   private final boolean expanded;
 
   MobileNetV2Names(Set<String> names) {
-    expanded = names.contains(EXPANSION);
+    pytorchcv = names.stream().anyMatch(name -> PYTORCHCV.matcher(name).matches());
+    expanded =
+        names.contains(
+            pytorchcv ? "features.stage1.unit1.conv1.conv.weight" : "features.1.conv.1.0.weight");
   }
 
   static boolean match(Set<String> names) {
@@ -41,39 +48,52 @@ final class MobileNetV2Names implements StateNames {
   }
 
   @Override
-  public String canonical(String name) {
-    String n =
-        name.replaceFirst("^output\\.", "classifier.1.")
-            .replaceFirst("^features\\.init_block\\.conv\\.", "features.0.0.")
-            .replaceFirst("^features\\.init_block\\.bn\\.", "features.0.1.")
-            .replaceFirst("^features\\.final_block\\.conv\\.", "features.18.0.")
-            .replaceFirst("^features\\.final_block\\.bn\\.", "features.18.1.");
-    Matcher matcher = PYTORCHCV.matcher(n);
-    if (!matcher.matches()) {
-      return n;
+  public String inFile(String name) {
+    if (!pytorchcv) {
+      return name;
     }
-    int block =
-        BLOCKS_BEFORE[Integer.parseInt(matcher.group(1)) - 1] + Integer.parseInt(matcher.group(2));
-    // torchvision counts a block's convolutions from 0, and the projection has no activation.
-    int first = block == 1 && !expanded ? 2 : 1;
-    int convolution = Integer.parseInt(matcher.group(3)) - first;
-    boolean norm = matcher.group(4).equals("bn");
-    String part =
-        matcher.group(3).equals("3")
-            ? Integer.toString(convolution + (norm ? 1 : 0))
-            : convolution + (norm ? ".1" : ".0");
-    return "features." + block + ".conv." + part + "." + matcher.group(5);
+    Matcher part = BLOCK_PART.matcher(name);
+    return part.matches()
+        ? blockPart(part)
+        : name.replaceFirst("^classifier\\.1\\.", "output.")
+            .replaceFirst("^features\\.0\\.0\\.", "features.init_block.conv.")
+            .replaceFirst("^features\\.0\\.1\\.", "features.init_block.bn.")
+            .replaceFirst("^features\\.18\\.0\\.", "features.final_block.conv.")
+            .replaceFirst("^features\\.18\\.1\\.", "features.final_block.bn.");
+  }
+
+  private String blockPart(Matcher matcher) {
+    int block = Integer.parseInt(matcher.group(1));
+    int stage = FIRST_BLOCKS.length;
+    while (FIRST_BLOCKS[stage - 1] > block) {
+      stage--;
+    }
+    int unit = block - FIRST_BLOCKS[stage - 1] + 1;
+    // A block without an expansion begins with conv2.
+    int part = Integer.parseInt(matcher.group(2)) + (block == 1 && !expanded ? 1 : 0);
+    String layer =
+        switch (part) {
+          case 0, 1 -> "conv" + (part + 1) + (matcher.group(3).equals("0") ? ".conv" : ".bn");
+          case 2 -> "conv3.conv";
+          default -> "conv3.bn";
+        };
+    // Concatenated, not formatted: names are compared, and a locale may have digits of its own.
+    return "features.stage" + stage + ".unit" + unit + "." + layer + "." + matcher.group(4);
   }
 
   @Override
-  public Topology topology(Map<String, Shape> tensors, OptionalInt size) {
-    StateNames.need("MobileNetV2", tensors, STEM, LAST_BLOCK, CLASSIFIER);
+  public Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
+    need("MobileNetV2", tensors, STEM, LAST_BLOCK, CLASSIFIER);
+    int channels = channels(tensors, LAST_BLOCK, 0);
+    if (pytorchcv && channels != MobileNetV2.BOTTLENECK) {
+      throw new IllegalArgumentException(
+          "%s gives %d channels, expected %d: MobileNetV2s from pytorchcv are read at width 1 only"
+              .formatted(tensors.get(inFile(LAST_BLOCK)).name(), channels, MobileNetV2.BOTTLENECK));
+    }
     return MobileNetV2.of(
-        MobileNetV2.width(StateNames.channels(tensors, LAST_BLOCK, 0)),
-        StateNames.channels(tensors, CLASSIFIER, 0),
+        MobileNetV2.width(channels),
+        channels(tensors, CLASSIFIER, 0),
         size.orElse(Topologies.IMAGE_NET_SIZE),
-        tensors.containsKey(SECOND_CONVOLUTION)
-            ? MobileNetV2.FirstBlock.EXPANDED
-            : MobileNetV2.FirstBlock.PLAIN);
+        expanded ? MobileNetV2.FirstBlock.EXPANDED : MobileNetV2.FirstBlock.PLAIN);
   }
 }

@@ -45,8 +45,7 @@ public record Network(
   private static void check(Topology topology, String name, float[] values, Slots.Slot slot) {
     if (values == null) {
       throw new IllegalArgumentException(
-          "%s needs tensor %s of shape %s; BatchNorm must not be folded into the convolutions"
-              .formatted(topology.name(), name, slot.type().shape()));
+          "%s needs tensor %s of shape %s".formatted(topology.name(), name, slot.type().shape()));
     }
     if (values.length != slot.type().shape().elements()) {
       throw new IllegalArgumentException(

@@ -8,55 +8,79 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.hast4j.tensor.Shape;
+import java.util.stream.Stream;
+import org.hast4j.io.Safetensors;
 
 /**
- * ResNets for CIFAR and ImageNet in torchvision's style (layer1.0.conv1) with the classifier called
- * fc, linear or output, or as in pytorchcv (features.stage1.unit1.body).
+ * ResNets for CIFAR and ImageNet in torchvision's style (layer1.0.conv1) or in pytorchcv's
+ * (features.stage1.unit1.body), with the classifier called fc, linear or output.
  */
-record ResNetNames() implements StateNames {
+final class ResNetNames implements StateNames {
+  /** A unit's first convolution, or its third if it has one, in either style. */
   private static final Pattern UNIT_CONVOLUTION =
-      Pattern.compile("layer(\\d{1,9})\\.(\\d{1,9})\\.conv1\\.weight");
-  private static final Pattern BOTTLENECK = Pattern.compile("layer\\d+\\.\\d+\\.conv3\\.weight");
-  private static final Pattern PYTORCHCV_UNIT =
-      Pattern.compile("features\\.stage(\\d{1,9})\\.unit(\\d{1,9})\\.(.*)");
+      Pattern.compile(
+          "(?:layer|features\\.stage)(\\d{1,9})\\.(?:unit)?\\d{1,9}\\.(?:body\\.)?conv([13])\\.(?:conv\\.)?weight");
+
+  private static final Pattern UNIT_PART = Pattern.compile("layer(\\d+)\\.(\\d+)\\.(.*)");
   private static final String STEM = "conv1.weight";
   private static final String CLASSIFIER = "fc.weight";
+  private static final String SHORTCUT = "layer2.0.downsample.0.weight";
 
-  @Override
-  public String canonical(String name) {
-    String n = name.replaceFirst("^(linear|output)\\.", "fc.");
-    n =
-        n.replaceFirst("^features\\.init_block\\.(conv\\.)?bn\\.", "bn1.")
-            .replaceFirst("^features\\.init_block\\.conv\\.(conv\\.)?", "conv1.");
-    Matcher matcher = PYTORCHCV_UNIT.matcher(n);
-    if (!matcher.matches()) {
-      return n;
-    }
-    String rest =
-        matcher
-            .group(3)
-            .replaceFirst("^body\\.conv(\\d+)\\.conv\\.", "conv$1.")
-            .replaceFirst("^body\\.conv(\\d+)\\.bn\\.", "bn$1.")
-            .replaceFirst("^identity_conv\\.conv\\.", "downsample.0.")
-            .replaceFirst("^identity_conv\\.bn\\.", "downsample.1.");
-    // Concatenated, not formatted: names are compared, and a locale may have digits of its own.
-    return "layer" + matcher.group(1) + "." + (Integer.parseInt(matcher.group(2)) - 1) + "." + rest;
+  private final boolean pytorchcv;
+  private final String classifier;
+  private final String initBlock;
+
+  ResNetNames(Set<String> names) {
+    pytorchcv =
+        names.stream().anyMatch(name -> name.startsWith("features.stage"))
+            && names.stream().noneMatch(name -> name.startsWith("layer"));
+    classifier =
+        Stream.of("fc.", "linear.", "output.")
+            .filter(prefix -> names.stream().anyMatch(name -> name.startsWith(prefix)))
+            .findFirst()
+            .orElse(pytorchcv ? "output." : "fc.");
+    // ImageNet's stem is a block of a block there.
+    initBlock =
+        names.contains("features.init_block.conv.conv.weight")
+            ? "features.init_block.conv."
+            : "features.init_block.";
   }
 
   @Override
-  public Topology topology(Map<String, Shape> tensors, OptionalInt size) {
-    Shape stem = tensors.get(STEM);
-    boolean cifar = stem != null && CifarResNet.isStem(stem);
-    boolean imageNet = stem != null && ImageNetResNet.isStem(stem);
-    if (!tensors.containsKey(CLASSIFIER) || !cifar && !imageNet) {
-      throw new IllegalArgumentException(
-          "it is no ResNet and no MobileNet: for a ResNet, conv1.weight [width, 3, 3, 3] (for"
-              + " CIFAR) or [width, 3, 7, 7] (for ImageNet) and fc.weight are needed, found "
-              + tensors.keySet().stream().limit(6).toList());
+  public String inFile(String name) {
+    String n = name.replaceFirst("^fc\\.", classifier);
+    if (!pytorchcv) {
+      return n;
     }
-    int width = StateNames.channels(tensors, STEM, 0);
-    int classes = StateNames.channels(tensors, CLASSIFIER, 0);
+    Matcher matcher = UNIT_PART.matcher(n);
+    if (!matcher.matches()) {
+      return n.replaceFirst("^conv1\\.", initBlock + "conv.")
+          .replaceFirst("^bn1\\.", initBlock + "bn.");
+    }
+    String part =
+        matcher
+            .group(3)
+            .replaceFirst("^conv(\\d)\\.", "body.conv$1.conv.")
+            .replaceFirst("^bn(\\d)\\.", "body.conv$1.bn.")
+            .replaceFirst("^downsample\\.0\\.", "identity_conv.conv.")
+            .replaceFirst("^downsample\\.1\\.", "identity_conv.bn.");
+    int unit = Integer.parseInt(matcher.group(2)) + 1;
+    // Concatenated, not formatted: names are compared, and a locale may have digits of its own.
+    return "features.stage" + matcher.group(1) + ".unit" + unit + "." + part;
+  }
+
+  @Override
+  public Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
+    Safetensors.Tensor stem = tensors.get(inFile(STEM));
+    boolean cifar = stem != null && CifarResNet.isStem(stem.shape());
+    boolean imageNet = stem != null && ImageNetResNet.isStem(stem.shape());
+    if (!tensors.containsKey(inFile(CLASSIFIER)) || !cifar && !imageNet) {
+      throw new IllegalArgumentException(
+          "it is no ResNet and no MobileNet: for a ResNet, %s [width, 3, 3, 3] (for CIFAR) or [width, 3, 7, 7] (for ImageNet) and %s are needed, found %s"
+              .formatted(inFile(STEM), inFile(CLASSIFIER), StateNames.found(tensors)));
+    }
+    int width = channels(tensors, STEM, 0);
+    int classes = channels(tensors, CLASSIFIER, 0);
     List<Integer> units = units(tensors.keySet());
     if (imageNet) {
       int depth = ImageNetResNet.depth(units);
@@ -67,28 +91,27 @@ record ResNetNames() implements StateNames {
           "its metadata input_size is %d; a CIFAR ResNet takes %d"
               .formatted(size.getAsInt(), CifarResNet.SIZE));
     }
-    boolean convolution =
-        tensors.keySet().stream().anyMatch(name -> name.contains(".downsample.0."));
     return CifarResNet.of(
         CifarResNet.depth(units),
         width,
         classes,
-        convolution ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
+        tensors.containsKey(inFile(SHORTCUT)) ? CifarResNet.Shortcut.B : CifarResNet.Shortcut.A);
   }
 
   /** Number of residual units of each stage. */
   private static List<Integer> units(Set<String> names) {
     SortedMap<Integer, Integer> units = new TreeMap<>();
     for (String name : names) {
-      if (BOTTLENECK.matcher(name).matches()) {
+      Matcher matcher = UNIT_CONVOLUTION.matcher(name);
+      if (!matcher.matches()) {
+        continue;
+      }
+      if (matcher.group(2).equals("3")) {
         throw new IllegalArgumentException(
             "its residual units have three convolutions (%s), as in ResNet-50: only ResNets of two are known"
                 .formatted(name));
       }
-      Matcher matcher = UNIT_CONVOLUTION.matcher(name);
-      if (matcher.matches()) {
-        units.merge(Integer.parseInt(matcher.group(1)), 1, Integer::sum);
-      }
+      units.merge(Integer.parseInt(matcher.group(1)), 1, Integer::sum);
     }
     if (units.isEmpty() || units.firstKey() != 1 || units.lastKey() != units.size()) {
       throw new IllegalArgumentException(

@@ -1,66 +1,83 @@
 package org.hast4j.nn;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.hast4j.io.Safetensors;
 import org.hast4j.tensor.Shape;
 
-/** How files of one family of networks name its tensors, and what names and shapes tell of it. */
+/**
+ * How a file of one family of networks names its tensors, and what names and shapes tell of it.
+ * Files' tensors are by their names without "module." in front.
+ */
 sealed interface StateNames permits ResNetNames, MobileNetV1Names, MobileNetV2Names {
-  /**
-   * The family whose names these look like; a ResNet's if none, which then says what it misses.
-   *
-   * @param names without "module." in front
-   */
+  /** The family whose names these look like; a ResNet's if none, which then says what it misses. */
   static StateNames of(Set<String> names) {
     if (MobileNetV1Names.match(names)) {
       return new MobileNetV1Names();
     }
-    return MobileNetV2Names.match(names) ? new MobileNetV2Names(names) : new ResNetNames();
+    return MobileNetV2Names.match(names) ? new MobileNetV2Names(names) : new ResNetNames(names);
   }
 
-  /** The name this engine uses for a tensor that a file calls {@code name}. */
-  String canonical(String name);
+  /** The file's name for a tensor that this engine calls {@code name}. */
+  String inFile(String name);
 
   /**
-   * The topology of a network.
+   * The topology of a file's network.
    *
-   * @param tensors shapes in PyTorch's order by this engine's names
    * @param size input height and width, if the file says it, pixels
    * @throws IllegalArgumentException if it is none of this family
    */
-  Topology topology(Map<String, Shape> tensors, OptionalInt size);
+  Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size);
 
   /**
    * A tensor's number of channels.
    *
+   * @param name this engine's
    * @param dimension 0 for those it gives, 1 for those it reads
    * @throws IllegalArgumentException if it has no such dimension or is too large
    */
-  static int channels(Map<String, Shape> tensors, String name, int dimension) {
-    Shape shape = tensors.get(name);
+  default int channels(Map<String, Safetensors.Tensor> tensors, String name, int dimension) {
+    Safetensors.Tensor tensor = tensors.get(inFile(name));
+    Shape shape = tensor.shape();
     if (shape.rank() < 2) {
-      throw new IllegalArgumentException("%s has shape %s, no matrix".formatted(name, shape));
+      throw new IllegalArgumentException(
+          "%s has shape %s, no matrix".formatted(tensor.name(), shape));
     }
     if (shape.size(dimension) > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException("%s %s is too large".formatted(name, shape));
+      throw new IllegalArgumentException("%s %s is too large".formatted(tensor.name(), shape));
     }
     return (int) shape.size(dimension);
   }
 
   /**
-   * Refuses a file that lacks the tensors a family is known by.
+   * Refuses a file that lacks tensors a family is known by.
    *
-   * @throws IllegalArgumentException naming what is needed and what is there
+   * @param names this engine's
+   * @throws IllegalArgumentException naming what is missing and what is there
    */
-  static void need(String family, Map<String, Shape> tensors, String... names) {
-    if (!tensors.keySet().containsAll(Set.of(names))) {
+  default void need(String family, Map<String, Safetensors.Tensor> tensors, String... names) {
+    List<String> missing =
+        Arrays.stream(names).map(this::inFile).filter(name -> !tensors.containsKey(name)).toList();
+    if (!missing.isEmpty()) {
       throw new IllegalArgumentException(
-          "it is no %s: %s are needed, found %s"
+          "it is no %s: %s %s needed, found %s"
               .formatted(
                   family,
-                  String.join(" and ", names),
-                  tensors.keySet().stream().limit(6).toList()));
+                  String.join(" and ", missing),
+                  missing.size() == 1 ? "is" : "are",
+                  found(tensors)));
     }
+  }
+
+  /** The first few of a file's names, for messages. */
+  static String found(Map<String, Safetensors.Tensor> tensors) {
+    return tensors.values().stream()
+        .map(Safetensors.Tensor::name)
+        .limit(6)
+        .collect(Collectors.joining(", ", "[", tensors.size() > 6 ? ", ..]" : "]"));
   }
 }

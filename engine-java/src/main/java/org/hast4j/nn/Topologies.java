@@ -10,6 +10,9 @@ public final class Topologies {
   /** Classes of ImageNet. */
   static final int IMAGE_NET_CLASSES = 1000;
 
+  /** What {@link #suffix} gives, for patterns of names: two groups. */
+  static final String SUFFIX = "(?:-(\\d{1,6}))?(?:-(\\d{1,4})px)?";
+
   // ImageNet networks divide the size by 32.
   private static final int MIN_IMAGE_NET_SIZE = 32;
   // Bounds on what a file may ask for, far beyond any network in use.

@@ -1,6 +1,7 @@
 package org.hast4j.nn;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -66,55 +67,45 @@ public record Topology(
    * result.
    */
   public List<Integer> taps() {
-    int[] depth = new int[units.size()];
+    // Convolutions on the longest way from the image, which is at 0, to each unit and through it.
+    int[] depth = new int[units.size() + 1];
+    Comparator<Integer> byDepth = Comparator.comparingInt(unit -> depth[unit + 1]);
     Set<Integer> taps = new TreeSet<>();
     for (int i = 0; i < units.size(); i++) {
-      Unit unit = units.get(i);
-      int own = isConvolution(unit.layer()) ? 1 : 0;
-      depth[i] =
-          own
-              + unit.inputs().stream()
-                  .mapToInt(input -> input == IMAGE ? 0 : depth[input])
-                  .max()
-                  .orElse(0);
-      if (unit.layer() instanceof Layer.Add) {
-        int body =
-            unit.inputs().stream()
-                .max((a, b) -> Integer.compare(depthOf(depth, a), depthOf(depth, b)))
-                .orElseThrow();
-        if (body != IMAGE && units.get(body).layer() instanceof Layer.BatchNorm) {
-          taps.add(body);
-        }
+      int deepest = units.get(i).inputs().stream().max(byDepth).orElseThrow();
+      Layer layer = layer(i);
+      boolean convolution =
+          layer instanceof Layer.Convolution || layer instanceof Layer.DepthwiseConvolution;
+      depth[i + 1] = depth[deepest + 1] + (convolution ? 1 : 0);
+      if (layer instanceof Layer.Add && layer(deepest) instanceof Layer.BatchNorm) {
+        taps.add(deepest);
       }
-      if (unit.layer() instanceof Layer.BatchNorm && endsSeparable(unit)) {
+      if (layer instanceof Layer.BatchNorm && endsSeparable(i)) {
         taps.add(i);
       }
     }
     return List.copyOf(taps);
   }
 
-  private static boolean isConvolution(Layer layer) {
-    return layer instanceof Layer.Convolution || layer instanceof Layer.DepthwiseConvolution;
-  }
-
-  private boolean endsSeparable(Unit norm) {
-    int pointwise = norm.inputs().getFirst();
-    if (pointwise == IMAGE
-        || !(units.get(pointwise).layer() instanceof Layer.Convolution conv
-            && conv.kernel() == 1)) {
+  private boolean endsSeparable(int norm) {
+    int x = source(norm);
+    if (!(layer(x) instanceof Layer.Convolution conv && conv.kernel() == 1)) {
       return false;
     }
-    int source = units.get(pointwise).inputs().getFirst();
-    while (source != IMAGE
-        && (units.get(source).layer() instanceof Layer.Relu
-            || units.get(source).layer() instanceof Layer.BatchNorm)) {
-      source = units.get(source).inputs().getFirst();
-    }
-    return source != IMAGE && units.get(source).layer() instanceof Layer.DepthwiseConvolution;
+    do {
+      x = source(x);
+    } while (layer(x) instanceof Layer.Relu || layer(x) instanceof Layer.BatchNorm);
+    return layer(x) instanceof Layer.DepthwiseConvolution;
   }
 
-  private static int depthOf(int[] depth, int unit) {
-    return unit == IMAGE ? 0 : depth[unit];
+  /** The first that a unit reads. */
+  private int source(int unit) {
+    return units.get(unit).inputs().getFirst();
+  }
+
+  /** A unit's layer; null, which is no layer of any kind, for the image. */
+  private Layer layer(int unit) {
+    return unit == IMAGE ? null : units.get(unit).layer();
   }
 
   /** Appends layers, for building a topology step by step. */

@@ -8,7 +8,10 @@ import java.util.stream.IntStream;
  * What a MobileNet's numbers of channels are multiplied with, in twentieths: 1 in the papers, 0.25
  * to 1.4 in published networks.
  */
-record WidthMultiplier(int twentieths) {
+record WidthMultiplier(long twentieths) {
+  /** What {@link #suffix} gives, for patterns of names: one group. */
+  static final String SUFFIX = "(?:-w(\\d{1,3}(?:\\.\\d{1,4})?))?";
+
   // A bound on what a file may ask for, beyond any network in use.
   private static final int MAX_TWENTIETHS = 80;
   private static final int ONE = 20;
@@ -28,11 +31,11 @@ record WidthMultiplier(int twentieths) {
    */
   static WidthMultiplier of(double value) {
     long twentieths = Math.round(value * ONE);
-    if (!(Math.abs(value * ONE - twentieths) < 1e-9) || Math.abs(twentieths) > Integer.MAX_VALUE) {
+    if (!(Math.abs(value * ONE - twentieths) < 1e-9)) {
       throw new IllegalArgumentException(
           "the width multiplier must be a multiple of 0.05 from 0.05 to 4, got " + value);
     }
-    return new WidthMultiplier((int) twentieths);
+    return new WidthMultiplier(twentieths);
   }
 
   /** A multiplier in a name, 1 if it is not there. */
@@ -84,7 +87,7 @@ record WidthMultiplier(int twentieths) {
     return twentieths == ONE ? "" : "-w" + text(twentieths);
   }
 
-  private static String text(int twentieths) {
-    return BigDecimal.valueOf(100L / ONE * twentieths, 2).stripTrailingZeros().toPlainString();
+  private static String text(long twentieths) {
+    return BigDecimal.valueOf(twentieths).divide(BigDecimal.valueOf(ONE)).toPlainString();
   }
 }

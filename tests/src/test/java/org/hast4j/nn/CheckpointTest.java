@@ -12,6 +12,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.hast4j.data.Normalization;
 import org.hast4j.golden.Golden;
 import org.hast4j.io.CorruptFileException;
@@ -62,7 +63,7 @@ class CheckpointTest {
         .weights()
         .forEach(
             (name, values) ->
-                assertThat(actual.weights().get(name)).as(name).containsExactly(values));
+                assertThat(actual.weights().get(name)).as(name).isEqualTo(values));
   }
 
   @ParameterizedTest
@@ -265,24 +266,10 @@ class CheckpointTest {
 
   /** There the first block has an expansion, and the classifier is a convolution without a bias. */
   @ParameterizedTest
-  @ValueSource(strings = {"mobilenetv2-expanded-w0.05-5", "mobilenetv2-w0.05-5"})
+  @ValueSource(strings = {"mobilenetv2-expanded-5", "mobilenetv2-5"})
   void pytorchcvsMobileNetV2(String topology) {
     Network network = network(Topologies.named(topology));
-    Path original = folder.resolve("original.safetensors");
-    Checkpoint.write(original, network);
-    Safetensors tensors = Safetensors.read(original);
-    Safetensors.Writer writer = normalised();
-    boolean expanded = topology.contains("expanded");
-    for (String name : tensors.names()) {
-      if (name.equals("classifier.1.weight")) {
-        writer.put("output.weight", Shape.of(5, 1280, 1, 1), tensors.tensor(name).floats());
-      } else if (!name.startsWith("classifier")) {
-        Safetensors.Tensor tensor = tensors.tensor(name);
-        writer.put(pytorchcv(name, expanded), tensor.shape(), tensor.floats());
-      }
-    }
-    Path file = folder.resolve("pytorchcv.safetensors");
-    writer.write(file);
+    Path file = asPytorchcv(network, "");
     assertThat(Safetensors.read(file).names())
         .contains(
             "features.init_block.conv.weight",
@@ -294,6 +281,61 @@ class CheckpointTest {
     Map<String, float[]> expected = new LinkedHashMap<>(network.weights());
     expected.put("classifier.1.bias", new float[5]);
     same(Checkpoint.read(file), network.withWeights(expected));
+  }
+
+  /** A MobileNetV2's file with pytorchcv's names, without the tensor called {@code missing}. */
+  private Path asPytorchcv(Network network, String missing) {
+    Path original = folder.resolve("original.safetensors");
+    Checkpoint.write(original, network);
+    Safetensors tensors = Safetensors.read(original);
+    Safetensors.Writer writer = normalised();
+    boolean expanded = network.topology().name().contains("expanded");
+    for (String name : tensors.names()) {
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      boolean classifier = name.equals("classifier.1.weight");
+      String other = classifier ? "output.weight" : pytorchcv(name, expanded);
+      Shape shape = classifier ? Shape.of(5, 1280, 1, 1) : tensor.shape();
+      if (!other.equals(missing) && !name.equals("classifier.1.bias")) {
+        writer.put(other, shape, tensor.floats());
+      }
+    }
+    Path file = folder.resolve("pytorchcv.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  /** Messages speak of the file's tensors by the file's names, whichever these are. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "features.init_block.conv.weight",
+        "features.stage1.unit1.conv3.bn.running_mean",
+        "features.stage4.unit7.conv2.bn.weight"
+      })
+  void pytorchcvsMobileNetV2WithoutATensor(String missing) {
+    Path file = asPytorchcv(network(Topologies.named("mobilenetv2-5")), missing);
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessageContaining(missing)
+        .message()
+        .doesNotContainPattern("classifier\\.1|features\\.\\d");
+  }
+
+  @Test
+  void aMobileNetWithoutItsClassifier() {
+    refused(
+        asPytorchcv(network(Topologies.named("mobilenetv2-5")), "output.weight"),
+        "it is no MobileNetV2: output.weight is needed, found [features.");
+  }
+
+  /** The widths of 0.75 and 0.5 that pytorchcv publishes. */
+  @ParameterizedTest
+  @CsvSource({"mobilenetv2-w0.75-5, 240", "mobilenetv2-expanded-w0.5-5, 160"})
+  void pytorchcvsMobileNetV2IsReadAtWidthOne(String topology, String channels) {
+    refused(
+        asPytorchcv(network(Topologies.named(topology)), ""),
+        "features.stage5.unit4.conv3.conv.weight gives " + channels + " channels, expected 320",
+        "pytorchcv are read at width 1 only");
   }
 
   /** Stages begin where the size is halved: 1, 2, 3, 7 and 4 blocks. */
@@ -488,6 +530,28 @@ class CheckpointTest {
     refused(changed("fc.bias", (_, _, _, _) -> {}), "fc.bias");
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "linear., fc.bias, linear.bias",
+    "output., fc.weight, output.weight",
+    "module.linear., fc.weight, linear.weight"
+  })
+  void whatIsMissingHasTheFilesName(String classifier, String missing, String named) {
+    Network network = network(CifarResNet.Shortcut.B);
+    Path original = renamed(network, name -> name, true);
+    Safetensors tensors = Safetensors.read(original);
+    Safetensors.Writer writer = normalised();
+    for (String name : tensors.names()) {
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      if (!name.equals(missing) && !name.endsWith("tracked")) {
+        writer.put(name.replaceFirst("^fc\\.", classifier), tensor.shape(), tensor.floats());
+      }
+    }
+    Path file = folder.resolve("changed.safetensors");
+    writer.write(file);
+    refused(file, " " + named + " ");
+  }
+
   @Test
   void aWrongShape() {
     Path file =
@@ -628,8 +692,10 @@ class CheckpointTest {
       Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
       assertThat(CifarResNet.of(56, 4, 100, CifarResNet.Shortcut.A).name())
           .isEqualTo("cifar-resnet56-w4-a-100");
-      assertThat(new ResNetNames().canonical("features.stage2.unit11.body.conv1.bn.bias"))
-          .isEqualTo("layer2.10.bn1.bias");
+      assertThat(
+              new ResNetNames(Set.of("features.stage1.unit1.body.conv1.conv.weight"))
+                  .inFile("layer2.10.bn1.bias"))
+          .isEqualTo("features.stage2.unit11.body.conv1.bn.bias");
     } finally {
       Locale.setDefault(before);
     }

@@ -1,6 +1,7 @@
 package org.hast4j.nn;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.hast4j.graph.TensorType.f32;
 
 import java.util.ArrayList;
@@ -105,6 +106,11 @@ abstract class MobileNetOutput {
     write(interpreter, parameters.trained(), parameters.trainedStorage(), network);
     write(interpreter, Slots.statistics(topology), parameters.statisticsStorage(), network);
     Interpreter.Trace trace = interpreter.run(graph);
+    assertThat(forward.taps())
+        .allSatisfy(
+            tap ->
+                assertThat(trace.of(tap.attention()).values())
+                    .containsExactly(meanSquares(trace, tap.attention().node()), within(1e-9)));
     try (Device device = platform.open(platform.options(2, Precision.FP32, false));
         Memory memory = new Memory(device);
         Program program = Program.compile("network", graph, memory)) {
@@ -144,6 +150,22 @@ abstract class MobileNetOutput {
       }
       interpreter.write(storage, slot.offset(), Tensor.of(slot.type(), doubles));
     }
+  }
+
+  /** By hand: of what a norm gives before its ReLU, over height and width; [n, c]. */
+  private static double[] meanSquares(Interpreter.Trace trace, Node norm) {
+    List<double[]> in = norm.inputs().stream().map(value -> trace.of(value).values()).toList();
+    Value u = norm.inputs().getFirst();
+    int channels = Math.toIntExact(u.size(3));
+    int area = Math.toIntExact(u.size(1) * u.size(2));
+    double[] means = new double[Math.toIntExact(u.size(0)) * channels];
+    for (int i = 0; i < in.get(0).length; i++) {
+      int c = i % channels;
+      double centred = in.get(0)[i] - in.get(1)[c];
+      double f = centred / Math.sqrt(in.get(2)[c] + 1e-5) * in.get(3)[c] + in.get(4)[c];
+      means[i / (area * channels) * channels + c] += f * f / area;
+    }
+    return means;
   }
 
   private static double largestActivation(Graph graph, Interpreter.Trace trace) {

@@ -3,6 +3,7 @@ package org.hast4j.nn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -142,10 +143,7 @@ class MobileNetTest {
     Topology topology = Topologies.named("mobilenetv2-w" + width);
     assertThat(channels(topology))
         .containsExactlyElementsOf(
-            java.util.Arrays.stream(expected.split(", "))
-                .map(String::trim)
-                .map(Long::valueOf)
-                .toList());
+            Arrays.stream(expected.split(", ")).map(String::trim).map(Long::valueOf).toList());
   }
 
   @ParameterizedTest

@@ -18,6 +18,7 @@ import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -160,8 +161,7 @@ class NanTest {
   @Test
   void batchNormGradient() {
     Op.BnAct forward = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
-    Tensor mask =
-        Tensor.fill(new TensorType(org.hast4j.tensor.DType.U8, f32(2, 5, 5, 17).shape()), () -> 1);
+    Tensor mask = Tensor.fill(new TensorType(DType.U8, f32(2, 5, 5, 17).shape()), () -> 1);
     List<Tensor> results =
         run(
             new Op.BnActGrad(forward, true, false, false),
