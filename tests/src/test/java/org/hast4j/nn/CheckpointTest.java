@@ -62,8 +62,7 @@ class CheckpointTest {
     expected
         .weights()
         .forEach(
-            (name, values) ->
-                assertThat(actual.weights().get(name)).as(name).isEqualTo(values));
+            (name, values) -> assertThat(actual.weights().get(name)).as(name).isEqualTo(values));
   }
 
   @ParameterizedTest
