@@ -1,8 +1,8 @@
 package org.hast4j.kernel;
 
 /**
- * What convolutions and matrix products may do with their factors; sums are in single precision
- * either way. The CPU always computes in single precision.
+ * What convolutions on a GPU may do with their factors. Sums, linear layers and everything on the
+ * CPU are in single precision either way.
  */
 public enum Precision {
   /** Factors as they are. */

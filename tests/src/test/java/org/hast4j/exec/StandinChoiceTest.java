@@ -218,7 +218,7 @@ class StandinChoiceTest {
   }
 
   @Test
-  void thePrecisionArrives() {
+  void thePrecisionArrivesAtConvolutionsOnly() {
     List<float[]> convolutions = new ArrayList<>();
     List<float[]> pointwise = new ArrayList<>();
     List<float[]> linears = new ArrayList<>();
@@ -233,7 +233,20 @@ class StandinChoiceTest {
     assertThat(convolutions.getFirst()).isNotEqualTo(convolutions.getLast());
     assertThat(pointwise.getFirst()).isNotEqualTo(pointwise.getLast());
     assertThat(standIns.calls("cublasLtMatmul")).isGreaterThan(calls);
-    assertThat(linears.getFirst()).isNotEqualTo(linears.getLast());
+    assertThat(linears.getFirst()).as("the same as on own kernels").isEqualTo(linears.getLast());
+  }
+
+  @Test
+  void programsLeaveNothingBehind() {
+    try (Device device = open(ConvolutionChoice.CUDNN)) {
+      List<Long> objects = new ArrayList<>();
+      for (int round = 0; round < 3; round++) {
+        convolve(device);
+        run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5), TensorType.f32(7));
+        objects.add(standIns.objects());
+      }
+      assertThat(objects).hasSize(3).containsOnly(objects.getFirst());
+    }
   }
 
   @ParameterizedTest
