@@ -1,8 +1,8 @@
 package org.hast4j.kernel;
 
 /**
- * What convolutions on a GPU may do with their factors. Sums, linear layers and everything on the
- * CPU are in single precision either way.
+ * What convolutions on a GPU, depthwise ones excepted, may do with their factors. Sums and
+ * everything else are in single precision either way.
  */
 public enum Precision {
   /** Factors as they are. */
