@@ -12,6 +12,7 @@ import org.bytedeco.cuda.cublas.cublasLtMatmulPreferenceOpaque_t;
 import org.bytedeco.cuda.cublas.cublasLtMatrixLayoutOpaque_t;
 import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.cuda.global.cudart;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -30,8 +31,7 @@ import org.hast4j.kernel.Product;
  */
 final class CublasLtDescriptors implements AutoCloseable {
   private final Product product;
-  private final MemorySegment attribute;
-  private final Address attributeAddress;
+  private final LongPointer attribute;
   private final cublasLtMatmulDescOpaque_t operation;
   private final cublasLtMatrixLayoutOpaque_t first;
   private final cublasLtMatrixLayoutOpaque_t second;
@@ -46,8 +46,7 @@ final class CublasLtDescriptors implements AutoCloseable {
    */
   CublasLtDescriptors(Product product, Precision precision, Arena arena) {
     this.product = product;
-    attribute = arena.allocate(JAVA_LONG);
-    attributeAddress = new Address(attribute.address());
+    attribute = new LongPointer(new Address(arena.allocate(JAVA_LONG).address()));
     ConvolutionShape shape = product.shape();
     long rows = shape.n() * shape.h() * shape.w();
     try {
@@ -131,9 +130,8 @@ final class CublasLtDescriptors implements AutoCloseable {
   }
 
   /** Good until the next; of 8 bytes a little-endian machine reads the lower first. */
-  private Address pointerTo(long value) {
-    attribute.set(JAVA_LONG, 0, value);
-    return attributeAddress;
+  private LongPointer pointerTo(long value) {
+    return attribute.put(value);
   }
 
   /**
