@@ -33,8 +33,8 @@ final class DeviceOptions {
       paramLabel = "PRECISION",
       defaultValue = "tf32",
       description =
-          "Factors of convolutions on a GPU: tf32 (tensor cores, 10 bits of mantissa) or fp32. The"
-              + " CPU always computes in fp32.")
+          "Factors of convolutions, but for depthwise ones, on a GPU: tf32 (tensor cores, 10 bits"
+              + " of mantissa) or fp32. The CPU always computes in fp32.")
   private Precision precision;
 
   @Option(
@@ -43,9 +43,10 @@ final class DeviceOptions {
       defaultValue = "auto",
       description =
           "Convolutions and linear layers on a GPU: own kernels; cudnn: NVIDIA's cuDNN, and"
-              + " cuBLASLt for linear layers and 1x1 convolutions; or auto: whichever is fastest"
-              + " for each shape, measured once and remembered. `hast devices` shows what is"
-              + " there.")
+              + " cuBLASLt for 1x1 convolutions where it is faster and for the linear layers it"
+              + " takes; or auto: whichever is fastest for each shape, measured once and"
+              + " remembered. Depthwise convolutions always run on own kernels. `hast devices`"
+              + " shows what is there.")
   private ConvolutionChoice convolutions;
 
   Device open() {

@@ -43,10 +43,10 @@ public final class Device implements AutoCloseable {
    * @param threads worker threads of the CPU backend, at least 1; no result depends on it
    * @param pinned whether the calling thread and the CPU workers each keep to a processor of their
    *     own: faster for a process that does nothing else, unfriendly inside one that does
-   * @param precision of the factors of convolutions and matrix products on a GPU
+   * @param precision of the factors of convolutions on a GPU, depthwise ones excepted
    * @param captured whether a program is one captured graph on a backend that can; otherwise its
    *     kernels are launched one by one
-   * @param convolutions what computes convolutions and matrix products on a GPU
+   * @param convolutions what computes convolutions and linear layers on a GPU
    */
   public record Options(
       int threads,

@@ -13,6 +13,7 @@ import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Kernels;
 import org.hast4j.plan.Plan;
 import org.hast4j.plan.Schedule;
+import org.hast4j.vendor.VendorException;
 
 /**
  * Notes the launches of a plan as one graph. Each lane is captured on a stream of its own, which
@@ -45,6 +46,7 @@ final class Capture {
    *
    * @param calls the launches of each step
    * @throws KernelException naming the operation that could not be captured
+   * @throws VendorException likewise
    */
   static Kernels.Captured of(Device device, Plan plan, List<List<KernelCall>> calls) {
     Capture capture = new Capture(device);
@@ -94,11 +96,7 @@ final class Capture {
       }
       schedule.waits().get(i).forEach(other -> kernels.streamWait(stream, passed.get(other)));
       for (KernelCall call : calls.get(i)) {
-        try {
-          call.launch(kernels, stream);
-        } catch (KernelException e) {
-          throw e.at(step.node().label());
-        }
+        call.launch(kernels, stream, step.node().label());
       }
       if (awaited.contains(i)) {
         passed.put(i, record(lane));

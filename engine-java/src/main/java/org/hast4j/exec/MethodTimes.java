@@ -18,8 +18,8 @@ import org.hast4j.io.AtomicFile;
 /**
  * Measured times of methods, kept in a file from run to run. They belong to an environment: device,
  * driver, libraries, precision. The file is JSON: by environment, by product, by method,
- * milliseconds, or null for a method that failed. A file that cannot be read or written costs time,
- * not results: that is reported once, and what is missing measured again.
+ * milliseconds, or null for a method that refuses the product. A file that cannot be read or
+ * written costs time, not results: that is reported once, and what is missing measured again.
  */
 final class MethodTimes {
   private static final int ENVIRONMENTS_KEPT = 16;
@@ -44,7 +44,10 @@ final class MethodTimes {
     this.report = report;
   }
 
-  /** Milliseconds by method, infinite for one that failed; empty where nothing is known. */
+  /**
+   * Milliseconds by method, infinite for one that refuses the product; empty where nothing is
+   * known.
+   */
   Map<String, Double> of(String product) {
     if (!times.containsKey(product)) {
       // Another device or process may have measured it meanwhile, and all should agree.

@@ -71,7 +71,8 @@ public final class Products implements Device.Attachment {
   /**
    * The products of a device, as its options choose them.
    *
-   * @throws IllegalStateException if they ask for cuDNN and it cannot be used: says why
+   * @throws IllegalStateException if they ask for cuDNN and it cannot be used, or cuBLASLt is found
+   *     and does not open: says why
    */
   public static Products of(Device device) {
     return device.attached(Products.class, () -> open(device));

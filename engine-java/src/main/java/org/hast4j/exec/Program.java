@@ -12,6 +12,7 @@ import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Kernels;
 import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
+import org.hast4j.vendor.VendorException;
 
 /**
  * A graph compiled for a device: kernel launches with fixed addresses on one slab. On a device that
@@ -52,10 +53,14 @@ public final class Program implements AutoCloseable {
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
     Products products = Products.of(device);
-    Plan plan =
-        Plan.of(
-            graph, node -> Workspaces.bytes(node, device.kernels(), products), device.captures());
-    products.keepTimes();
+    Plan plan;
+    try {
+      plan =
+          Plan.of(
+              graph, node -> Workspaces.bytes(node, device.kernels(), products), device.captures());
+    } finally {
+      products.keepTimes();
+    }
     memory.checkOpen();
     Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
     try {
@@ -91,6 +96,7 @@ public final class Program implements AutoCloseable {
    *
    * @throws IllegalStateException if the program or its memory is closed
    * @throws KernelException naming the operation that failed
+   * @throws VendorException likewise
    */
   public void run() {
     checkUsable();
@@ -101,11 +107,7 @@ public final class Program implements AutoCloseable {
       return;
     }
     for (int i = 0; i < calls.length; i++) {
-      try {
-        calls[i].launch(kernels, stream);
-      } catch (KernelException e) {
-        throw e.at(labels[i]);
-      }
+      calls[i].launch(kernels, stream, labels[i]);
     }
   }
 
@@ -118,7 +120,7 @@ public final class Program implements AutoCloseable {
     Map<String, Double> seconds = new LinkedHashMap<>();
     for (int i = 0; i < calls.length; i++) {
       long start = System.nanoTime();
-      calls[i].launch(device.kernels(), device.stream());
+      calls[i].launch(device.kernels(), device.stream(), labels[i]);
       device.synchronize();
       seconds.merge(labels[i], (System.nanoTime() - start) * 1e-9, Double::sum);
     }

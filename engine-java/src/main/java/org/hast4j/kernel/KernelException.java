@@ -10,6 +10,9 @@ public final class KernelException extends RuntimeException {
   private final int status;
   private final boolean outOfMemory;
 
+  /** HAST_EUNSUPPORTED of the C ABI. */
+  private static final int UNSUPPORTED = -5;
+
   /** Also what the runtime says where there is no driver at all. */
   private static final int DRIVER_TOO_OLD = 35;
 
@@ -58,6 +61,11 @@ public final class KernelException extends RuntimeException {
   /** Whether the process cannot use the device any more. */
   public boolean isFatal() {
     return FATAL.contains(status);
+  }
+
+  /** Whether the library does not do what it was asked for, and never will. */
+  public boolean isRefusal() {
+    return status == UNSUPPORTED;
   }
 
   /** Whether the device had too little free memory. */

@@ -1,8 +1,8 @@
 package org.hast4j.kernel;
 
 /**
- * What convolutions and matrix products may do with their factors; sums are in single precision
- * either way. The CPU always computes in single precision.
+ * What convolutions on a GPU, depthwise ones excepted, may do with their factors. Sums and
+ * everything else are in single precision either way.
  */
 public enum Precision {
   /** Factors as they are. */

@@ -12,6 +12,7 @@ import org.bytedeco.cuda.cublas.cublasLtMatmulPreferenceOpaque_t;
 import org.bytedeco.cuda.cublas.cublasLtMatrixLayoutOpaque_t;
 import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.cuda.global.cudart;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -30,7 +31,8 @@ import org.hast4j.kernel.Product;
  */
 final class CublasLtDescriptors implements AutoCloseable {
   private final Product product;
-  private final Precision precision;
+  private final LongPointer attribute;
+  private final cublasLtMatmulDescOpaque_t operation;
   private final cublasLtMatrixLayoutOpaque_t first;
   private final cublasLtMatrixLayoutOpaque_t second;
   private final cublasLtMatrixLayoutOpaque_t result;
@@ -39,11 +41,12 @@ final class CublasLtDescriptors implements AutoCloseable {
   /**
    * Describes a product.
    *
+   * @param arena outlives this
    * @throws IllegalStateException if cuBLASLt refuses it
    */
-  CublasLtDescriptors(Product product, Precision precision) {
+  CublasLtDescriptors(Product product, Precision precision, Arena arena) {
     this.product = product;
-    this.precision = precision;
+    attribute = new LongPointer(new Address(arena.allocate(JAVA_LONG).address()));
     ConvolutionShape shape = product.shape();
     long rows = shape.n() * shape.h() * shape.w();
     try {
@@ -58,6 +61,7 @@ final class CublasLtDescriptors implements AutoCloseable {
             case DATA_GRADIENT -> input;
             case WEIGHT_GRADIENT -> weight;
           };
+      operation = operation(precision);
     } catch (RuntimeException e) {
       close();
       throw e;
@@ -85,17 +89,12 @@ final class CublasLtDescriptors implements AutoCloseable {
     }
   }
 
-  /**
-   * The product as an operation, which lives as long as this.
-   *
-   * @param bias address of what is added to the output, 0 for none
-   */
-  cublasLtMatmulDescOpaque_t operation(long bias) {
+  private cublasLtMatmulDescOpaque_t operation(Precision precision) {
+    // A linear layer has its factors as they are whatever the precision, as on own kernels.
     int compute =
-        switch (precision) {
-          case FP32 -> cublas.CUBLAS_COMPUTE_32F;
-          case TF32 -> cublas.CUBLAS_COMPUTE_32F_FAST_TF32;
-        };
+        product.linear() || precision == Precision.FP32
+            ? cublas.CUBLAS_COMPUTE_32F
+            : cublas.CUBLAS_COMPUTE_32F_FAST_TF32;
     cublasLtMatmulDescOpaque_t operation =
         new cublasLtMatmulDescOpaque_t(
             create(
@@ -109,26 +108,30 @@ final class CublasLtDescriptors implements AutoCloseable {
       case WEIGHT_GRADIENT ->
           set(operation, cublas.CUBLASLT_MATMUL_DESC_TRANSB, cublas.CUBLAS_OP_T, Integer.BYTES);
     }
-    if (bias != 0) {
+    if (product.bias()) {
       set(
           operation,
           cublas.CUBLASLT_MATMUL_DESC_EPILOGUE,
           cublas.CUBLASLT_EPILOGUE_BIAS,
           Integer.BYTES);
-      set(operation, cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, Long.BYTES);
     }
     return operation;
   }
 
-  /** Sets an attribute of 4 or 8 bytes, of which a little-endian machine reads the lower first. */
-  private static void set(
-      cublasLtMatmulDescOpaque_t operation, int attribute, long value, int bytes) {
-    try (Arena scratch = Arena.ofConfined()) {
-      Address address = new Address(scratch.allocateFrom(JAVA_LONG, value).address());
-      VendorStatus.cublasLt(
-          "cublasLtMatmulDescSetAttribute",
-          cublas.cublasLtMatmulDescSetAttribute(operation, attribute, address, bytes));
-    }
+  /** Says where what is added to the output lies, for the calls that follow. */
+  void bias(long address) {
+    set(operation, cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER, address, Long.BYTES);
+  }
+
+  private void set(cublasLtMatmulDescOpaque_t operation, int attribute, long value, int bytes) {
+    VendorStatus.cublasLt(
+        "cublasLtMatmulDescSetAttribute",
+        cublas.cublasLtMatmulDescSetAttribute(operation, attribute, pointerTo(value), bytes));
+  }
+
+  /** Good until the next; of 8 bytes a little-endian machine reads the lower first. */
+  private LongPointer pointerTo(long value) {
+    return attribute.put(value);
   }
 
   /**
@@ -159,14 +162,17 @@ final class CublasLtDescriptors implements AutoCloseable {
     return preference;
   }
 
-  private static void set(
+  private void set(
       cublasLtMatmulPreferenceOpaque_t preference, int attribute, long value, int bytes) {
-    try (Arena scratch = Arena.ofConfined()) {
-      Address address = new Address(scratch.allocateFrom(JAVA_LONG, value).address());
-      VendorStatus.cublasLt(
-          "cublasLtMatmulPreferenceSetAttribute",
-          cublas.cublasLtMatmulPreferenceSetAttribute(preference, attribute, address, bytes));
-    }
+    VendorStatus.cublasLt(
+        "cublasLtMatmulPreferenceSetAttribute",
+        cublas.cublasLtMatmulPreferenceSetAttribute(
+            preference, attribute, pointerTo(value), bytes));
+  }
+
+  /** The product; where it has a bias, after {@link #bias}. */
+  cublasLtMatmulDescOpaque_t operation() {
+    return operation;
   }
 
   /** Of the first operand. */

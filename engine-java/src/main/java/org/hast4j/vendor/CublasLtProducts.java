@@ -13,7 +13,6 @@ import java.util.function.LongConsumer;
 import java.util.zip.CRC32C;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cublas.cublasLtMatmulAlgo_t;
-import org.bytedeco.cuda.cublas.cublasLtMatmulDescOpaque_t;
 import org.bytedeco.cuda.cublas.cublasLtMatmulHeuristicResult_t;
 import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.javacpp.IntPointer;
@@ -68,7 +67,7 @@ public final class CublasLtProducts implements AutoCloseable {
   public List<ProductMethod> methods(Product product) {
     try {
       CublasLtDescriptors described =
-          new CublasLtDescriptors(product, device.options().precision());
+          new CublasLtDescriptors(product, device.options().precision(), arena);
       descriptors.add(described);
       return methods(product, described);
     } catch (IllegalStateException e) {
@@ -81,14 +80,17 @@ public final class CublasLtProducts implements AutoCloseable {
     MemorySegment memory = arena.allocate((long) bytes * ALGORITHMS, Long.BYTES);
     var results = new cublasLtMatmulHeuristicResult_t(new Address(memory.address()));
     int count;
+    if (product.bias()) {
+      // It is asked for with the alignment of one; where it lies shows later.
+      described.bias(ALIGNMENT);
+    }
     try (Arena scratch = Arena.ofConfined()) {
       MemorySegment found = scratch.allocate(JAVA_INT);
       VendorStatus.cublasLt(
           "cublasLtMatmulAlgoGetHeuristic",
           cublas.cublasLtMatmulAlgoGetHeuristic(
               handle,
-              // What the bias is added to is asked for; where it lies shows later.
-              described.operation(product.bias() ? ALIGNMENT : 0),
+              described.operation(),
               described.second(),
               described.first(),
               described.result(),
@@ -205,28 +207,30 @@ public final class CublasLtProducts implements AutoCloseable {
       Pointer second = Address.of(operands.second());
       Pointer workspace = Address.of(operands.workspace());
       Pointer beta = operands.accumulate() ? one : zero;
-      cublasLtMatmulDescOpaque_t operation =
-          described.operation(product.bias() ? operands.bias() : 0);
-      return stream ->
-          VendorStatus.cublasLt(
-              "cublasLtMatmul",
-              cublas.cublasLtMatmul(
-                  handle,
-                  operation,
-                  one,
-                  second,
-                  described.second(),
-                  first,
-                  described.first(),
-                  beta,
-                  result,
-                  described.result(),
-                  result,
-                  described.result(),
-                  algorithm,
-                  workspace,
-                  operands.workspaceBytes(),
-                  streams.get(streams.index(stream))));
+      return stream -> {
+        if (product.bias()) {
+          described.bias(operands.bias());
+        }
+        VendorStatus.cublasLt(
+            "cublasLtMatmul",
+            cublas.cublasLtMatmul(
+                handle,
+                described.operation(),
+                one,
+                second,
+                described.second(),
+                first,
+                described.first(),
+                beta,
+                result,
+                described.result(),
+                result,
+                described.result(),
+                algorithm,
+                workspace,
+                operands.workspaceBytes(),
+                streams.get(streams.index(stream))));
+      };
     }
   }
 }

@@ -17,10 +17,6 @@ final class Streams {
             .toArray(CUstream_st[]::new);
   }
 
-  int count() {
-    return streams.length;
-  }
-
   /** The native stream of an index. */
   CUstream_st get(int index) {
     return natives[index];

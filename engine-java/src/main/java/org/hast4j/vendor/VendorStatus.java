@@ -12,27 +12,39 @@ final class VendorStatus {
   /**
    * Fails unless a call of cuDNN succeeded.
    *
-   * @throws IllegalStateException naming the function and cuDNN's reason
+   * @throws VendorException naming the function and cuDNN's reason
    */
   static void cudnn(String function, int status) {
-    check(VendorLibrary.CUDNN, function, status, cudnn::cudnnGetErrorString);
+    // Those of a kind share their thousands.
+    int kind = status / 1000 * 1000;
+    boolean refusal =
+        kind == cudnn.CUDNN_STATUS_BAD_PARAM || kind == cudnn.CUDNN_STATUS_NOT_SUPPORTED;
+    check(VendorLibrary.CUDNN, function, status, refusal, cudnn::cudnnGetErrorString);
   }
 
   /**
    * Fails unless a call of cuBLASLt succeeded.
    *
-   * @throws IllegalStateException naming the function and cuBLASLt's reason
+   * @throws VendorException naming the function and cuBLASLt's reason
    */
   static void cublasLt(String function, int status) {
-    check(VendorLibrary.CUBLAS_LT, function, status, cublas::cublasLtGetStatusString);
+    boolean refusal =
+        status == cublas.CUBLAS_STATUS_INVALID_VALUE
+            || status == cublas.CUBLAS_STATUS_NOT_SUPPORTED;
+    check(VendorLibrary.CUBLAS_LT, function, status, refusal, cublas::cublasLtGetStatusString);
   }
 
   private static void check(
-      VendorLibrary library, String function, int status, IntFunction<BytePointer> text) {
+      VendorLibrary library,
+      String function,
+      int status,
+      boolean refusal,
+      IntFunction<BytePointer> text) {
     if (status != 0) {
-      throw new IllegalStateException(
+      throw new VendorException(
           "%s: %s (status %d); --conv own does without %s"
-              .formatted(function, text.apply(status).getString(), status, library));
+              .formatted(function, text.apply(status).getString(), status, library),
+          refusal);
     }
   }
 }

@@ -41,6 +41,12 @@ public enum Platform {
   private static final Path WATCHED_LIBRARY = BUILT.resolve("libhast_emu_race.so");
   private static final Path STAND_INS = BUILT.resolve("stand-ins");
 
+  /** System property with the libraries that the build makes: {@code all}, or not all. */
+  private static final String KERNELS = "hast.kernels";
+
+  /** System property that is {@code true} where the loader should find the stand-ins. */
+  private static final String FINDS_STAND_INS = "hast.stand-ins";
+
   private final Backend backend;
   private final ConvolutionChoice convolutions;
 
@@ -74,9 +80,31 @@ public enum Platform {
     return new Device.Options(threads, false, precision, captured, convolutions);
   }
 
-  /** Skips the test, or the suite, where this platform cannot be used. */
+  /**
+   * Skips the test, or the suite, where this platform cannot be used.
+   *
+   * @throws IllegalStateException if the build that runs the tests makes all that it needs
+   */
   public void assumeUsable() {
+    if (isBuilt()) {
+      reasons()
+          .ifPresent(
+              reasons -> {
+                throw new IllegalStateException(this + " is built and cannot be used: " + reasons);
+              });
+    }
     Assumptions.assumeTrue(reasons().isEmpty(), () -> this + " cannot be used: " + reasons());
+  }
+
+  /** Whether the build that runs the tests, if one does, makes all that this needs. */
+  private boolean isBuilt() {
+    boolean all = "all".equals(System.getProperty(KERNELS));
+    return switch (this) {
+      case EMULATED, WATCHED -> all;
+      case STANDIN -> all && Boolean.getBoolean(FINDS_STAND_INS);
+      // These take a compiler, a driver or a GPU that not every machine has.
+      case CPU, CUDA, CUDNN -> false;
+    };
   }
 
   /** Why this platform cannot be used here; empty if it can. */

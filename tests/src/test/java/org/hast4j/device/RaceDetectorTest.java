@@ -4,9 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /** The detector of races against kernels with one defect each (native/emulation/watch_test.cu). */
@@ -15,7 +13,7 @@ class RaceDetectorTest {
 
   @Test
   void tellsDefectiveKernelsFromSoundOnes() throws IOException, InterruptedException {
-    Assumptions.assumeTrue(Files.exists(PROGRAM), () -> PROGRAM + " is not built");
+    Platform.WATCHED.assumeUsable();
     Process process =
         new ProcessBuilder(PROGRAM.toString())
             .redirectError(ProcessBuilder.Redirect.DISCARD)

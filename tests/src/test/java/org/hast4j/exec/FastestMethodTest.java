@@ -2,6 +2,7 @@ package org.hast4j.exec;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +12,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
+import org.hast4j.device.Device;
+import org.hast4j.device.DeviceMemoryException;
+import org.hast4j.device.Platform;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
@@ -36,6 +40,8 @@ class FastestMethodTest {
   private final List<String> measured = new ArrayList<>();
   private final List<String> ran = new ArrayList<>();
   private final List<String> messages = new ArrayList<>();
+  private final Map<String, Long> workspaces = new HashMap<>();
+  private long memory = Long.MAX_VALUE;
   private int open;
 
   @BeforeEach
@@ -44,12 +50,7 @@ class FastestMethodTest {
     speed.putAll(Map.of("own", 3.0, "a", 2.0, "b", 5.0));
   }
 
-  private record Named(String name) implements ProductMethod {
-    @Override
-    public long workspaceBytes() {
-      return 0;
-    }
-
+  private record Named(String name, long workspaceBytes) implements ProductMethod {
     @Override
     public LongConsumer bind(Operands operands) {
       throw new AssertionError("only a trial runs a method");
@@ -58,7 +59,10 @@ class FastestMethodTest {
 
   /** Knows the time or the failure of each method. */
   private final class KnownTrial implements ProductTrial {
-    KnownTrial() {
+    KnownTrial(List<ProductMethod> methods) {
+      if (methods.stream().anyMatch(method -> method.workspaceBytes() > memory)) {
+        throw shortage();
+      }
       open++;
     }
 
@@ -87,6 +91,14 @@ class FastestMethodTest {
     }
   }
 
+  /** As a device tells of it. */
+  private static DeviceMemoryException shortage() {
+    try (Device device = Platform.CPU.open(1)) {
+      return catchThrowableOfType(
+          DeviceMemoryException.class, () -> device.allocate("a test", 1L << 60));
+    }
+  }
+
   /** What a run of the program chooses, and keeps for the next. */
   private String run(String environment, ConvolutionDirection direction, String... methods) {
     measured.clear();
@@ -100,8 +112,10 @@ class FastestMethodTest {
 
   private String choose(MethodTimes times, ConvolutionDirection direction, String... methods) {
     List<ProductMethod> offered =
-        List.of(methods).stream().map(name -> (ProductMethod) new Named(name)).toList();
-    return new FastestMethod(times, (_, _) -> new KnownTrial(), messages::add)
+        List.of(methods).stream()
+            .map(name -> (ProductMethod) new Named(name, workspaces.getOrDefault(name, 0L)))
+            .toList();
+    return new FastestMethod(times, (_, trialled) -> new KnownTrial(trialled), messages::add)
         .choose(Product.convolution(SHAPE, direction, false), offered)
         .name();
   }
@@ -173,23 +187,52 @@ class FastestMethodTest {
   }
 
   @Test
-  void aMethodThatFailsIsNotTakenAndNotTriedAgain() {
+  void aMethodThatFailsIsNotTakenAndTriedAgainByTheNextRun() {
     fail("a");
     assertThat(run("own", "a", "b")).isEqualTo("own");
     assertThat(run("own", "a", "b")).isEqualTo("own");
-    assertThat(measured).isEmpty();
-    assertThat(messages).as("a library that refuses a shape is no news").isEmpty();
+    assertThat(measured).containsExactly("own", "a", "b");
+    assertThat(messages).as("another library that fails is no news").isEmpty();
+    failures.clear();
+    assertThat(run("own", "a", "b")).isEqualTo("a");
   }
 
   @Test
-  void aKernelOfOursThatFailsIsReportedOnce() {
-    failures.put("own", KernelFailure.of("hast_conv2d_fwd_f32", -1));
+  void largeWorkspacesAreLeftOutWhereTheMemoryIsShort() {
+    workspaces.putAll(Map.of("own", 10L, "a", 30L, "b", 20L));
+    memory = 15;
+    assertThat(run("own", "a", "b")).isEqualTo("own");
+    assertThat(measured).containsExactly("own");
+    memory = 20;
+    assertThat(run("own", "a", "b")).as("shortage is not kept").isEqualTo("own");
+    assertThat(measured).containsExactly("own", "b");
+    memory = 30;
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    memory = 5;
+    assertThatThrownBy(() -> run("own", "a", "b")).isInstanceOf(DeviceMemoryException.class);
+  }
+
+  @Test
+  void whereTimesAreKnownThereIsRoomForTheFastestOnly() {
+    workspaces.putAll(Map.of("own", 10L, "a", 20L, "b", 30L));
+    run("own", "a", "b");
+    memory = 20;
+    assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).isEmpty();
+    memory = 10;
+    assertThat(run("own", "a", "b")).isEqualTo("own");
+  }
+
+  @Test
+  void aRefusalOfAKernelOfOursIsReportedOnceAndKept() {
+    failures.put("own", KernelFailure.of("hast_conv2d_fwd_f32", -5));
     assertThat(run("own", "a", "b")).isEqualTo("a");
     assertThat(run("own", "a", "b")).isEqualTo("a");
+    assertThat(measured).isEmpty();
     assertThat(messages)
         .containsExactly(
             "the convolution FORWARD 2x8x8x4 4x3x3 stride 1 pad 1 is computed without the method"
-                + " own, which fails: hast_conv2d_fwd_f32: a failure (status -1)");
+                + " own, which fails: hast_conv2d_fwd_f32: a failure (status -5)");
   }
 
   @ParameterizedTest

@@ -28,12 +28,14 @@ import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
+import org.hast4j.vendor.VendorException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The choice among own kernels and the libraries that stand in for NVIDIA's, and their failures.
@@ -86,17 +88,23 @@ class StandinChoiceTest {
     return run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5));
   }
 
-  private static float[] run(Device device, Op op, TensorType xType, TensorType weightType) {
+  /** An operation on random values of the types. */
+  private static float[] run(Device device, Op op, TensorType... types) {
     Graph graph = new Graph();
-    Storage x = Storage.of("x", xType);
-    Storage weight = Storage.of("weight", weightType);
-    Value value = graph.value(op, graph.variable(x, xType), graph.variable(weight, weightType));
+    List<Storage> operands = new ArrayList<>();
+    List<Value> variables = new ArrayList<>();
+    for (TensorType type : types) {
+      Storage operand = Storage.of("operand " + operands.size(), type);
+      operands.add(operand);
+      variables.add(graph.variable(operand, type));
+    }
+    Value value = graph.value(op, variables.toArray(Value[]::new));
     Storage y = Storage.of("y", value.type());
     graph.keep(value, y);
     try (Memory memory = new Memory(device);
         Program program = Program.compile("program", graph, memory)) {
       Random random = new Random(1);
-      for (Storage storage : List.of(x, weight)) {
+      for (Storage storage : operands) {
         float[] values = new float[(int) (storage.bytes() / Float.BYTES)];
         for (int i = 0; i < values.length; i++) {
           values[i] = (float) random.nextGaussian();
@@ -210,17 +218,52 @@ class StandinChoiceTest {
   }
 
   @Test
-  void thePrecisionArrives() {
+  void thePrecisionArrivesAtConvolutionsOnly() {
     List<float[]> convolutions = new ArrayList<>();
+    List<float[]> pointwise = new ArrayList<>();
     List<float[]> linears = new ArrayList<>();
+    long calls = standIns.calls("cublasLtMatmul");
     for (Precision precision : Precision.values()) {
       try (Device device = open(ConvolutionChoice.CUDNN, precision)) {
         convolutions.add(convolve(device));
+        pointwise.add(run(device, new Op.Conv2d(1, 0), X, TensorType.f32(8, 1, 1, 4)));
         linears.add(linear(device));
       }
     }
     assertThat(convolutions.getFirst()).isNotEqualTo(convolutions.getLast());
-    assertThat(linears.getFirst()).isNotEqualTo(linears.getLast());
+    assertThat(pointwise.getFirst()).isNotEqualTo(pointwise.getLast());
+    assertThat(standIns.calls("cublasLtMatmul")).isGreaterThan(calls);
+    assertThat(linears.getFirst()).as("the same as on own kernels").isEqualTo(linears.getLast());
+  }
+
+  @Test
+  void programsLeaveNothingBehind() {
+    try (Device device = open(ConvolutionChoice.CUDNN)) {
+      List<Long> objects = new ArrayList<>();
+      for (int round = 0; round < 3; round++) {
+        convolve(device);
+        run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5), TensorType.f32(7));
+        objects.add(standIns.objects());
+      }
+      assertThat(objects).hasSize(3).containsOnly(objects.getFirst());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aFailureNamesTheOperation(boolean captured) {
+    try (Device device =
+        Platform.STANDIN.open(Platform.STANDIN.options(1, Precision.FP32, captured))) {
+      convolve(device);
+      standIns.fail("cudnnConvolutionForward", 5000);
+      // The method is chosen already, so that no trial finds out before.
+      assertThatThrownBy(() -> convolve(device))
+          .isInstanceOf(VendorException.class)
+          .hasMessageStartingWith("cudnnConvolutionForward: ")
+          .hasMessageContaining("(status 5000)")
+          .hasMessageEndingWith(" at Conv2d");
+      assertThat(device.ledger().bytes()).isZero();
+    }
   }
 
   @Test
@@ -285,9 +328,20 @@ class StandinChoiceTest {
         assertThat(convolve(device)).as("the device is still good").doesNotContain(0, Float.NaN);
       } else {
         convolve(device);
+        assertThat(kept(CONVOLUTION)).as("the next run tries the others again").hasSize(1);
         assertThat(kept(CONVOLUTION).path("own").isNumber()).isTrue();
-        assertThat(kept(CONVOLUTION).path("cudnn 0").isNull()).isTrue();
       }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {2000, 3000, 3007})
+  void refusalsAreKept(int status) throws IOException {
+    standIns.fail("cudnnConvolutionForward", status);
+    try (Device device = open(ConvolutionChoice.AUTO)) {
+      convolve(device);
+      assertThat(kept(CONVOLUTION).path("own").isNumber()).isTrue();
+      assertThat(kept(CONVOLUTION).path("cudnn 0").isNull()).isTrue();
     }
   }
 }

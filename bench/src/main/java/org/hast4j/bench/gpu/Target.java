@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.Backend;
@@ -61,14 +62,15 @@ record Target(Backend backend, Optional<Path> library) {
     return new Mode(precision, true, convolutions);
   }
 
-  /** The ways worth comparing: cuDNN beside the own kernels where it is found. */
+  /** The ways worth comparing: with NVIDIA's libraries beside own kernels where one is found. */
   List<Mode> modes() {
     List<Mode> modes = new ArrayList<>();
     for (Precision precision : precisions()) {
       if (backend.captures()) {
         modes.add(new Mode(precision, true, ConvolutionChoice.OWN));
         if (library.isEmpty()
-            && VendorLibrary.CUDNN.probe() instanceof VendorAvailability.Available) {
+            && Stream.of(VendorLibrary.values())
+                .anyMatch(vendor -> vendor.probe() instanceof VendorAvailability.Available)) {
           modes.add(new Mode(precision, true, ConvolutionChoice.AUTO));
         }
       }
