@@ -19,9 +19,7 @@ __global__ void reads_four(float* values, int at) {
   values[0] = four.x + four.w;
 }
 
-__global__ void writes_two(float* values, int at) {
-  *reinterpret_cast<float2*>(values + at) = make_float2(1.0f, 2.0f);
-}
+__global__ void writes_two(float* values, int at) { *reinterpret_cast<float2*>(values + at) = make_float2(1.0f, 2.0f); }
 
 __global__ void shifts(float* values, int bits) { values[0] = static_cast<float>(1 << bits); }
 

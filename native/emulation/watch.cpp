@@ -37,8 +37,9 @@ namespace hast::emulation::watch {
 namespace {
 
 using Time = uint32_t;
-// A launch after this time starts anew, for launches are in order; one alone does not use up the times that are left.
-constexpr Time kForgetAfter = 1u << 16;
+// A launch after this time forgets all earlier ones, which are in order with it. Early, so that tests get there; one
+// launch alone does not use up the times that are left.
+constexpr Time kForgetAfter = 1u << 10;
 
 // Of one byte; all zero: never touched. A time before the launch (of shared memory: before the block) says the same.
 struct Cell {
@@ -89,7 +90,7 @@ struct Acquired {
 };
 
 struct Detector {
-  std::mutex mutex;  // of the allocations
+  std::mutex mutex;                         // of the allocations
   std::map<uintptr_t, Region> allocations;  // by where the guard before them starts
   Region dynamic_shared, static_shared;
   uintptr_t stacks = 0;
@@ -146,12 +147,12 @@ void report(const char* what, const char* where, intptr_t offset, size_t bytes, 
   if (d.defects++ > 0) return;
   Dl_info library{};
   dladdr(code, &library);
-  std::fprintf(stderr, "emulated kernel: %s: thread %u of block %lld %s %zu bytes at %lld of %s", what, d.thread,
+  std::fprintf(stderr, "emulated kernel: %s: thread %u of block %lld %s %zu bytes at %s%#zx of %s", what, d.thread,
                static_cast<long long>(block_at(d.now)),
                kind == Kind::kRead    ? "reads"
                : kind == Kind::kWrite ? "writes"
                                       : "changes atomically",
-               bytes, static_cast<long long>(offset), where);
+               bytes, offset < 0 ? "-" : "", static_cast<size_t>(std::abs(offset)), where);
   if (time != 0) {
     std::fprintf(stderr, ", which thread %u of block %lld has touched", thread, static_cast<long long>(block_at(time)));
   }
