@@ -102,7 +102,7 @@ class Runner {
   }
   ~Runner() {
     munmap(stacks_, kMaxThreads * kStackBytes);
-    std::free(dynamic_shared_);
+    watch::release(dynamic_shared_);
   }
 
   void run(const Grid& grid, int64_t block);
@@ -240,9 +240,9 @@ void Runner::run(const Grid& grid, int64_t block) {
   grid_ = &grid;
   threads_ = static_cast<int>(grid.block.x * grid.block.y * grid.block.z);
   if (dynamic_shared_bytes_ < grid.shared_bytes) {
-    std::free(dynamic_shared_);
-    dynamic_shared_bytes_ = (grid.shared_bytes + 255) / 256 * 256;
-    dynamic_shared_ = std::aligned_alloc(256, dynamic_shared_bytes_);
+    watch::release(dynamic_shared_);
+    dynamic_shared_bytes_ = grid.shared_bytes;
+    dynamic_shared_ = watch::allocate(dynamic_shared_bytes_);
     if (dynamic_shared_ == nullptr) std::abort();
   }
   // As a float a NaN: what a kernel reads before it writes it does not go unnoticed.

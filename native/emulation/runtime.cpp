@@ -231,7 +231,7 @@ cudaError_t cudaMalloc(void** address, size_t bytes) {
   Allocations& all = allocations();
   std::lock_guard lock(all.mutex);
   if (bytes > kDeviceBytes - all.held) return noted(cudaErrorMemoryAllocation);
-  *address = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  *address = hast::emulation::watch::allocate(bytes);
   if (*address == nullptr) return noted(cudaErrorMemoryAllocation);
   // As a float a NaN.
   std::memset(*address, 0xff, bytes);
@@ -250,7 +250,7 @@ cudaError_t cudaFree(void* address) {
   all.held -= found->second;
   hast::emulation::watch::freed(address);
   all.bytes.erase(found);
-  std::free(address);
+  hast::emulation::watch::release(address);
   return cudaSuccess;
 }
 

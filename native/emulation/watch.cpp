@@ -8,12 +8,13 @@
 //   in a launch  a ticket: the first thread's __threadfence, an atomic on some address, later an atomic of the other
 //                block on the same one, the second thread's __threadfence. Where the atomics are another thread's, a
 //                __syncthreads lies between.
-// Launches are in order. Also found: a read of shared memory that no thread of the block wrote, an access that leaves
-// its allocation, and a write to what is neither allocated nor shared.
+// Launches are in order. Also found: a read of shared memory that no thread of the block wrote, an access out of
+// the bounds of an allocation or of dynamic shared memory, by up to the guard that lies around both, and a write to
+// anything else.
 //
 // Time is a counter of barriers, fences, atomics and starts of blocks. Blocks run one after the other, so a time also
-// says which block. Missed: the third and later of concurrent readers, what the optimiser merges, and what a kernel
-// does only with other data.
+// says which block. Missed: the third and later of concurrent readers, what the optimiser merges, what a kernel does
+// only with other data, a memcpy or memset in a kernel, and a read beyond the guard.
 #include "watch.h"
 
 #include <dlfcn.h>
@@ -36,6 +37,9 @@ namespace hast::emulation::watch {
 namespace {
 
 using Time = uint32_t;
+// A launch after this time forgets all earlier ones, which are in order with it. Early, so that tests get there; one
+// launch alone does not use up the times that are left.
+constexpr Time kForgetAfter = 1u << 10;
 
 // Of one byte; all zero: never touched. A time before the launch (of shared memory: before the block) says the same.
 struct Cell {
@@ -51,20 +55,25 @@ struct Unmap {
   void operator()(Cell* cells) const { munmap(cells, bytes); }
 };
 
-// Memory with its shadow, of which the system gives the pages that are used.
+// Memory with its shadow, of which the system gives the pages that are used, between guards without one.
 struct Region {
   uintptr_t begin = 0;
-  size_t bytes = 0;
+  size_t bytes = 0, guard = 0;
   std::unique_ptr<Cell, Unmap> cells;
 
   Region() = default;
-  Region(const void* address, size_t size) : begin(reinterpret_cast<uintptr_t>(address)), bytes(size) {
+  Region(const void* address, size_t size, size_t guard_bytes)
+      : begin(reinterpret_cast<uintptr_t>(address)), bytes(size), guard(guard_bytes) {
     void* shadow =
         mmap(nullptr, bytes * sizeof(Cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (shadow == MAP_FAILED) std::abort();
     cells = std::unique_ptr<Cell, Unmap>(static_cast<Cell*>(shadow), Unmap{bytes * sizeof(Cell)});
   }
-  bool holds(uintptr_t at) const { return at - begin < bytes; }
+  // With the guards.
+  bool holds(uintptr_t at) const { return at - (begin - guard) < guard + bytes + guard; }
+  bool contains(uintptr_t at, size_t size) const { return at - begin < bytes && size <= bytes - (at - begin); }
+  // As if nothing had been touched.
+  void forget() { madvise(cells.get(), bytes * sizeof(Cell), MADV_DONTNEED); }
 };
 
 // An atomic, and what it makes visible: of each thread of its block the time of the last fence before.
@@ -81,8 +90,8 @@ struct Acquired {
 };
 
 struct Detector {
-  std::mutex mutex;  // of the allocations
-  std::map<uintptr_t, Region> allocations;
+  std::mutex mutex;                         // of the allocations
+  std::map<uintptr_t, Region> allocations;  // by where the guard before them starts
   Region dynamic_shared, static_shared;
   uintptr_t stacks = 0;
   size_t stack_bytes = 0;
@@ -132,18 +141,18 @@ int64_t block_at(Time time) {
   return std::upper_bound(starts.begin(), starts.end(), time) - starts.begin() - 1;
 }
 
-void report(const char* what, const char* where, uintptr_t offset, size_t bytes, Kind kind, const void* code, Time time,
+void report(const char* what, const char* where, intptr_t offset, size_t bytes, Kind kind, const void* code, Time time,
             unsigned thread) {
   Detector& d = detector();
   if (d.defects++ > 0) return;
   Dl_info library{};
   dladdr(code, &library);
-  std::fprintf(stderr, "emulated kernel: %s: thread %u of block %lld %s %zu bytes at %#zx of %s", what, d.thread,
+  std::fprintf(stderr, "emulated kernel: %s: thread %u of block %lld %s %zu bytes at %s%#zx of %s", what, d.thread,
                static_cast<long long>(block_at(d.now)),
                kind == Kind::kRead    ? "reads"
                : kind == Kind::kWrite ? "writes"
                                       : "changes atomically",
-               bytes, static_cast<size_t>(offset), where);
+               bytes, offset < 0 ? "-" : "", static_cast<size_t>(std::abs(offset)), where);
   if (time != 0) {
     std::fprintf(stderr, ", which thread %u of block %lld has touched", thread, static_cast<long long>(block_at(time)));
   }
@@ -183,13 +192,13 @@ bool ordered(Time time, unsigned thread, bool shared) {
 void touch(const Region& region, const char* where, uintptr_t at, size_t bytes, Kind kind, bool shared,
            const void* code) {
   const Detector& d = detector();
-  const uintptr_t offset = at - region.begin;
-  if (bytes > region.bytes - offset) {
+  const intptr_t offset = static_cast<intptr_t>(at - region.begin);
+  if (!region.contains(at, bytes)) {
     report("out of bounds", where, offset, bytes, kind, code, 0, 0);
     return;
   }
   for (size_t i = 0; i < bytes; i++) {
-    Cell& cell = region.cells.get()[offset + i];
+    Cell& cell = region.cells.get()[at - region.begin + i];
     if (shared && kind == Kind::kRead && cell.write < d.block_start) {
       report("uninitialised", where, offset, bytes, kind, code, 0, 0);
     }
@@ -233,7 +242,7 @@ void access(const void* address, size_t bytes, Kind kind, const void* code) {
       touch(std::prev(next)->second, "an allocation", at, bytes, kind, false, code);
     } else if (kind != Kind::kRead) {
       // Reads are of constants and of the kernel's arguments.
-      report("stray", "the host", at, bytes, kind, code, 0, 0);
+      report("stray", "the host", static_cast<intptr_t>(at), bytes, kind, code, 0, 0);
     }
   }
 }
@@ -261,19 +270,25 @@ void fence() {
 void allocated(const void* address, size_t bytes) {
   Detector& d = detector();
   std::lock_guard lock(d.mutex);
-  d.allocations[reinterpret_cast<uintptr_t>(address)] = Region(address, bytes);
+  d.allocations[reinterpret_cast<uintptr_t>(address) - kGuardBytes] = Region(address, bytes, kGuardBytes);
 }
 
 void freed(const void* address) {
   Detector& d = detector();
   std::lock_guard lock(d.mutex);
-  d.allocations.erase(reinterpret_cast<uintptr_t>(address));
+  d.allocations.erase(reinterpret_cast<uintptr_t>(address) - kGuardBytes);
 }
 
 void begin_grid() {
   Detector& d = detector();
   const ThreadLocals locals = thread_locals();
-  d.static_shared = Region(locals.begin, locals.bytes);
+  d.static_shared = Region(locals.begin, locals.bytes, 0);
+  if (d.now > kForgetAfter) {
+    std::lock_guard lock(d.mutex);
+    for (auto& [start, allocation] : d.allocations) allocation.forget();
+    d.dynamic_shared = Region();
+    d.now = 1;
+  }
   d.grid_start = ++d.now;
   d.releases.clear();
   d.block_starts.clear();
@@ -292,7 +307,7 @@ void begin_block(int threads, const Places& places) {
   d.stack_bytes = places.stack_bytes;
   if (places.shared_bytes > 0 && (d.dynamic_shared.begin != reinterpret_cast<uintptr_t>(places.shared) ||
                                   d.dynamic_shared.bytes != places.shared_bytes)) {
-    d.dynamic_shared = Region(places.shared, places.shared_bytes);
+    d.dynamic_shared = Region(places.shared, places.shared_bytes, kGuardBytes);
   }
   if (places.shared_bytes == 0) d.dynamic_shared = Region();
   d.block_start = d.last_barrier = ++d.now;

@@ -4,6 +4,7 @@
 #define HAST_EMULATION_WATCH_H
 
 #include <cstddef>
+#include <cstdlib>
 
 namespace hast::emulation::watch {
 
@@ -17,6 +18,8 @@ struct Places {
 
 #if defined(HAST_EMULATION_WATCHED)
 constexpr bool kWatched = true;
+// What lies before and behind memory of `allocate`: no kernel may touch it.
+constexpr size_t kGuardBytes = size_t{64} << 10;
 void allocated(const void* address, size_t bytes);
 void freed(const void* address);
 // Around a grid, whose blocks run one after the other; true if it had no defect. The first one is printed.
@@ -30,6 +33,7 @@ void reads(const void* address, size_t bytes);
 void writes(const void* address, size_t bytes);
 #else
 constexpr bool kWatched = false;
+constexpr size_t kGuardBytes = 0;
 inline void allocated(const void*, size_t) {}
 inline void freed(const void*) {}
 inline void begin_grid() {}
@@ -40,6 +44,15 @@ inline void barrier() {}
 inline void reads(const void*, size_t) {}
 inline void writes(const void*, size_t) {}
 #endif
+
+// As cudaMalloc aligns; null if there is no more.
+inline void* allocate(size_t bytes) {
+  void* memory = std::aligned_alloc(256, kGuardBytes + (bytes + 255) / 256 * 256 + kGuardBytes);
+  return memory == nullptr ? nullptr : static_cast<char*>(memory) + kGuardBytes;
+}
+inline void release(void* address) {
+  if (address != nullptr) std::free(static_cast<char*>(address) - kGuardBytes);
+}
 
 }  // namespace hast::emulation::watch
 

@@ -107,6 +107,19 @@ __global__ void bounds(float* out, int64_t count, bool check) {
   if (!check || first_item() < count) out[first_item()] = 1.0f;
 }
 
+// Reads one item, far from the first or the last of its array.
+__global__ void reach(float* out, const float* from, int64_t item) {
+  if (first_item() == 0) out[0] = from[item];
+}
+
+// Behind the dynamic shared memory lie no other bytes of the block.
+__global__ void reach_shared(float* out, int item) {
+  HAST_DYNAMIC_SHARED(float, values);
+  values[threadIdx.x] = 1.0f;
+  __syncthreads();
+  if (first_item() == 0) out[0] = values[item];
+}
+
 __global__ void nothing() {}
 
 struct Judge {
@@ -158,6 +171,16 @@ int main() {
     judge.expect(clean, "late copies", late_copies, values, static_cast<const float*>(fewer), clean);
     judge.expect(clean, "bounds", bounds, fewer, kItems - 1, clean);
     judge.expect(true, "reduction", reduction, values, tickets);
+  }
+  for (const int64_t item : {int64_t{0}, kItems - 2}) {
+    judge.expect(true, "reach", reach, values, static_cast<const float*>(fewer), item);
+  }
+  for (const int64_t item : {int64_t{-40}, int64_t{-1}, kItems - 1, kItems + 38}) {
+    judge.expect(false, "reach", reach, values, static_cast<const float*>(fewer), item);
+  }
+  judge.expect(true, "reach shared", reach_shared, values, static_cast<int>(kThreads) - 1);
+  for (const int item : {-40, -1, static_cast<int>(kThreads), static_cast<int>(kThreads) + 39}) {
+    judge.expect(false, "reach shared", reach_shared, values, item);
   }
   judge.expect(true, "ticket", ticket, values, tickets, Without::kNothing);
   judge.expect(false, "ticket without a fence", ticket, values, tickets, Without::kFence);

@@ -231,8 +231,8 @@ HAST_EXPORT Status cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreferenceOpaqu
   return destroy(preference);
 }
 
-// The best first: one that splits sums where that is allowed, one with a workspace, one without, one that turns out not
-// to work.
+// The best first: one that splits sums where that is allowed, one with a workspace, one without, the same again as an
+// advice that is no new method, and one that turns out not to work.
 HAST_EXPORT Status cublasLtMatmulAlgoGetHeuristic(const cublasLtContext* handle,
                                                   const cublasLtMatmulDescOpaque_t* operation, const Layout* a,
                                                   const Layout* b, const Layout* c, const Layout* d,

@@ -18,7 +18,6 @@ constexpr int kFloat = 0;             // CUDNN_DATA_FLOAT
 constexpr int kNhwc = 1;              // CUDNN_TENSOR_NHWC
 constexpr int kCrossCorrelation = 1;  // CUDNN_CROSS_CORRELATION
 constexpr int kDefaultMath = 0;       // CUDNN_DEFAULT_MATH: TF32 on the devices in use
-constexpr int kTensorOpMath = 1;
 constexpr int kFmaMath = 3;
 
 struct cudnnContext : hast::stand_in::Object {

@@ -5,17 +5,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** The detector of races against kernels with one defect each (native/emulation/watch_test.cu). */
+/**
+ * What the emulated libraries find, against kernels with one defect each: races and accesses out of
+ * bounds (native/emulation/watch_test.cu), misaligned accesses (native/emulation/trap_test.cu).
+ */
 class RaceDetectorTest {
-  private static final Path PROGRAM = Path.of("../cuda-kernels/target/cmake/hast_watch_test");
+  private static final Path PROGRAMS = Path.of("../cuda-kernels/target/cmake");
 
-  @Test
-  void tellsDefectiveKernelsFromSoundOnes() throws IOException, InterruptedException {
+  @ParameterizedTest
+  @ValueSource(strings = {"hast_watch_test", "hast_trap_test"})
+  void tellsDefectiveKernelsFromSoundOnes(String name) throws IOException, InterruptedException {
     Platform.WATCHED.assumeUsable();
     Process process =
-        new ProcessBuilder(PROGRAM.toString())
+        new ProcessBuilder(PROGRAMS.resolve(name).toString())
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     String wrong = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
