@@ -22,6 +22,7 @@ namespace hast {
 constexpr int kColumns = 4;
 constexpr unsigned kSweepBlocks = 2;  // resident; with more the compiler spills
 constexpr int64_t kSweepLanes = 32;
+constexpr int64_t kLineFloats = 32;  // a cache line
 constexpr int64_t kFilterBytes = 48 * 1024;
 
 struct SweepJob {
@@ -191,9 +192,11 @@ template <int kWidth, int kTaps, int kStep, bool kAdjoint>
 int32_t launch_sweep(SweepJob job, const Stream& stream) {
   const Depthwise& g = job.g;
   job.packs = g.c / kWidth;
-  unsigned lanes = 1;
-  while (lanes < kSweepLanes && lanes < job.packs) lanes *= 2;
-  const unsigned lines = kThreads / lanes;
+  int64_t lanes = 1;
+  while (lanes * kWidth < kLineFloats && lanes < job.packs) lanes *= 2;
+  // Beyond a line of channels only while no lane idles.
+  while (lanes < kSweepLanes && job.packs % (2 * lanes) == 0) lanes *= 2;
+  const int64_t lines = kThreads / lanes;
   job.rows = static_cast<int>(g.n * (kAdjoint ? g.h : g.p));
   job.phases = kAdjoint ? static_cast<int>(smaller(g.stride, g.w)) : 1;
   job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride) : g.q, kColumns));
@@ -203,7 +206,8 @@ int32_t launch_sweep(SweepJob job, const Stream& stream) {
   const int64_t bytes = g.r * g.s * lanes * static_cast<int64_t>(sizeof(Floats<kWidth>));
   job.staged = bytes <= kFilterBytes;
   const dim3 grid(static_cast<unsigned>(job.tiles * job.pieces));
-  return launch(sweep<kWidth, kTaps, kStep, kAdjoint>, grid, dim3(lanes, lines),
+  return launch(sweep<kWidth, kTaps, kStep, kAdjoint>, grid,
+                dim3(static_cast<unsigned>(lanes), static_cast<unsigned>(lines)),
                 job.staged ? static_cast<size_t>(bytes) : 0, stream, job);
 }
 
