@@ -26,7 +26,7 @@ int32_t hast_depthwise_bwd_data_f32(float* dx, const float* dy, const float* wei
   const Depthwise g(n, h, w, c, r, s, stride, pad);
   if (any_null(dx, dy, weight, stream) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
-  const SweepJob job{dx, dy, weight, g, 0, 0, 0, 0, 0, 0, false, accumulate != 0};
+  const SweepJob job{dx, dy, weight, g, accumulate != 0};
   const bool wide = c % 4 == 0 && aligned16(dx, dy);
   return wide ? backward<4>(job, stream_of(stream)) : backward<1>(job, stream_of(stream));
 }

@@ -39,7 +39,7 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
   const Depthwise g(n, h, w, c, r, s, stride, pad);
   if (any_null(y, x, weight, stream) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
-  const SweepJob job{y, x, weight, g, 0, 0, 0, 0, 0, 0, false, false};
+  const SweepJob job{y, x, weight, g, false};
   const bool wide = c % 4 == 0 && aligned16(y, x);
   return wide ? forward<4>(job, stream_of(stream)) : forward<1>(job, stream_of(stream));
 }

@@ -29,13 +29,14 @@ struct SweepJob {
   float* out;
   const float *in, *weight;
   Depthwise g;
-  int64_t packs;  // of channels
-  int rows;       // of the result, those of all images
-  int phases;     // remainders modulo the stride that columns have; 1 forward
-  int groups;     // of kColumns pixels of a row and phase
-  int tiles, pieces;
-  bool staged;  // filters in shared memory
   bool accumulate;
+  // Set by launch_sweep.
+  int64_t packs = 0;  // of channels
+  int rows = 0;       // of the result, those of all images
+  int phases = 0;     // remainders modulo the stride that columns have; 1 forward
+  int groups = 0;     // of kColumns pixels of a row and phase
+  int tiles = 0, pieces = 0;
+  bool staged = false;  // filters in shared memory
 };
 
 // What a row of the result meets, and where its filter begins.
