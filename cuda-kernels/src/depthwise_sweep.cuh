@@ -20,7 +20,8 @@
 namespace hast {
 
 constexpr int kColumns = 4;
-constexpr unsigned kSweepBlocks = 2;  // resident; with more the compiler spills
+constexpr unsigned kSweepBlocks = 2;  // resident at least; the compiler spills where it must fit more
+constexpr int64_t kSweepShares = 6;   // blocks a processor has in turn: whole waves of 2 or 3
 constexpr int64_t kSweepLanes = 32;
 constexpr int64_t kLineFloats = 32;  // a cache line
 constexpr int64_t kFilterBytes = 48 * 1024;
@@ -203,7 +204,7 @@ int32_t launch_sweep(SweepJob job, const Stream& stream) {
   job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride) : g.q, kColumns));
   job.tiles = static_cast<int>(ceil_div(job.packs, lanes));
   const int64_t items = ceil_div(job.rows, lines) * job.phases * job.groups;
-  job.pieces = static_cast<int>(smaller(items, larger(1, int64_t{2} * kSweepBlocks * stream.processors / job.tiles)));
+  job.pieces = static_cast<int>(smaller(items, larger(1, kSweepShares * stream.processors / job.tiles)));
   const int64_t bytes = g.r * g.s * lanes * static_cast<int64_t>(sizeof(Floats<kWidth>));
   job.staged = bytes <= kFilterBytes;
   const dim3 grid(static_cast<unsigned>(job.tiles * job.pieces));
