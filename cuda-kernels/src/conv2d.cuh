@@ -13,7 +13,7 @@ struct Conv {
   int64_t n, h, w, c, k, r, s, stride, pad;
   int64_t p = 0, q = 0;
 
-  Conv(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad)
+  Conv(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int64_t stride, int64_t pad)
       : n(n), h(h), w(w), c(c), k(k), r(r), s(s), stride(stride), pad(pad) {
     if (any_below_one(n, h, w, c, k, r, s, stride) || pad < 0 || h + 2 * pad < r || w + 2 * pad < s) return;
     p = (h + 2 * pad - r) / stride + 1;

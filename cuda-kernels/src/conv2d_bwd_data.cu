@@ -22,7 +22,7 @@ int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight
   if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable()) return HAST_EUNSUPPORTED;
   int32_t status = HAST_OK;
-  if (stride * stride <= kMostPhases) {
+  if (g.stride * g.stride <= kMostPhases) {
     TapsProblem taps{};
     taps.out = dx;
     taps.source = dy;

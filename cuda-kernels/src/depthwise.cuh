@@ -15,7 +15,7 @@ struct Depthwise {
   // Kernels count pixels and taps in 32 bits, and a few strides beyond.
   static constexpr int64_t kMost = 1 << 28;
 
-  Depthwise(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad)
+  Depthwise(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int64_t stride, int64_t pad)
       : n(n), h(h), w(w), c(c), r(r), s(s), stride(stride), pad(pad) {
     if (any_below_one(n, h, w, c, r, s, stride) || pad < 0 || h + 2 * pad < r || w + 2 * pad < s) return;
     p = (h + 2 * pad - r) / stride + 1;
