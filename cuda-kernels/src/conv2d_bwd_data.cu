@@ -20,7 +20,7 @@ int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight
                                  int32_t accumulate, void* stream) noexcept {
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostLines)) return HAST_EUNSUPPORTED;
   int32_t status = HAST_OK;
   if (g.stride * g.stride <= kMostPhases) {
     TapsProblem taps{};

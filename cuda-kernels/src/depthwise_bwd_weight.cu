@@ -19,18 +19,16 @@ struct Gradient {
   float *dweight, *partial;  // partial [pieces, r s, c]
   const float *dy, *x;
   unsigned* tickets;
-  Depthwise g;
+  Conv g;
   Split split;
 };
-
-int64_t pixels_of(const Depthwise& g) { return g.n * g.p * g.q; }
 
 // Adds the products of one output pixel with taps (u.., v..). kStep is the stride, or 0 for any.
 template <int kWidth, int kRows, int kTaps, int kStep>
 __device__ void add_pixel(Pack<float, kWidth> (&sum)[kRows][kTaps], const Gradient& job, int pixel, int channel, int u,
                           int v) {
   using Floats = Pack<float, kWidth>;
-  const Depthwise& g = job.g;
+  const Conv& g = job.g;
   const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
   const int stride = kStep > 0 ? kStep : static_cast<int>(g.stride);
   const int line = pixel / q, image = line / p;
@@ -59,7 +57,7 @@ __device__ void add_pixel(Pack<float, kWidth> (&sum)[kRows][kTaps], const Gradie
 template <int kWidth, int kRows, int kTaps, int kStep>
 __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) weight_gradient(const Gradient job) {
   using Floats = Pack<float, kWidth>;
-  const Depthwise& g = job.g;
+  const Conv& g = job.g;
   const Split& s = job.split;
   const Place at = place<kWidth>(s);
   const Part p = part(s, at.piece);
@@ -101,8 +99,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) weight_gradient(c
 
 template <int kWidth>
 int32_t gradient(const Gradient& job, const Stream& stream) {
-  if (job.g.three(1)) return launch_tiles(weight_gradient<kWidth, 3, 3, 1>, job, stream);
-  if (job.g.three(2)) return launch_tiles(weight_gradient<kWidth, 3, 3, 2>, job, stream);
+  if (three(job.g, 1)) return launch_tiles(weight_gradient<kWidth, 3, 3, 1>, job, stream);
+  if (three(job.g, 2)) return launch_tiles(weight_gradient<kWidth, 3, 3, 2>, job, stream);
   return launch_tiles(weight_gradient<kWidth, 1, 1, 0>, job, stream);
 }
 
@@ -110,8 +108,8 @@ int32_t gradient(const Gradient& job, const Stream& stream) {
 
 namespace hast {
 
-int64_t depthwise_bwd_weight_bytes(const Depthwise& g) {
-  return most_pieces(pixels_of(g), g.c) * g.r * g.s * g.c * static_cast<int64_t>(sizeof(float));
+int64_t depthwise_bwd_weight_bytes(const Conv& g) {
+  return most_pieces(g.pixels_out(), g.c) * g.r * g.s * g.c * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace hast
@@ -119,13 +117,13 @@ int64_t depthwise_bwd_weight_bytes(const Depthwise& g) {
 int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                       int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t r,
                                       int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Depthwise g(n, h, w, c, r, s, stride, pad);
+  const Conv g = depthwise(n, h, w, c, r, s, stride, pad);
   if (any_null(dweight, dy, x, stream) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
   if (workspace == nullptr || workspace_bytes < depthwise_bwd_weight_bytes(g)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(dy, x, workspace);
   const Gradient job{
-      dweight, static_cast<float*>(workspace), dy, x, to.tickets, g, split(1, pixels_of(g), c, wide ? 4 : 1, to)};
+      dweight, static_cast<float*>(workspace), dy, x, to.tickets, g, split(1, g.pixels_out(), c, wide ? 4 : 1, to)};
   return wide ? gradient<4>(job, to) : gradient<1>(job, to);
 }

@@ -29,7 +29,7 @@ constexpr int64_t kFilterBytes = 48 * 1024;
 struct SweepJob {
   float* out;
   const float *in, *weight;
-  Depthwise g;
+  Conv g;
   bool accumulate;
   // Set by launch_sweep.
   int64_t packs = 0;  // of channels
@@ -50,7 +50,7 @@ struct Meeting {
 };
 
 template <bool kAdjoint>
-__device__ Meeting meeting(const Depthwise& g, int row, int phase) {
+__device__ Meeting meeting(const Conv& g, int row, int phase) {
   const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
   const int r = static_cast<int>(g.r), s = static_cast<int>(g.s);
   const int stride = static_cast<int>(g.stride), pad = static_cast<int>(g.pad);
@@ -137,7 +137,7 @@ template <int kWidth, int kTaps, int kStep, bool kAdjoint>
 __global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob job) {
   using Value = Floats<kWidth>;
   HAST_DYNAMIC_SHARED(Value, filters);  // [r s][lanes]
-  const Depthwise& g = job.g;
+  const Conv& g = job.g;
   const int taps = static_cast<int>(g.r * g.s);
   const int lanes = static_cast<int>(blockDim.x), lines = static_cast<int>(blockDim.y);
   const int lane = static_cast<int>(threadIdx.x), line = static_cast<int>(threadIdx.y);
@@ -192,7 +192,7 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob j
 
 template <int kWidth, int kTaps, int kStep, bool kAdjoint>
 int32_t launch_sweep(SweepJob job, const Stream& stream) {
-  const Depthwise& g = job.g;
+  const Conv& g = job.g;
   job.packs = g.c / kWidth;
   int64_t lanes = 1;
   while (lanes * kWidth < kLineFloats && lanes < job.packs) lanes *= 2;

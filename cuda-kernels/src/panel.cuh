@@ -23,14 +23,6 @@ constexpr int kWarps = kThreads / kWarp;
 constexpr size_t kSumBytes = kWarps * kTileChannels * sizeof(double);  // dynamic shared memory of sum_lines
 constexpr int64_t kLaunchTiles = 1024;                                 // tiles of one launch: each needs a ticket
 
-// kWidth channels of one row, moved in one access.
-template <class T, int kWidth>
-struct alignas(sizeof(T) * kWidth < 16 ? sizeof(T) * kWidth : 16) Pack {
-  T at[kWidth];
-  __device__ T& operator[](int i) { return at[i]; }
-  __device__ const T& operator[](int i) const { return at[i]; }
-};
-
 template <int kWidth, class T>
 __device__ Pack<T, kWidth> load(const T* from) {
   return *reinterpret_cast<const Pack<T, kWidth>*>(from);
