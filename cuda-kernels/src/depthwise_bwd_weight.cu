@@ -20,6 +20,7 @@ struct Gradient {
   const float *dy, *x;
   unsigned* tickets;
   Conv g;
+  Divider p, q;
   Split split;
 };
 
@@ -29,13 +30,13 @@ __device__ void add_pixel(Pack<float, kWidth> (&sum)[kRows][kTaps], const Gradie
                           int v) {
   using Floats = Pack<float, kWidth>;
   const Conv& g = job.g;
-  const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
+  const int h = static_cast<int>(g.h), w = static_cast<int>(g.w);
   const int stride = kStep > 0 ? kStep : static_cast<int>(g.stride);
-  const int line = pixel / q, image = line / p;
-  const int top = (line - image * p) * stride + u - static_cast<int>(g.pad);
-  const int left = (pixel - line * q) * stride + v - static_cast<int>(g.pad);
+  const Division column(pixel, job.q), image(column.quotient, job.p);
+  const int top = image.remainder * stride + u - static_cast<int>(g.pad);
+  const int left = column.remainder * stride + v - static_cast<int>(g.pad);
   const Floats dy = load<kWidth>(job.dy + pixel * g.c + channel);
-  const float* row = job.x + int64_t{(image * h + top) * w + left} * g.c + channel;
+  const float* row = job.x + int64_t{(image.quotient * h + top) * w + left} * g.c + channel;
 #pragma unroll
   for (int d = 0; d < kRows; d++, row += int64_t{w} * g.c) {
     if (top + d < 0 || top + d >= h) continue;
@@ -123,7 +124,14 @@ int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const flo
   if (workspace == nullptr || workspace_bytes < depthwise_bwd_weight_bytes(g)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(dy, x, workspace);
-  const Gradient job{
-      dweight, static_cast<float*>(workspace), dy, x, to.tickets, g, split(1, g.pixels_out(), c, wide ? 4 : 1, to)};
+  const Gradient job{dweight,
+                     static_cast<float*>(workspace),
+                     dy,
+                     x,
+                     to.tickets,
+                     g,
+                     Divider(g.p),
+                     Divider(g.q),
+                     split(1, g.pixels_out(), c, wide ? 4 : 1, to)};
   return wide ? gradient<4>(job, to) : gradient<1>(job, to);
 }

@@ -2,8 +2,7 @@
  * depthwise one, which convolves each channel with a filter of its own, weights [c, r, s, 1].
  * Part of the C ABI; include <hast/hast.h>. Output height p = (h + 2 pad - r) / stride + 1, width q likewise.
  * Any sizes >= 1 on the CPU; CUDA returns HAST_EUNSUPPORTED where n (h + 2 pad) (w + 2 pad), n p q, r s c or r s k is
- * above 2^30, or 2^28 for the depthwise convolution. Deterministic: a sum's order is fixed by the sizes and the device.
- */
+ * above 2^30, depthwise 2^28. Deterministic: the order of a sum is fixed by the sizes and the device. */
 #ifndef HAST_CONV_H
 #define HAST_CONV_H
 
