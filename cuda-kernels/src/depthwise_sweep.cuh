@@ -37,8 +37,8 @@ struct SweepJob {
   int phases = 0;     // remainders modulo the stride that columns have; 1 forward
   int groups = 0;     // of kColumns pixels of a row and phase
   int tiles = 0, pieces = 0;
-  Divider unit_of{1}, phase_of{1}, image_of{1};  // by units, groups, rows of an image
-  bool staged = false;                           // filters in shared memory
+  Divider by_units{1}, by_groups{1}, by_height{1};  // phases * groups; groups; rows of an image
+  bool staged = false;                              // filters in shared memory
 };
 
 // What a row of the result meets, and where its filter begins.
@@ -57,7 +57,7 @@ __device__ Meeting meeting(const SweepJob& job, int row, int phase) {
   const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
   const int r = kSize > 0 ? kSize : static_cast<int>(g.r), s = kSize > 0 ? kSize : static_cast<int>(g.s);
   const int stride = kStride > 0 ? kStride : static_cast<int>(g.stride), pad = static_cast<int>(g.pad);
-  const Division place(row, job.image_of);
+  const Division place(row, job.by_height);
   const int image = place.quotient;
   Meeting m;
   if (kAdjoint) {
@@ -167,7 +167,7 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob j
   const int units = job.phases * job.groups;
   const int items = static_cast<int>(ceil_div(job.rows, lines)) * units;
   for (int item = piece; item < items; item += job.pieces) {
-    const Division band(item, job.unit_of), unit(band.remainder, job.phase_of);
+    const Division band(item, job.by_units), unit(band.remainder, job.by_groups);
     const int phase = kAdjoint ? unit.quotient : 0;
     const int first = unit.remainder * kColumns;
     const int out_row = band.quotient * lines + line;
@@ -206,9 +206,9 @@ int32_t launch_sweep(SweepJob job, const Stream& stream) {
   job.rows = static_cast<int>(g.n * (kAdjoint ? g.h : g.p));
   job.phases = kAdjoint ? static_cast<int>(smaller(g.stride, g.w)) : 1;
   job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride) : g.q, kColumns));
-  job.unit_of = Divider(int64_t{job.phases} * job.groups);
-  job.phase_of = Divider(job.groups);
-  job.image_of = Divider(kAdjoint ? g.h : g.p);
+  job.by_units = Divider(int64_t{job.phases} * job.groups);
+  job.by_groups = Divider(job.groups);
+  job.by_height = Divider(kAdjoint ? g.h : g.p);
   job.tiles = static_cast<int>(ceil_div(job.packs, lanes));
   const int64_t items = ceil_div(job.rows, lines) * job.phases * job.groups;
   job.pieces = static_cast<int>(smaller(items, larger(1, kSweepShares * stream.processors / job.tiles)));
