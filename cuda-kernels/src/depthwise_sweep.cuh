@@ -20,8 +20,10 @@
 namespace hast {
 
 constexpr int kColumns = 4;
-constexpr unsigned kSweepBlocks = 2;  // resident at least; the compiler spills where it must fit more
-constexpr int64_t kSweepShares = 6;   // blocks a processor has in turn: whole waves of 2 or 3
+// Blocks resident at least. Most kernels need no more than the 80 registers of 3, but some spill when held to them.
+template <int kStride, bool kAdjoint>
+constexpr unsigned kSweepBlocks = kStride == 1 && !kAdjoint ? 3 : 2;
+constexpr int64_t kSweepShares = 6;  // blocks a processor has in turn: whole waves of 2 or 3
 constexpr int64_t kSweepLanes = 32;
 constexpr int64_t kLineFloats = 32;  // a cache line
 constexpr int64_t kFilterBytes = 48 * 1024;
@@ -137,7 +139,7 @@ __device__ void add_row(Floats<kWidth> (&sum)[kColumns], const Meeting& m, const
 }
 
 template <int kWidth, int kSize, int kStride, bool kAdjoint>
-__global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob job) {
+__global__ void __launch_bounds__(kThreads, (kSweepBlocks<kStride, kAdjoint>)) sweep(const SweepJob job) {
   using Value = Floats<kWidth>;
   constexpr int kTaps = kSize > 0 && kAdjoint ? (kSize - 1) / kStride + 1 : kSize;
   constexpr int kStep = kAdjoint ? 1 : kStride;
