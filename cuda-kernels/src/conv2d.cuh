@@ -1,55 +1,11 @@
-// What the three directions of the convolution share: sizes, and the convolution as a product of matrices.
+// What the three directions of the convolution share: the convolution as a product of matrices.
 #ifndef HAST_CONV2D_CUH
 #define HAST_CONV2D_CUH
 
-#include <hast/conv.h>
-
+#include "conv.cuh"
 #include "product.cuh"
 
 namespace hast {
-
-// The arguments of conv.h.
-struct Conv {
-  int64_t n, h, w, c, k, r, s, stride, pad;
-  int64_t p = 0, q = 0;
-
-  Conv(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad)
-      : n(n), h(h), w(w), c(c), k(k), r(r), s(s), stride(stride), pad(pad) {
-    if (any_below_one(n, h, w, c, k, r, s, stride) || pad < 0 || h + 2 * pad < r || w + 2 * pad < s) return;
-    p = (h + 2 * pad - r) / stride + 1;
-    q = (w + 2 * pad - s) / stride + 1;
-  }
-
-  bool valid() const { return p >= 1 && q >= 1; }
-  // Kernels count pixels, terms and channels in 32 bits.
-  bool countable() const { return fits(n, h + 2 * pad, w + 2 * pad) && fits(n, p, q) && fits(r, s, larger(c, k)); }
-  int64_t pixels_in() const { return n * h * w; }
-  int64_t pixels_out() const { return n * p * q; }
-  int64_t weights() const { return k * r * s * c; }
-
- private:
-  static bool fits(int64_t a, int64_t b, int64_t c) { return b <= kMostLines / a && c <= kMostLines / (a * b); }
-};
-
-// n / divisor for 0 <= n < 2^31, by a multiplication (Granlund and Montgomery, 1994).
-struct Divider {
-  unsigned divisor, factor, shift;
-
-  explicit Divider(int64_t by) : divisor(static_cast<unsigned>(by)), factor(0), shift(0) {
-    while (uint64_t{1} << shift < divisor) shift++;
-    factor = static_cast<unsigned>((((uint64_t{1} << shift) - divisor) << 32) / divisor + 1);
-  }
-  __device__ int operator()(int n) const {
-    return static_cast<int>((__umulhi(static_cast<unsigned>(n), factor) + static_cast<unsigned>(n)) >> shift);
-  }
-};
-
-// Splits a number into quotient and remainder.
-struct Split {
-  int quotient, remainder;
-  __device__ Split(int n, const Divider& by)
-      : quotient(by(n)), remainder(n - quotient * static_cast<int>(by.divisor)) {}
-};
 
 // x as seen from an output pixel: line (n, i, j), term (u, v, c).
 struct Patches {
@@ -71,7 +27,7 @@ struct Patches {
         pad(static_cast<int>(g.pad)) {}
 
   __device__ float at(int pixel, int term) const {
-    const Split image(pixel, pq), out(image.remainder, q), tap(term, c), kernel(tap.quotient, s);
+    const Division image(pixel, pq), out(image.remainder, q), tap(term, c), kernel(tap.quotient, s);
     const int a = out.quotient * stride + kernel.quotient - pad;
     const int b = out.remainder * stride + kernel.remainder - pad;
     if (a < 0 || a >= h || b < 0 || b >= w) return 0.0f;
@@ -106,11 +62,11 @@ struct AdjointPatches {
         pad(static_cast<int>(g.pad)) {}
 
   __device__ float at(int pixel, int term) const {
-    const Split image(pixel, hw), in(image.remainder, w), tap(term, k), kernel(tap.quotient, s);
+    const Division image(pixel, hw), in(image.remainder, w), tap(term, k), kernel(tap.quotient, s);
     const int a = in.quotient + pad - kernel.quotient;
     const int b = in.remainder + pad - kernel.remainder;
     if (a < 0 || b < 0) return 0.0f;
-    const Split i(a, stride), j(b, stride);
+    const Division i(a, stride), j(b, stride);
     if (i.remainder != 0 || j.remainder != 0 || i.quotient >= p || j.quotient >= q) return 0.0f;
     return dy[((int64_t{image.quotient} * p + i.quotient) * q + j.quotient) * channels + tap.remainder];
   }
@@ -128,7 +84,7 @@ struct AdjointWeights {
       : weight(weight), k(g.k), channels(static_cast<int>(g.c)), filter(g.r * g.s * g.c) {}
 
   __device__ float at(int line, int term) const {
-    const Split tap(term, k);
+    const Division tap(term, k);
     return weight[tap.remainder * filter + int64_t{tap.quotient} * channels + line];
   }
 };

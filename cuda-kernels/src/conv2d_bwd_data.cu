@@ -20,20 +20,20 @@ int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight
                                  int32_t accumulate, void* stream) noexcept {
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostLines)) return HAST_EUNSUPPORTED;
   int32_t status = HAST_OK;
-  if (stride * stride <= kMostPhases) {
+  if (g.stride * g.stride <= kMostPhases) {
     TapsProblem taps{};
     taps.out = dx;
     taps.source = dy;
     taps.weight = weight;
-    for (int64_t row = 0; row < stride; row++) {
-      for (int64_t column = 0; column < stride; column++) {
-        taps.reach[row * stride + column] = adjoint_reach(g, row, column);
+    for (int64_t row = 0; row < g.stride; row++) {
+      for (int64_t column = 0; column < g.stride; column++) {
+        taps.reach[row * g.stride + column] = adjoint_reach(g, row, column);
       }
     }
-    taps.phases = stride * stride;
-    taps.spread = stride;
+    taps.phases = static_cast<int>(g.stride * g.stride);
+    taps.spread = static_cast<int>(g.stride);
     taps.out_h = static_cast<int>(h);
     taps.out_w = static_cast<int>(w);
     taps.source_channels = static_cast<int>(k);

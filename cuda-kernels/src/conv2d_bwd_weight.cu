@@ -444,7 +444,7 @@ int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float*
                                    int64_t r, int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(dweight, dy, x, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostLines)) return HAST_EUNSUPPORTED;
   const int64_t needed = conv2d_bwd_weight_bytes(g);
   if (needed > 0 && (workspace == nullptr || workspace_bytes < needed)) return HAST_EWORKSPACE;
   float* partial =

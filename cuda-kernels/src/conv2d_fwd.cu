@@ -32,7 +32,7 @@ int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const
                             int32_t pad, void* stream) noexcept {
   const Conv g(n, h, w, c, k, r, s, stride, pad);
   if (any_null(y, x, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostLines)) return HAST_EUNSUPPORTED;
   TapsProblem taps{};
   taps.out = y;
   taps.source = x;

@@ -75,12 +75,12 @@ struct Reach {
 
   // Source pixel of output m through a tap without offset; grows with m.
   __device__ int base(int m) const {
-    const Split in(m, image), at(in.remainder, row);
+    const Division in(m, image), at(in.remainder, row);
     return (in.quotient * h + at.quotient * step) * w + at.remainder * step;
   }
   // Bit t: whether output m has a pixel through tap t.
   __device__ unsigned present(int m) const {
-    const Split in(m, image), at(in.remainder, row);
+    const Division in(m, image), at(in.remainder, row);
     unsigned bits = 0;
     for (int t = 0; t < taps; t++) {
       const int a = at.quotient * step + tap[t].row, b = at.remainder * step + tap[t].column;

@@ -304,7 +304,7 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
       present = reach.present(m);
       // The table's row of a pixel that the only tap does not have is never read, but it is copied.
       if (reach.single()) base = present != 0 ? base + reach.offset(0) : 0;
-      const Split in(m, reach.image), at(in.remainder, reach.row);
+      const Division in(m, reach.image), at(in.remainder, reach.row);
       target = (in.quotient * p.out_h + at.quotient * p.spread + phase / p.spread) * p.out_w + at.remainder * p.spread +
                phase % p.spread;
     }

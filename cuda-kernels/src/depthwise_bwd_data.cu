@@ -9,24 +9,11 @@
 
 using namespace hast;
 
-namespace {
-
-template <int kWidth>
-int32_t backward(const SweepJob& job, const Stream& stream) {
-  if (job.g.three(1)) return launch_sweep<kWidth, 3, 1, true>(job, stream);
-  if (job.g.three(2)) return launch_sweep<kWidth, 2, 1, true>(job, stream);
-  return launch_sweep<kWidth, 0, 0, true>(job, stream);
-}
-
-}  // namespace
-
 int32_t hast_depthwise_bwd_data_f32(float* dx, const float* dy, const float* weight, void*, int64_t, int64_t n,
                                     int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                     int32_t accumulate, void* stream) noexcept {
-  const Depthwise g(n, h, w, c, r, s, stride, pad);
+  const Conv g = depthwise(n, h, w, c, r, s, stride, pad);
   if (any_null(dx, dy, weight, stream) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
-  const SweepJob job{dx, dy, weight, g, 0, 0, 0, 0, 0, 0, false, accumulate != 0};
-  const bool wide = c % 4 == 0 && aligned16(dx, dy);
-  return wide ? backward<4>(job, stream_of(stream)) : backward<1>(job, stream_of(stream));
+  if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
+  return launch_sweep<true>(SweepJob{dx, dy, weight, g, accumulate != 0}, stream_of(stream));
 }

@@ -5,7 +5,7 @@
 // neighbouring pixels share of x comes from the first-level cache.
 //
 // panel.cuh has the division of work and the order of sums: its rows are the output pixels here. A thread keeps the
-// sums of kRows x kTaps taps of its channels in registers; float32 within a block, double over its threads where blocks
+// sums of kSize x kSize taps of its channels in registers; float32 within a block, double over its threads where blocks
 // are added. Deterministic; one launch. 3 x 3 with stride 1 or 2 keeps all nine taps; any other filter goes over its
 // pixels for one tap after another.
 #include "depthwise.cuh"
@@ -19,99 +19,134 @@ struct Gradient {
   float *dweight, *partial;  // partial [pieces, r s, c]
   const float *dy, *x;
   unsigned* tickets;
-  Depthwise g;
+  Conv g;
+  Divider p, q;
   Split split;
 };
 
-int64_t pixels_of(const Depthwise& g) { return g.n * g.p * g.q; }
-
-// Adds the products of one output pixel with taps (u.., v..). kStep is the stride, or 0 for any.
-template <int kWidth, int kRows, int kTaps, int kStep>
-__device__ void add_pixel(Pack<float, kWidth> (&sum)[kRows][kTaps], const Gradient& job, int pixel, int channel, int u,
+// Adds the products of one output pixel with kSize x kSize taps from (u, v) on. kStep is the stride, or 0 for any.
+template <int kWidth, int kSize, int kStep>
+__device__ void add_pixel(Pack<float, kWidth> (&sum)[kSize * kSize], const Gradient& job, int pixel, int channel, int u,
                           int v) {
   using Floats = Pack<float, kWidth>;
-  const Depthwise& g = job.g;
-  const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
+  const Conv& g = job.g;
+  const int h = static_cast<int>(g.h), w = static_cast<int>(g.w);
   const int stride = kStep > 0 ? kStep : static_cast<int>(g.stride);
-  const int line = pixel / q, image = line / p;
-  const int top = (line - image * p) * stride + u - static_cast<int>(g.pad);
-  const int left = (pixel - line * q) * stride + v - static_cast<int>(g.pad);
+  const Division column(pixel, job.q), image(column.quotient, job.p);
+  const int top = image.remainder * stride + u - static_cast<int>(g.pad);
+  const int left = column.remainder * stride + v - static_cast<int>(g.pad);
   const Floats dy = load<kWidth>(job.dy + pixel * g.c + channel);
-  const float* row = job.x + int64_t{(image * h + top) * w + left} * g.c + channel;
+  const float* row = job.x + int64_t{(image.quotient * h + top) * w + left} * g.c + channel;
 #pragma unroll
-  for (int d = 0; d < kRows; d++, row += int64_t{w} * g.c) {
+  for (int d = 0; d < kSize; d++, row += int64_t{w} * g.c) {
     if (top + d < 0 || top + d >= h) continue;
-    Floats x[kTaps];
+    Floats x[kSize];
 #pragma unroll
-    for (int t = 0; t < kTaps; t++) {
+    for (int t = 0; t < kSize; t++) {
       x[t] = Floats{};
       if (left + t >= 0 && left + t < w) x[t] = load<kWidth>(row + t * g.c);
     }
 #pragma unroll
-    for (int t = 0; t < kTaps; t++) {
+    for (int t = 0; t < kSize; t++) {
       if (left + t < 0 || left + t >= w) continue;  // left out, not multiplied
 #pragma unroll
-      for (int e = 0; e < kWidth; e++) sum[d][t][e] += dy[e] * x[t][e];
+      for (int e = 0; e < kWidth; e++) sum[d * kSize + t][e] += dy[e] * x[t][e];
     }
   }
 }
 
-template <int kWidth, int kRows, int kTaps, int kStep>
+// Calls each(t, sum over the block's lines of value[t]) for every tap, in one thread of each lane: sum_lines for all
+// taps between one pair of barriers. Needs kTaps * kSumBytes of dynamic shared memory.
+template <class Sum, int kWidth, int kTaps, class Each>
+__device__ void sum_taps(const Pack<float, kWidth> (&value)[kTaps], int lanes, Each each) {
+  using Sums = Pack<Sum, kWidth>;
+  HAST_DYNAMIC_SHARED(Sums, warps);  // [kTaps, kWarps, lanes]
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, own = static_cast<int>(threadIdx.x) / kWarp;
+  __syncthreads();  // the last call's readers are done
+#pragma unroll
+  for (int t = 0; t < kTaps; t++) {
+    Sums sum;
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) sum[k] = static_cast<Sum>(value[t][k]);
+    for (int offset = lanes; offset < kWarp; offset *= 2) {
+#pragma unroll
+      for (int k = 0; k < kWidth; k++) sum[k] += __shfl_xor_sync(kFullWarp, sum[k], offset);
+    }
+    if (lane < lanes) warps[(t * kWarps + own) * lanes + lane] = sum;
+  }
+  __syncthreads();
+  if (lane >= lanes) return;
+  for (int t = own; t < kTaps; t += kWarps) {
+    Sums sum = warps[t * kWarps * lanes + lane];
+#pragma unroll 2
+    for (int warp = 1; warp < kWarps; warp++) {
+      const Sums other = warps[(t * kWarps + warp) * lanes + lane];
+#pragma unroll
+      for (int k = 0; k < kWidth; k++) sum[k] += other[k];
+    }
+    each(t, sum);
+  }
+}
+
+template <int kWidth, int kSize, int kStep>
 __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) weight_gradient(const Gradient job) {
   using Floats = Pack<float, kWidth>;
-  const Depthwise& g = job.g;
+  constexpr int kTaps = kSize * kSize;
+  const Conv& g = job.g;
   const Split& s = job.split;
   const Place at = place<kWidth>(s);
   const Part p = part(s, at.piece);
   const int first = static_cast<int>(p.first_row);
   const int last = at.inside ? first + p.rows : 0;
   // Known to the compiler where all taps are kept.
-  const int rows = kStep > 0 ? kRows : static_cast<int>(g.r), columns = kStep > 0 ? kTaps : static_cast<int>(g.s);
-  const int taps = rows * columns;
-  for (int u = 0; u < rows; u += kRows) {
-    for (int v = 0; v < columns; v += kTaps) {
-      Floats sum[kRows][kTaps] = {};
+  const int columns = kStep > 0 ? kSize : static_cast<int>(g.s);
+  const int taps = kStep > 0 ? kTaps : static_cast<int>(g.r * g.s);
+  for (int tap = 0; tap < taps; tap += kTaps) {
+    const int u = tap / columns, v = tap - u * columns;
+    Floats sum[kTaps] = {};
 #pragma unroll 1
-      for (int pixel = first + at.line; pixel < last; pixel += s.lines) {
-        add_pixel<kWidth, kRows, kTaps, kStep>(sum, job, pixel, static_cast<int>(at.channel), u, v);
-      }
-#pragma unroll
-      for (int d = 0; d < kRows; d++) {
-#pragma unroll
-        for (int t = 0; t < kTaps; t++) {
-          const Floats total = sum_lines(sum[d][t], s.lanes);
-          const int tap = (u + d) * columns + v + t;
-          float* to = job.partial + (int64_t{at.piece} * taps + tap) * g.c + at.channel;
-          if (at.inside && at.line == 0) store(to, total);
-        }
-      }
+    for (int pixel = first + at.line; pixel < last; pixel += s.lines) {
+      add_pixel<kWidth, kSize, kStep>(sum, job, pixel, static_cast<int>(at.channel), u, v);
     }
+    float* to = job.partial + (int64_t{at.piece} * taps + tap) * g.c + at.channel;
+    sum_taps<float>(sum, s.lanes, [&](int t, const Floats& total) {
+      if (at.inside) store(to + t * g.c, total);
+    });
   }
   if (!last_block(job.tickets + at.tile, static_cast<unsigned>(s.pieces))) return;
-  for (int tap = 0; tap < taps; tap++) {
-    const Pack<double, kWidth> total = sum_pieces<kWidth>(s, at, 0, s.pieces, [&](int piece) {
-      return load<kWidth>(job.partial + (int64_t{piece} * taps + tap) * g.c + at.channel);
-    });
-    if (!at.inside || at.line != 0) continue;
-    const Floats value = rounded(total);
+  for (int tap = 0; tap < taps; tap += kTaps) {
+    Floats sum[kTaps] = {};
+    for (int piece = at.line; at.inside && piece < s.pieces; piece += s.lines) {
+      const float* from = job.partial + (int64_t{piece} * taps + tap) * g.c + at.channel;
 #pragma unroll
-    for (int e = 0; e < kWidth; e++) job.dweight[(at.channel + e) * taps + tap] = value[e];
+      for (int t = 0; t < kTaps; t++) {
+        const Floats next = load<kWidth>(from + t * g.c);
+#pragma unroll
+        for (int e = 0; e < kWidth; e++) sum[t][e] += next[e];
+      }
+    }
+    sum_taps<double>(sum, s.lanes, [&](int t, const Pack<double, kWidth>& total) {
+      if (!at.inside) return;
+      const Floats value = rounded(total);
+#pragma unroll
+      for (int e = 0; e < kWidth; e++) job.dweight[(at.channel + e) * taps + tap + t] = value[e];
+    });
   }
 }
 
 template <int kWidth>
 int32_t gradient(const Gradient& job, const Stream& stream) {
-  if (job.g.three(1)) return launch_tiles(weight_gradient<kWidth, 3, 3, 1>, job, stream);
-  if (job.g.three(2)) return launch_tiles(weight_gradient<kWidth, 3, 3, 2>, job, stream);
-  return launch_tiles(weight_gradient<kWidth, 1, 1, 0>, job, stream);
+  if (three(job.g, 1)) return launch_tiles(weight_gradient<kWidth, 3, 1>, job, stream, 9 * kSumBytes);
+  if (three(job.g, 2)) return launch_tiles(weight_gradient<kWidth, 3, 2>, job, stream, 9 * kSumBytes);
+  return launch_tiles(weight_gradient<kWidth, 1, 0>, job, stream);
 }
 
 }  // namespace
 
 namespace hast {
 
-int64_t depthwise_bwd_weight_bytes(const Depthwise& g) {
-  return most_pieces(pixels_of(g), g.c) * g.r * g.s * g.c * static_cast<int64_t>(sizeof(float));
+int64_t depthwise_bwd_weight_bytes(const Conv& g) {
+  return most_pieces(g.pixels_out(), g.c) * g.r * g.s * g.c * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace hast
@@ -119,13 +154,20 @@ int64_t depthwise_bwd_weight_bytes(const Depthwise& g) {
 int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                       int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t r,
                                       int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Depthwise g(n, h, w, c, r, s, stride, pad);
+  const Conv g = depthwise(n, h, w, c, r, s, stride, pad);
   if (any_null(dweight, dy, x, stream) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
   if (workspace == nullptr || workspace_bytes < depthwise_bwd_weight_bytes(g)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(dy, x, workspace);
-  const Gradient job{
-      dweight, static_cast<float*>(workspace), dy, x, to.tickets, g, split(1, pixels_of(g), c, wide ? 4 : 1, to)};
+  const Gradient job{dweight,
+                     static_cast<float*>(workspace),
+                     dy,
+                     x,
+                     to.tickets,
+                     g,
+                     Divider(g.p),
+                     Divider(g.q),
+                     split(1, g.pixels_out(), c, wide ? 4 : 1, to)};
   return wide ? gradient<4>(job, to) : gradient<1>(job, to);
 }

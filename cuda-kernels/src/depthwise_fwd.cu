@@ -9,7 +9,7 @@ using namespace hast;
 
 int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
                                        int32_t pad, int32_t direction) noexcept {
-  const Depthwise g(n, h, w, c, r, s, stride, pad);
+  const Conv g = depthwise(n, h, w, c, r, s, stride, pad);
   if (!g.valid()) return HAST_EARGUMENT;
   switch (direction) {
     case HAST_CONV_FWD:
@@ -22,24 +22,11 @@ int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t 
   }
 }
 
-namespace {
-
-template <int kWidth>
-int32_t forward(const SweepJob& job, const Stream& stream) {
-  if (job.g.three(1)) return launch_sweep<kWidth, 3, 1, false>(job, stream);
-  if (job.g.three(2)) return launch_sweep<kWidth, 3, 2, false>(job, stream);
-  return launch_sweep<kWidth, 0, 0, false>(job, stream);
-}
-
-}  // namespace
-
 int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, void*, int64_t, int64_t n, int64_t h,
                                int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                void* stream) noexcept {
-  const Depthwise g(n, h, w, c, r, s, stride, pad);
+  const Conv g = depthwise(n, h, w, c, r, s, stride, pad);
   if (any_null(y, x, weight, stream) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable()) return HAST_EUNSUPPORTED;
-  const SweepJob job{y, x, weight, g, 0, 0, 0, 0, 0, 0, false, false};
-  const bool wide = c % 4 == 0 && aligned16(y, x);
-  return wide ? forward<4>(job, stream_of(stream)) : forward<1>(job, stream_of(stream));
+  if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
+  return launch_sweep<false>(SweepJob{y, x, weight, g, false}, stream_of(stream));
 }

@@ -20,21 +20,27 @@
 namespace hast {
 
 constexpr int kColumns = 4;
-constexpr unsigned kSweepBlocks = 2;  // resident; with more the compiler spills
+// Blocks resident at least. Most kernels need no more than the 80 registers of 3, but some spill when held to them.
+template <int kStride, bool kAdjoint>
+constexpr unsigned kSweepBlocks = kStride == 1 && !kAdjoint ? 3 : 2;
+constexpr int64_t kSweepShares = 6;  // blocks a processor has in turn: whole waves of 2 or 3
 constexpr int64_t kSweepLanes = 32;
+constexpr int64_t kLineFloats = 32;  // a cache line
 constexpr int64_t kFilterBytes = 48 * 1024;
 
 struct SweepJob {
   float* out;
   const float *in, *weight;
-  Depthwise g;
-  int64_t packs;  // of channels
-  int rows;       // of the result, those of all images
-  int phases;     // remainders modulo the stride that columns have; 1 forward
-  int groups;     // of kColumns pixels of a row and phase
-  int tiles, pieces;
-  bool staged;  // filters in shared memory
+  Conv g;
   bool accumulate;
+  // Set by launch_sweep.
+  int64_t packs = 0;  // of channels
+  int rows = 0;       // of the result, those of all images
+  int phases = 0;     // remainders modulo the stride that columns have; 1 forward
+  int groups = 0;     // of kColumns pixels of a row and phase
+  int tiles = 0, pieces = 0;
+  Divider by_units{1}, by_groups{1}, by_height{1};  // phases * groups; groups; rows of an image
+  bool staged = false;                              // filters in shared memory
 };
 
 // What a row of the result meets, and where its filter begins.
@@ -46,15 +52,18 @@ struct Meeting {
   int out, out_step, count;  // pixels of the result
 };
 
-template <bool kAdjoint>
-__device__ Meeting meeting(const Depthwise& g, int row, int phase) {
+// kSize and kStride are those of a square filter, or 0 for any.
+template <int kSize, int kStride, bool kAdjoint>
+__device__ Meeting meeting(const SweepJob& job, int row, int phase) {
+  const Conv& g = job.g;
   const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
-  const int r = static_cast<int>(g.r), s = static_cast<int>(g.s);
-  const int stride = static_cast<int>(g.stride), pad = static_cast<int>(g.pad);
+  const int r = kSize > 0 ? kSize : static_cast<int>(g.r), s = kSize > 0 ? kSize : static_cast<int>(g.s);
+  const int stride = kStride > 0 ? kStride : static_cast<int>(g.stride), pad = static_cast<int>(g.pad);
+  const Division place(row, job.by_height);
+  const int image = place.quotient;
   Meeting m;
   if (kAdjoint) {
-    const int image = row / h;
-    const int line = row - image * h + pad;
+    const int line = place.remainder + pad;
     const int first = line < r ? 0 : (line - r) / stride + 1;
     const int v = (phase + pad) % stride;
     m.taps = v < s ? (s - v - 1) / stride + 1 : 0;
@@ -70,8 +79,7 @@ __device__ Meeting meeting(const Depthwise& g, int row, int phase) {
     m.out_step = stride;
     m.count = (w - phase - 1) / stride + 1;
   } else {
-    const int image = row / p;
-    const int top = (row - image * p) * stride - pad;
+    const int top = place.remainder * stride - pad;
     const int u = max(0, -top);
     m.taps = s;
     m.in_row = image * h + top + u;
@@ -130,11 +138,13 @@ __device__ void add_row(Floats<kWidth> (&sum)[kColumns], const Meeting& m, const
   }
 }
 
-template <int kWidth, int kTaps, int kStep, bool kAdjoint>
-__global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob job) {
+template <int kWidth, int kSize, int kStride, bool kAdjoint>
+__global__ void __launch_bounds__(kThreads, (kSweepBlocks<kStride, kAdjoint>)) sweep(const SweepJob job) {
   using Value = Floats<kWidth>;
+  constexpr int kTaps = kSize > 0 && kAdjoint ? (kSize - 1) / kStride + 1 : kSize;
+  constexpr int kStep = kAdjoint ? 1 : kStride;
   HAST_DYNAMIC_SHARED(Value, filters);  // [r s][lanes]
-  const Depthwise& g = job.g;
+  const Conv& g = job.g;
   const int taps = static_cast<int>(g.r * g.s);
   const int lanes = static_cast<int>(blockDim.x), lines = static_cast<int>(blockDim.y);
   const int lane = static_cast<int>(threadIdx.x), line = static_cast<int>(threadIdx.y);
@@ -159,13 +169,12 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob j
   const int units = job.phases * job.groups;
   const int items = static_cast<int>(ceil_div(job.rows, lines)) * units;
   for (int item = piece; item < items; item += job.pieces) {
-    const int band = item / units;
-    const int unit = item - band * units;
-    const int phase = kAdjoint ? unit / job.groups : 0;
-    const int first = (unit - phase * job.groups) * kColumns;
-    const int out_row = band * lines + line;
+    const Division band(item, job.by_units), unit(band.remainder, job.by_groups);
+    const int phase = kAdjoint ? unit.quotient : 0;
+    const int first = unit.remainder * kColumns;
+    const int out_row = band.quotient * lines + line;
     if (out_row >= job.rows) continue;
-    const Meeting m = meeting<kAdjoint>(g, out_row, phase);
+    const Meeting m = meeting<kSize, kStride, kAdjoint>(job, out_row, phase);
     Value sum[kColumns] = {};
     const Value* row = packs<kWidth>(job.in) + int64_t{m.in_row} * m.width * job.packs + pack;
     const int column = m.column + first * m.step;
@@ -187,24 +196,44 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks) sweep(const SweepJob j
   }
 }
 
-template <int kWidth, int kTaps, int kStep, bool kAdjoint>
+template <int kWidth, int kSize, int kStride, bool kAdjoint>
 int32_t launch_sweep(SweepJob job, const Stream& stream) {
-  const Depthwise& g = job.g;
+  const Conv& g = job.g;
   job.packs = g.c / kWidth;
-  unsigned lanes = 1;
-  while (lanes < kSweepLanes && lanes < job.packs) lanes *= 2;
-  const unsigned lines = kThreads / lanes;
+  int64_t lanes = 1;
+  while (lanes * kWidth < kLineFloats && lanes < job.packs) lanes *= 2;
+  // Beyond a line of channels only while no lane idles.
+  while (lanes < kSweepLanes && job.packs % (2 * lanes) == 0) lanes *= 2;
+  const int64_t lines = kThreads / lanes;
   job.rows = static_cast<int>(g.n * (kAdjoint ? g.h : g.p));
   job.phases = kAdjoint ? static_cast<int>(smaller(g.stride, g.w)) : 1;
   job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride) : g.q, kColumns));
+  job.by_units = Divider(int64_t{job.phases} * job.groups);
+  job.by_groups = Divider(job.groups);
+  job.by_height = Divider(kAdjoint ? g.h : g.p);
   job.tiles = static_cast<int>(ceil_div(job.packs, lanes));
   const int64_t items = ceil_div(job.rows, lines) * job.phases * job.groups;
-  job.pieces = static_cast<int>(smaller(items, larger(1, int64_t{2} * kSweepBlocks * stream.processors / job.tiles)));
+  job.pieces = static_cast<int>(smaller(items, larger(1, kSweepShares * stream.processors / job.tiles)));
   const int64_t bytes = g.r * g.s * lanes * static_cast<int64_t>(sizeof(Floats<kWidth>));
   job.staged = bytes <= kFilterBytes;
   const dim3 grid(static_cast<unsigned>(job.tiles * job.pieces));
-  return launch(sweep<kWidth, kTaps, kStep, kAdjoint>, grid, dim3(lanes, lines),
+  return launch(sweep<kWidth, kSize, kStride, kAdjoint>, grid,
+                dim3(static_cast<unsigned>(lanes), static_cast<unsigned>(lines)),
                 job.staged ? static_cast<size_t>(bytes) : 0, stream, job);
+}
+
+template <int kWidth, bool kAdjoint>
+int32_t launch_filter(const SweepJob& job, const Stream& stream) {
+  if (three(job.g, 1)) return launch_sweep<kWidth, 3, 1, kAdjoint>(job, stream);
+  if (three(job.g, 2)) return launch_sweep<kWidth, 3, 2, kAdjoint>(job, stream);
+  return launch_sweep<kWidth, 0, 0, kAdjoint>(job, stream);
+}
+
+// 4 channels of 16 bytes a thread where the sizes and the addresses allow, else 1.
+template <bool kAdjoint>
+int32_t launch_sweep(const SweepJob& job, const Stream& stream) {
+  const bool wide = job.g.c % 4 == 0 && aligned16(job.out, job.in);
+  return wide ? launch_filter<4, kAdjoint>(job, stream) : launch_filter<1, kAdjoint>(job, stream);
 }
 
 }  // namespace hast

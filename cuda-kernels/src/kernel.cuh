@@ -63,6 +63,26 @@ __host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a
 __host__ __device__ constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 __host__ __device__ constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+// n / divisor for 0 <= n < 2^31, by a multiplication (Granlund and Montgomery, 1994).
+struct Divider {
+  unsigned divisor, factor, shift;
+
+  explicit Divider(int64_t by) : divisor(static_cast<unsigned>(by)), factor(0), shift(0) {
+    while (uint64_t{1} << shift < divisor) shift++;
+    factor = static_cast<unsigned>((((uint64_t{1} << shift) - divisor) << 32) / divisor + 1);
+  }
+  __device__ int operator()(int n) const {
+    return static_cast<int>((__umulhi(static_cast<unsigned>(n), factor) + static_cast<unsigned>(n)) >> shift);
+  }
+};
+
+// Splits a number into quotient and remainder.
+struct Division {
+  int quotient, remainder;
+  __device__ Division(int n, const Divider& by)
+      : quotient(by(n)), remainder(n - quotient * static_cast<int>(by.divisor)) {}
+};
+
 // Whether 16-byte accesses are allowed at all of these addresses; null pointers are not accessed.
 template <class... Pointers>
 bool aligned16(const Pointers*... pointers) {
@@ -77,6 +97,14 @@ int64_t quads_of(int64_t n, const Pointers*... pointers) {
 
 // As aligned16, for the 4 bytes of a mask.
 inline bool aligned4(const void* pointer) { return (reinterpret_cast<uintptr_t>(pointer) & 3) == 0; }
+
+// kWidth neighbours that move in one access.
+template <class T, int kWidth>
+struct alignas(sizeof(T) * kWidth < 16 ? sizeof(T) * kWidth : 16) Pack {
+  T at[kWidth];
+  __device__ T& operator[](int i) { return at[i]; }
+  __device__ const T& operator[](int i) const { return at[i]; }
+};
 
 // Launches a kernel; the error, if any, is that of the launch itself.
 template <class... Parameters, class... Arguments>

@@ -23,14 +23,6 @@ constexpr int kWarps = kThreads / kWarp;
 constexpr size_t kSumBytes = kWarps * kTileChannels * sizeof(double);  // dynamic shared memory of sum_lines
 constexpr int64_t kLaunchTiles = 1024;                                 // tiles of one launch: each needs a ticket
 
-// kWidth channels of one row, moved in one access.
-template <class T, int kWidth>
-struct alignas(sizeof(T) * kWidth < 16 ? sizeof(T) * kWidth : 16) Pack {
-  T at[kWidth];
-  __device__ T& operator[](int i) { return at[i]; }
-  __device__ const T& operator[](int i) const { return at[i]; }
-};
-
 template <int kWidth, class T>
 __device__ Pack<T, kWidth> load(const T* from) {
   return *reinterpret_cast<const Pack<T, kWidth>*>(from);
@@ -95,13 +87,13 @@ inline Split split(int64_t n, int64_t hw, int64_t c, int width, const Stream& st
 
 // Launches a kernel on every tile of job.split; one launch but for channels by the ten thousands.
 template <class Job>
-int32_t launch_tiles(void (*kernel)(Job), Job job, const Stream& stream) {
+int32_t launch_tiles(void (*kernel)(Job), Job job, const Stream& stream, size_t shared_bytes = kSumBytes) {
   const int64_t tiles = tiles_of(job.split.c);
   for (int64_t first = 0; first < tiles; first += kLaunchTiles) {
     job.split.first_tile = first;
     job.split.tiles = static_cast<int>(smaller(kLaunchTiles, tiles - first));
     const dim3 grid(static_cast<unsigned>(job.split.tiles) * static_cast<unsigned>(job.split.pieces));
-    const int32_t status = launch(kernel, grid, kThreads, kSumBytes, stream, job);
+    const int32_t status = launch(kernel, grid, kThreads, shared_bytes, stream, job);
     if (status != HAST_OK) return status;
   }
   return HAST_OK;

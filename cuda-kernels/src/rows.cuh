@@ -6,11 +6,6 @@
 
 namespace hast {
 
-// Neighbours that move in one access.
-template <class T, int kWidth>
-struct alignas(kWidth * sizeof(T)) Pack {
-  T at[kWidth];
-};
 template <int kWidth>
 using Floats = Pack<float, kWidth>;
 

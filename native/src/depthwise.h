@@ -156,19 +156,15 @@ HAST_INLINE void SweepRow(const Sweep& sweep) {
     InsideRange<L, 2, 1, 8>(sweep, t, inside.end);
   } else if (sweep.step == 1 && sweep.taps == 3) {
     InsideRange<L, 3, 1, 8>(sweep, t, inside.end);
-  } else if (sweep.step == 1 && sweep.taps == 5) {
-    InsideRange<L, 5, 1, 8>(sweep, t, inside.end);
   } else if (sweep.step == 2 && sweep.taps == 3) {
     InsideRange<L, 3, 2, 8>(sweep, t, inside.end);
-  } else if (sweep.step == 2 && sweep.taps == 5) {
-    InsideRange<L, 5, 2, 8>(sweep, t, inside.end);
   } else {
     for (; t < inside.end; ++t) AllChannels<L, Anywhere>(sweep, t);
   }
   for (t = inside.end; t < sweep.count; ++t) AllChannels<L, Anywhere>(sweep, t);
 }
 
-/* The sweep for the instruction set of this machine; defined beside the forward kernel. */
+/* The sweep for the instruction set of the processor; defined beside the forward kernel. */
 void Run(const Sweep& sweep);
 
 }  // namespace hast::depthwise

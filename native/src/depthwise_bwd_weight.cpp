@@ -86,10 +86,6 @@ HAST_INLINE void AddStrip(const Geometry& g, const Strip& strip, float* partial,
     for (int64_t u = 0; u < g.r; ++u) {
       float* to = partial + u * g.s * g.c + channel;
       int64_t v = 0;
-      if (g.s == 5) {
-        AddTaps<L, B, 5>(g, strip, to, channel, u, 0);
-        v = 5;
-      }
       for (; v + 3 <= g.s; v += 3) AddTaps<L, B, 3>(g, strip, to + v * g.c, channel, u, v);
       for (; v < g.s; ++v) AddTaps<L, B, 1>(g, strip, to + v * g.c, channel, u, v);
     }

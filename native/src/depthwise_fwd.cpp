@@ -4,7 +4,8 @@
  *
  * Shapes: x [n,h,w,c], weight [c,r,s,1], y [n,p,q,c]. A sum of r s terms in float32, always in the same order. 4 bytes
  * read per input and 4 written per output: memory-bound. Tasks are groups of output rows; vectors run over the
- * channels; eight outputs of a row share their inputs in registers for rows of 3 and 5 taps, stride 1 and 2. */
+ * channels; eight outputs of a row share their inputs in registers for rows of 3 taps with stride 1 and 2, and of 1 and
+ * 2 taps with stride 1. */
 #include "depthwise.h"
 
 namespace hast::depthwise {

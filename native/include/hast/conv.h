@@ -1,7 +1,8 @@
 /* Two-dimensional convolution, NHWC activations, OHWI weights [k, r, s, c], square stride and zero padding; and the
  * depthwise one, which convolves each channel with a filter of its own, weights [c, r, s, 1].
  * Part of the C ABI; include <hast/hast.h>. Output height p = (h + 2 pad - r) / stride + 1, width q likewise.
- * Any sizes >= 1; the fast paths are those of the CIFAR ResNets. Deterministic. */
+ * Any sizes >= 1 on the CPU; CUDA returns HAST_EUNSUPPORTED where n (h + 2 pad) (w + 2 pad), n p q, r s c or r s k is
+ * above 2^30, depthwise 2^28. Deterministic: the order of a sum is fixed by the sizes and the device. */
 #ifndef HAST_CONV_H
 #define HAST_CONV_H
 
@@ -11,7 +12,7 @@
 #define HAST_CONV_BWD_DATA 1
 #define HAST_CONV_BWD_WEIGHT 2
 
-/* Scratch for one of the three directions. */
+/* Scratch for one of the three directions, may be 0; or HAST_EARGUMENT (negative). */
 HAST_API int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r,
                                              int64_t s, int32_t stride, int32_t pad, int32_t direction) HAST_NOEXCEPT;
 
@@ -32,8 +33,7 @@ HAST_API int32_t hast_conv2d_bwd_data_f32(float* dx,           /* out or in-out 
                                           int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                           int32_t accumulate, void* stream) HAST_NOEXCEPT;
 
-/* dweight[o,u,v,c] = sum_{n,i,j} dy[n,i,j,o] x[n, i stride + u - pad, j stride + v - pad, c]; partial sums over fixed
- * groups of images, added in order */
+/* dweight[o,u,v,c] = sum_{n,i,j} dy[n,i,j,o] x[n, i stride + u - pad, j stride + v - pad, c] */
 HAST_API int32_t hast_conv2d_bwd_weight_f32(float* dweight,  /* out [k, r, s, c], = */
                                             const float* dy, /* [n, p, q, k] */
                                             const float* x,  /* [n, h, w, c] */
@@ -41,7 +41,7 @@ HAST_API int32_t hast_conv2d_bwd_weight_f32(float* dweight,  /* out [k, r, s, c]
                                             int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                             void* stream) HAST_NOEXCEPT;
 
-/* Scratch for one of the three directions of a depthwise convolution; may be 0. */
+/* The same for a depthwise convolution. */
 HAST_API int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
                                                 int32_t stride, int32_t pad, int32_t direction) HAST_NOEXCEPT;
 
@@ -61,8 +61,7 @@ HAST_API int32_t hast_depthwise_bwd_data_f32(float* dx,           /* out or in-o
                                              int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                              int32_t accumulate, void* stream) HAST_NOEXCEPT;
 
-/* dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n, i stride + u - pad, j stride + v - pad, c]; partial sums over fixed
- * groups of output rows, added in order */
+/* dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n, i stride + u - pad, j stride + v - pad, c] */
 HAST_API int32_t hast_depthwise_bwd_weight_f32(float* dweight,  /* out [c, r, s, 1], = */
                                                const float* dy, /* [n, p, q, c] */
                                                const float* x,  /* [n, h, w, c] */

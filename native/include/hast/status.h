@@ -21,7 +21,7 @@
 #define HAST_EWORKSPACE (-2)   /* workspace smaller than the family's _workspace_bytes */
 #define HAST_EMEMORY (-3)      /* the device has not enough free memory */
 #define HAST_EDEVICE (-4)      /* no such device */
-#define HAST_EUNSUPPORTED (-5) /* this library does not implement the call */
+#define HAST_EUNSUPPORTED (-5) /* this library does not implement the call, or not at these sizes */
 #define HAST_ETHREAD (-6)      /* the operating system refused a worker thread */
 #define HAST_ECAPABILITY (-7)  /* the device is older than the kernels: compute capability below 8.0 */
 
