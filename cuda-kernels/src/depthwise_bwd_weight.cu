@@ -5,7 +5,7 @@
 // neighbouring pixels share of x comes from the first-level cache.
 //
 // panel.cuh has the division of work and the order of sums: its rows are the output pixels here. A thread keeps the
-// sums of kSize x kSize taps of its channels in registers; float32 within a block, double over its threads where blocks
+// sums of kRows x kTaps taps of its channels in registers; float32 within a block, double over its threads where blocks
 // are added. Deterministic; one launch. 3 x 3 with stride 1 or 2 keeps all nine taps; any other filter goes over its
 // pixels for one tap after another.
 #include "depthwise.cuh"
@@ -24,9 +24,9 @@ struct Gradient {
   Split split;
 };
 
-// Adds the products of one output pixel with kSize x kSize taps from (u, v) on. kStep is the stride, or 0 for any.
-template <int kWidth, int kSize, int kStep>
-__device__ void add_pixel(Pack<float, kWidth> (&sum)[kSize * kSize], const Gradient& job, int pixel, int channel, int u,
+// Adds the products of one output pixel with taps (u.., v..). kStep is the stride, or 0 for any.
+template <int kWidth, int kRows, int kTaps, int kStep>
+__device__ void add_pixel(Pack<float, kWidth> (&sum)[kRows][kTaps], const Gradient& job, int pixel, int channel, int u,
                           int v) {
   using Floats = Pack<float, kWidth>;
   const Conv& g = job.g;
@@ -38,60 +38,26 @@ __device__ void add_pixel(Pack<float, kWidth> (&sum)[kSize * kSize], const Gradi
   const Floats dy = load<kWidth>(job.dy + pixel * g.c + channel);
   const float* row = job.x + int64_t{(image.quotient * h + top) * w + left} * g.c + channel;
 #pragma unroll
-  for (int d = 0; d < kSize; d++, row += int64_t{w} * g.c) {
+  for (int d = 0; d < kRows; d++, row += int64_t{w} * g.c) {
     if (top + d < 0 || top + d >= h) continue;
-    Floats x[kSize];
+    Floats x[kTaps];
 #pragma unroll
-    for (int t = 0; t < kSize; t++) {
+    for (int t = 0; t < kTaps; t++) {
       x[t] = Floats{};
       if (left + t >= 0 && left + t < w) x[t] = load<kWidth>(row + t * g.c);
     }
 #pragma unroll
-    for (int t = 0; t < kSize; t++) {
+    for (int t = 0; t < kTaps; t++) {
       if (left + t < 0 || left + t >= w) continue;  // left out, not multiplied
 #pragma unroll
-      for (int e = 0; e < kWidth; e++) sum[d * kSize + t][e] += dy[e] * x[t][e];
+      for (int e = 0; e < kWidth; e++) sum[d][t][e] += dy[e] * x[t][e];
     }
   }
 }
 
-// Calls each(t, sum over the block's lines of value[t]) for every tap, in one thread of each lane: sum_lines for all
-// taps between one pair of barriers. Needs kTaps * kSumBytes of dynamic shared memory.
-template <class Sum, int kWidth, int kTaps, class Each>
-__device__ void sum_taps(const Pack<float, kWidth> (&value)[kTaps], int lanes, Each each) {
-  using Sums = Pack<Sum, kWidth>;
-  HAST_DYNAMIC_SHARED(Sums, warps);  // [kTaps, kWarps, lanes]
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, own = static_cast<int>(threadIdx.x) / kWarp;
-  __syncthreads();  // the last call's readers are done
-#pragma unroll
-  for (int t = 0; t < kTaps; t++) {
-    Sums sum;
-#pragma unroll
-    for (int k = 0; k < kWidth; k++) sum[k] = static_cast<Sum>(value[t][k]);
-    for (int offset = lanes; offset < kWarp; offset *= 2) {
-#pragma unroll
-      for (int k = 0; k < kWidth; k++) sum[k] += __shfl_xor_sync(kFullWarp, sum[k], offset);
-    }
-    if (lane < lanes) warps[(t * kWarps + own) * lanes + lane] = sum;
-  }
-  __syncthreads();
-  if (lane >= lanes) return;
-  for (int t = own; t < kTaps; t += kWarps) {
-    Sums sum = warps[t * kWarps * lanes + lane];
-#pragma unroll 2
-    for (int warp = 1; warp < kWarps; warp++) {
-      const Sums other = warps[(t * kWarps + warp) * lanes + lane];
-#pragma unroll
-      for (int k = 0; k < kWidth; k++) sum[k] += other[k];
-    }
-    each(t, sum);
-  }
-}
-
-template <int kWidth, int kSize, int kStep>
+template <int kWidth, int kRows, int kTaps, int kStep>
 __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) weight_gradient(const Gradient job) {
   using Floats = Pack<float, kWidth>;
-  constexpr int kTaps = kSize * kSize;
   const Conv& g = job.g;
   const Split& s = job.split;
   const Place at = place<kWidth>(s);
@@ -99,46 +65,44 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) weight_gradient(c
   const int first = static_cast<int>(p.first_row);
   const int last = at.inside ? first + p.rows : 0;
   // Known to the compiler where all taps are kept.
-  const int columns = kStep > 0 ? kSize : static_cast<int>(g.s);
-  const int taps = kStep > 0 ? kTaps : static_cast<int>(g.r * g.s);
-  for (int tap = 0; tap < taps; tap += kTaps) {
-    const int u = tap / columns, v = tap - u * columns;
-    Floats sum[kTaps] = {};
+  const int rows = kStep > 0 ? kRows : static_cast<int>(g.r), columns = kStep > 0 ? kTaps : static_cast<int>(g.s);
+  const int taps = rows * columns;
+  for (int u = 0; u < rows; u += kRows) {
+    for (int v = 0; v < columns; v += kTaps) {
+      Floats sum[kRows][kTaps] = {};
 #pragma unroll 1
-    for (int pixel = first + at.line; pixel < last; pixel += s.lines) {
-      add_pixel<kWidth, kSize, kStep>(sum, job, pixel, static_cast<int>(at.channel), u, v);
-    }
-    float* to = job.partial + (int64_t{at.piece} * taps + tap) * g.c + at.channel;
-    sum_taps<float>(sum, s.lanes, [&](int t, const Floats& total) {
-      if (at.inside) store(to + t * g.c, total);
-    });
-  }
-  if (!last_block(job.tickets + at.tile, static_cast<unsigned>(s.pieces))) return;
-  for (int tap = 0; tap < taps; tap += kTaps) {
-    Floats sum[kTaps] = {};
-    for (int piece = at.line; at.inside && piece < s.pieces; piece += s.lines) {
-      const float* from = job.partial + (int64_t{piece} * taps + tap) * g.c + at.channel;
+      for (int pixel = first + at.line; pixel < last; pixel += s.lines) {
+        add_pixel<kWidth, kRows, kTaps, kStep>(sum, job, pixel, static_cast<int>(at.channel), u, v);
+      }
 #pragma unroll
-      for (int t = 0; t < kTaps; t++) {
-        const Floats next = load<kWidth>(from + t * g.c);
+      for (int d = 0; d < kRows; d++) {
 #pragma unroll
-        for (int e = 0; e < kWidth; e++) sum[t][e] += next[e];
+        for (int t = 0; t < kTaps; t++) {
+          const Floats total = sum_lines(sum[d][t], s.lanes);
+          const int tap = (u + d) * columns + v + t;
+          float* to = job.partial + (int64_t{at.piece} * taps + tap) * g.c + at.channel;
+          if (at.inside && at.line == 0) store(to, total);
+        }
       }
     }
-    sum_taps<double>(sum, s.lanes, [&](int t, const Pack<double, kWidth>& total) {
-      if (!at.inside) return;
-      const Floats value = rounded(total);
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) job.dweight[(at.channel + e) * taps + tap + t] = value[e];
+  }
+  if (!last_block(job.tickets + at.tile, static_cast<unsigned>(s.pieces))) return;
+  for (int tap = 0; tap < taps; tap++) {
+    const Pack<double, kWidth> total = sum_pieces<kWidth>(s, at, 0, s.pieces, [&](int piece) {
+      return load<kWidth>(job.partial + (int64_t{piece} * taps + tap) * g.c + at.channel);
     });
+    if (!at.inside || at.line != 0) continue;
+    const Floats value = rounded(total);
+#pragma unroll
+    for (int e = 0; e < kWidth; e++) job.dweight[(at.channel + e) * taps + tap] = value[e];
   }
 }
 
 template <int kWidth>
 int32_t gradient(const Gradient& job, const Stream& stream) {
-  if (three(job.g, 1)) return launch_tiles(weight_gradient<kWidth, 3, 1>, job, stream, 9 * kSumBytes);
-  if (three(job.g, 2)) return launch_tiles(weight_gradient<kWidth, 3, 2>, job, stream, 9 * kSumBytes);
-  return launch_tiles(weight_gradient<kWidth, 1, 0>, job, stream);
+  if (three(job.g, 1)) return launch_tiles(weight_gradient<kWidth, 3, 3, 1>, job, stream);
+  if (three(job.g, 2)) return launch_tiles(weight_gradient<kWidth, 3, 3, 2>, job, stream);
+  return launch_tiles(weight_gradient<kWidth, 1, 1, 0>, job, stream);
 }
 
 }  // namespace

@@ -87,13 +87,13 @@ inline Split split(int64_t n, int64_t hw, int64_t c, int width, const Stream& st
 
 // Launches a kernel on every tile of job.split; one launch but for channels by the ten thousands.
 template <class Job>
-int32_t launch_tiles(void (*kernel)(Job), Job job, const Stream& stream, size_t shared_bytes = kSumBytes) {
+int32_t launch_tiles(void (*kernel)(Job), Job job, const Stream& stream) {
   const int64_t tiles = tiles_of(job.split.c);
   for (int64_t first = 0; first < tiles; first += kLaunchTiles) {
     job.split.first_tile = first;
     job.split.tiles = static_cast<int>(smaller(kLaunchTiles, tiles - first));
     const dim3 grid(static_cast<unsigned>(job.split.tiles) * static_cast<unsigned>(job.split.pieces));
-    const int32_t status = launch(kernel, grid, kThreads, shared_bytes, stream, job);
+    const int32_t status = launch(kernel, grid, kThreads, kSumBytes, stream, job);
     if (status != HAST_OK) return status;
   }
   return HAST_OK;
