@@ -20,7 +20,7 @@ inline const char* status_text(int32_t status) {
     case HAST_EDEVICE:
       return "no such device";
     case HAST_EUNSUPPORTED:
-      return "this library does not implement the call";
+      return "this library does not implement the call, or not at these sizes";
     case HAST_ETHREAD:
       return "the operating system refused a worker thread";
     case HAST_ECAPABILITY:
