@@ -58,11 +58,7 @@ public enum ResNet20Convolution {
 
   /** Elements of what a direction computes: y, dx or dweight. */
   int resultElements(ConvolutionDirection direction, int batch) {
-    return switch (direction) {
-      case FORWARD -> outputElements(batch);
-      case DATA_GRADIENT -> inputElements(batch);
-      case WEIGHT_GRADIENT -> weightElements();
-    };
+    return direction.result(inputElements(batch), weightElements(), outputElements(batch));
   }
 
   /** The sizes the kernels take. */

@@ -46,14 +46,9 @@ final class DeviceTrial implements ProductTrial {
       bias = product.bias() || product.hasBiasGradient() ? allocate(shape.k() * Float.BYTES) : 0;
       workspace =
           allocate(methods.stream().mapToLong(ProductMethod::workspaceBytes).max().orElse(0));
-      result =
-          switch (direction) {
-            case FORWARD -> output;
-            case DATA_GRADIENT -> input;
-            case WEIGHT_GRADIENT -> weight;
-          };
-      first = direction == ConvolutionDirection.FORWARD ? input : output;
-      second = direction == ConvolutionDirection.WEIGHT_GRADIENT ? input : weight;
+      result = direction.result(input, weight, output);
+      first = direction.first(input, output);
+      second = direction.second(input, weight);
     } catch (RuntimeException e) {
       close();
       throw e;

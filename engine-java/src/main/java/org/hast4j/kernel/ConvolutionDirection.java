@@ -16,4 +16,23 @@ public enum ConvolutionDirection {
   public int code() {
     return code;
   }
+
+  /** Which of a layer's three tensors, or of their gradients, it computes. */
+  public <T> T result(T input, T weight, T output) {
+    return switch (this) {
+      case FORWARD -> output;
+      case DATA_GRADIENT -> input;
+      case WEIGHT_GRADIENT -> weight;
+    };
+  }
+
+  /** Which of them is its first operand. */
+  public <T> T first(T input, T output) {
+    return this == FORWARD ? input : output;
+  }
+
+  /** Which of them is its second operand. */
+  public <T> T second(T input, T weight) {
+    return this == WEIGHT_GRADIENT ? input : weight;
+  }
 }

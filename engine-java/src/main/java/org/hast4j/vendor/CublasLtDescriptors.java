@@ -14,7 +14,6 @@ import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerPointer;
-import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
@@ -53,14 +52,9 @@ final class CublasLtDescriptors implements AutoCloseable {
       cublasLtMatrixLayoutOpaque_t input = matrix(shape.c(), rows);
       cublasLtMatrixLayoutOpaque_t output = matrix(shape.k(), rows);
       cublasLtMatrixLayoutOpaque_t weight = matrix(shape.c(), shape.k());
-      first = product.direction() == ConvolutionDirection.FORWARD ? input : output;
-      second = product.direction() == ConvolutionDirection.WEIGHT_GRADIENT ? input : weight;
-      result =
-          switch (product.direction()) {
-            case FORWARD -> output;
-            case DATA_GRADIENT -> input;
-            case WEIGHT_GRADIENT -> weight;
-          };
+      first = product.direction().first(input, output);
+      second = product.direction().second(input, weight);
+      result = product.direction().result(input, weight, output);
       operation = operation(precision);
     } catch (RuntimeException e) {
       close();

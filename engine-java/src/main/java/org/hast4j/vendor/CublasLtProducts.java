@@ -229,7 +229,7 @@ public final class CublasLtProducts implements AutoCloseable {
                 algorithm,
                 workspace,
                 operands.workspaceBytes(),
-                streams.get(streams.index(stream))));
+                streams.nativeOf(stream)));
       };
     }
   }

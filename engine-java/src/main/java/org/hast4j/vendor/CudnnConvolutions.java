@@ -52,7 +52,9 @@ public final class CudnnConvolutions implements AutoCloseable {
     try {
       for (int i = 0; i < handles.length; i++) {
         VendorStatus.cudnn("cudnnCreate", cudnn.cudnnCreate(handles[i]));
-        VendorStatus.cudnn("cudnnSetStream", cudnn.cudnnSetStream(handles[i], this.streams.get(i)));
+        VendorStatus.cudnn(
+            "cudnnSetStream",
+            cudnn.cudnnSetStream(handles[i], this.streams.nativeOf(streams.get(i))));
       }
     } catch (RuntimeException e) {
       close();

@@ -17,9 +17,9 @@ final class Streams {
             .toArray(CUstream_st[]::new);
   }
 
-  /** The native stream of an index. */
-  CUstream_st get(int index) {
-    return natives[index];
+  /** A stream's own. */
+  CUstream_st nativeOf(long stream) {
+    return natives[index(stream)];
   }
 
   /** The index of a stream. */
