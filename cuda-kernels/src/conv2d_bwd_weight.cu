@@ -129,7 +129,7 @@ __device__ void dy_items(const GradientProblem& p, float* dy, int first, int end
   constexpr int kPieces = T::kOutputs / kWide;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < p.tile * kPieces; i += kGradientThreads) {
-    const int row = i / kPieces, piece = i % kPieces * kWide;
+    const int piece = i % kPieces * kWide, row = T::kOutputs == 16 ? spread_row<2, 2>(i / kPieces) : i / kPieces;
     // A pixel beyond the end counts nothing: zeros, for zero times what happens to lie there may be NaN.
     const bool present = first + row < end && output + piece < p.outputs;
     const int64_t at = int64_t{first + row} * p.outputs + output + piece;
@@ -141,8 +141,10 @@ template <class Item, int kWide>
 __device__ void x_items(const GradientProblem& p, float* x, int first, const Range& range, int input) {
   constexpr int kPieces = kInputs / kWide;
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < range.count * kPieces; i += kGradientThreads) {
-    const int row = i / kPieces, piece = i % kPieces * kWide;
+  for (int i = static_cast<int>(threadIdx.x); i < (range.count + 7) / 8 * 8 * kPieces; i += kGradientThreads) {
+    const int piece = i % kPieces * kWide;
+    const int row = p.pixel_floats == kInputs + 8 ? spread_row<2, 2>(i / kPieces) : spread_row<4, 2>(i / kPieces);
+    if (row >= range.count) continue;
     const bool present = input + piece < p.inputs;
     const int64_t pixel = p.reach.single() ? p.reach.base(first + row) : range.start + row;
     const int64_t at = pixel * p.inputs + input + piece;

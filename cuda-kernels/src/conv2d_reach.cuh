@@ -130,6 +130,13 @@ struct Range {
   }
 };
 
+// The row that comes i-th if within every kSlow kFast rows those kSlow apart come together: 0, kSlow, 2 kSlow .., 1 ...
+// Eight lanes write 16 bytes each at a time, and where neighbouring rows would share banks these do not.
+template <int kSlow, int kFast>
+__device__ inline int spread_row(int i) {
+  return i / (kSlow * kFast) * (kSlow * kFast) + i % kFast * kSlow + i / kFast % kSlow;
+}
+
 // What a thread does with its share of the values of a stage: start copies, and later, when its own have arrived, round
 // them to what a tensor core takes.
 struct CopyItem {

@@ -15,6 +15,9 @@
 // step 1, 12 with step 2: neighbours in a product are then 8 or 24 banks apart, and their eights meet each bank once.
 // Forward weights are rows of 8 terms, one for each channel: the same. Adjoint weights are rows of channels, one for
 // each term, kChannels + 4 floats apart: rows 2t are 8 t banks apart, and the lanes' pairs of channels fill the gaps.
+// A 16-byte access is served by eight lanes at a time, and weights are staged in an order in which these write to
+// different banks. Under HAST_MATH_FP32 a lane of t = 0..3 reads four terms of channel 4 t + l: the forward weights of
+// these four channels are neighbours.
 #ifndef HAST_CONV2D_TAPS_CUH
 #define HAST_CONV2D_TAPS_CUH
 
@@ -61,6 +64,12 @@ struct TapsTile {
   static constexpr int kWeightStep = kAdjoint ? kChannels + 4 : kTerms;
   static constexpr int kTapFloats = kWeightRows * kWeightStep;
   static_assert(kNTiles % 2 == 0 && kPixels <= kTapThreads);
+  // The place of a tap's weights that is filled i-th, eight lanes at a time and these in different banks, and the row
+  // that it holds: of the forward map's channels those together that lanes t = 0..3 read together.
+  static __device__ int weight_place(int i) { return kAdjoint && kChannels == 16 ? spread_row<4, 2>(i) : i; }
+  static __device__ int weight_row(int place) {
+    return kAdjoint ? place : kTf32 ? spread_row<2, 8>(place) : spread_row<4, 4>(place);
+  }
   // Fewer sums leave registers for more blocks on a multiprocessor, and too little work in one tap to hide its reads.
   static constexpr int kProducts = kMTiles * kNTiles;
   static constexpr int kBlocks = (kProducts >= 16 ? 4 : kProducts >= 8 ? 5 : 6) - (kTf32 ? 0 : 1);
@@ -114,7 +123,8 @@ __device__ void weight_items(const TapsProblem& p, const Reach& reach, float* we
   constexpr int kPieces = T::kWeightColumns / kWide;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < reach.taps * T::kWeightRows * kPieces; i += kTapThreads) {
-    const int piece = i % kPieces * kWide, row = i / kPieces % T::kWeightRows, tap = i / (kPieces * T::kWeightRows);
+    const int piece = i % kPieces * kWide, tap = i / (kPieces * T::kWeightRows);
+    const int place = T::weight_place(i / kPieces % T::kWeightRows), row = T::weight_row(place);
     // The forward map's rows are output channels, the adjoint's are source channels.
     const int outer = T::kAdjoint ? channel + row : out + row;
     const int inner = T::kAdjoint ? out + piece : channel + piece;
@@ -122,7 +132,6 @@ __device__ void weight_items(const TapsProblem& p, const Reach& reach, float* we
     const int inners = T::kAdjoint ? p.out_channels : p.source_channels;
     const bool present = outer < outers && inner < inners;
     const int64_t at = (int64_t{outer} * p.filter + reach.tap[tap].filter) * inners + inner;
-    const int place = T::kAdjoint ? row : row / 16 * 16 + row % 2 * 8 + row % 16 / 2;
     Item::template apply<kWide>(weights + tap * T::kTapFloats + place * T::kWeightStep + piece,
                                 p.weight + (present ? at : 0), present);
   }
@@ -210,7 +219,7 @@ __device__ void multiply_tap_fp32(TapSums<T>& sums, const float* const (&rows)[2
       for (int l = 0; l < 4; l++) {
         // Adjoint: term k + l of four channels; forward: four terms of channel l.
         const float* at = T::kAdjoint ? weights + (k + l) * T::kWeightStep + 8 * j + 4 * t
-                                      : weights + (8 * (j + l % 2) + 2 * t + l / 2) * T::kWeightStep + k;
+                                      : weights + (8 * j + 4 * l + t) * T::kWeightStep + k;
         const float4 four = *reinterpret_cast<const float4*>(at);
         const float b[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
