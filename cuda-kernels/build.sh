@@ -26,7 +26,7 @@ if [[ $wanted == usable ]]; then
   fi
   targets=(hast_cuda)
 else
-  targets=(hast_emu hast_emu_race hast_trap_test hast_watch_test hast_stand_ins)
+  targets=(hast_emu hast_emu_race hast_emu_traffic hast_trap_test hast_watch_test hast_traffic_test hast_stand_ins)
   [[ $nvcc == ON ]] && targets+=(hast_cuda)
 fi
 

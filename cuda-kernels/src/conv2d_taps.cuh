@@ -15,9 +15,9 @@
 // step 1, 12 with step 2: neighbours in a product are then 8 or 24 banks apart, and their eights meet each bank once.
 // Forward weights are rows of 8 terms, one for each channel: the same. Adjoint weights are rows of channels, one for
 // each term, kChannels + 4 floats apart: rows 2t are 8 t banks apart, and the lanes' pairs of channels fill the gaps.
-// A 16-byte access is served by eight lanes at a time, and weights are staged in an order in which these write to
-// different banks. Under HAST_MATH_FP32 a lane of t = 0..3 reads four terms of channel 4 t + l: the forward weights of
-// these four channels are neighbours.
+// A 16-byte access is served by eight lanes at a time, and source and weights are staged in an order in which these
+// write to different banks. Under HAST_MATH_FP32 a lane of t = 0..3 reads four terms of channel 4 t + l: the forward
+// weights of these four channels are neighbours.
 #ifndef HAST_CONV2D_TAPS_CUH
 #define HAST_CONV2D_TAPS_CUH
 
@@ -108,8 +108,10 @@ __device__ void source_items(const TapsProblem& p, bool single, const Range& ran
                              int channel) {
   constexpr int kPieces = kTerms / kWide;
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < range.count * kPieces; i += kTapThreads) {
-    const int row = i / kPieces, piece = i % kPieces * kWide;
+  for (int i = static_cast<int>(threadIdx.x); i < (range.count + 7) / 8 * 8 * kPieces; i += kTapThreads) {
+    const int piece = i % kPieces * kWide;
+    const int row = p.pixel_floats == kTerms ? i / kPieces : spread_row<2, 4>(i / kPieces);
+    if (row >= range.count) continue;
     const bool present = channel + piece < p.source_channels;
     const int64_t pixel = single ? bases[row] : range.start + row;
     const float* from = p.source + pixel * p.source_channels + (present ? channel + piece : 0);

@@ -87,9 +87,9 @@ struct Warp {
 // A cp.async under way.
 struct Copy {
   void* to;
-  const void* from;
-  int bytes;
-  bool present;
+  const void* from;  // null: zeros
+  size_t bytes;
+  const void* code;  // where the kernel started it
 };
 
 // What an OS thread needs to run blocks, one after the other.
@@ -174,26 +174,18 @@ void Runner::barrier() {
 
 // What the destination holds until the wait is as good as unknown.
 void Runner::start_copy(const Copy& copy) {
-  const uintptr_t addresses = reinterpret_cast<uintptr_t>(copy.to) | reinterpret_cast<uintptr_t>(copy.from);
-  if (addresses % static_cast<unsigned>(copy.bytes) != 0) {
-    std::fprintf(stderr, "emulated kernel: an asynchronous copy of %d bytes from %p to %p is not aligned\n", copy.bytes,
-                 copy.from, copy.to);
-    std::abort();
-  }
-  watch::writes(copy.to, static_cast<size_t>(copy.bytes));
-  std::memset(copy.to, 0xff, static_cast<size_t>(copy.bytes));
+  watch::copy_started(copy.to, copy.from, copy.bytes, copy.code);
+  std::memset(copy.to, 0xff, copy.bytes);
   copies_[current_].push_back(copy);
 }
 
 void Runner::finish_copies() {
   for (const Copy& copy : copies_[current_]) {
-    const size_t bytes = static_cast<size_t>(copy.bytes);
-    watch::writes(copy.to, bytes);
-    if (copy.present) {
-      watch::reads(copy.from, bytes);
-      std::memcpy(copy.to, copy.from, bytes);
+    watch::copy_arrived(copy.to, copy.from, copy.bytes, copy.code);
+    if (copy.from != nullptr) {
+      std::memcpy(copy.to, copy.from, copy.bytes);
     } else {
-      std::memset(copy.to, 0, bytes);
+      std::memset(copy.to, 0, copy.bytes);
     }
   }
   copies_[current_].clear();
@@ -383,7 +375,14 @@ bool run_grid(const Grid& grid) {
 
 void block_barrier() { runner->barrier(); }
 void warp_collective(unsigned mask, void* operand, Collective body) { runner->collective(mask, operand, body); }
-void start_copy(void* to, const void* from, int bytes, bool present) { runner->start_copy({to, from, bytes, present}); }
+void start_copy(void* to, const void* from, int bytes, bool present) {
+  if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % static_cast<unsigned>(bytes) != 0) {
+    std::fprintf(stderr, "emulated kernel: an asynchronous copy of %d bytes from %p to %p is not aligned\n", bytes,
+                 from, to);
+    std::abort();
+  }
+  runner->start_copy({to, present ? from : nullptr, static_cast<size_t>(bytes), __builtin_return_address(0)});
+}
 void finish_copies() { runner->finish_copies(); }
 int lane() { return runner->lane(); }
 

@@ -23,7 +23,12 @@
 // ---- language ----
 
 #define __global__
+#if defined(HAST_EMULATION_INSTRUMENTED)
+// g++ tells nobody of memory that a call takes or gives by value.
+#define __device__ __attribute__((always_inline))
+#else
 #define __device__
+#endif
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(bytes) __attribute__((aligned(bytes)))

@@ -1,7 +1,6 @@
 // A detector of races between the threads of a kernel.
 //
-// g++ -fsanitize=thread puts a call before every access of memory; the functions it calls are here instead of in its
-// own runtime, which knows nothing of blocks and barriers. A shadow of every byte of shared and global memory keeps the
+// It is told of every access of memory (instrumented.cpp). A shadow of every byte of shared and global memory keeps the
 // last write and two reads by different threads. An access conflicts with an earlier one of another thread, at least
 // one of them a write and not both atomic, unless something orders them:
 //   in a block   a __syncthreads between them. Shuffles and votes order no memory.
@@ -47,8 +46,6 @@ struct Cell {
   unsigned writer : 10, first_reader : 10, other_reader : 10, atomic : 1;
 };
 static_assert(sizeof(Cell) == 16);
-
-enum class Kind { kRead, kWrite, kAtomic };
 
 struct Unmap {
   size_t bytes;
@@ -226,6 +223,8 @@ void touch(const Region& region, const char* where, uintptr_t at, size_t bytes, 
   }
 }
 
+}  // namespace
+
 void access(const void* address, size_t bytes, Kind kind, const void* code) {
   if (!running) return;
   Detector& d = detector();
@@ -264,8 +263,6 @@ void fence() {
   Detector& d = detector();
   d.fences[d.thread] = ++d.now;
 }
-
-}  // namespace
 
 void allocated(const void* address, size_t bytes) {
   Detector& d = detector();
@@ -318,45 +315,13 @@ void begin_block(int threads, const Places& places) {
 
 void resumed(int thread) { detector().thread = static_cast<unsigned>(thread); }
 void barrier() { detector().last_barrier = ++detector().now; }
-void reads(const void* address, size_t bytes) { access(address, bytes, Kind::kRead, __builtin_return_address(0)); }
-void writes(const void* address, size_t bytes) { access(address, bytes, Kind::kWrite, __builtin_return_address(0)); }
+// What lies there until then is as good as unknown.
+void copy_started(const void* to, const void*, size_t bytes, const void* code) {
+  access(to, bytes, Kind::kWrite, code);
+}
+void copy_arrived(const void* to, const void* from, size_t bytes, const void* code) {
+  access(to, bytes, Kind::kWrite, code);
+  if (from != nullptr) access(from, bytes, Kind::kRead, code);
+}
 
 }  // namespace hast::emulation::watch
-
-// ---- what -fsanitize=thread calls ----
-
-using hast::emulation::watch::access;
-using hast::emulation::watch::Kind;
-
-extern "C" {
-
-#define HAST_ACCESS(name, bytes, kind) \
-  void __tsan_##name(void* address) { access(address, bytes, Kind::kind, __builtin_return_address(0)); }
-#define HAST_ACCESSES(bytes)                       \
-  HAST_ACCESS(read##bytes, bytes, kRead)           \
-  HAST_ACCESS(write##bytes, bytes, kWrite)         \
-  HAST_ACCESS(unaligned_read##bytes, bytes, kRead) \
-  HAST_ACCESS(unaligned_write##bytes, bytes, kWrite)
-HAST_ACCESSES(1)
-HAST_ACCESSES(2)
-HAST_ACCESSES(4)
-HAST_ACCESSES(8)
-HAST_ACCESSES(16)
-
-void __tsan_read_range(void* address, unsigned long bytes) {
-  access(address, bytes, Kind::kRead, __builtin_return_address(0));
-}
-void __tsan_write_range(void* address, unsigned long bytes) {
-  access(address, bytes, Kind::kWrite, __builtin_return_address(0));
-}
-unsigned __tsan_atomic32_fetch_add(volatile unsigned* address, unsigned value, int) {
-  hast::emulation::watch::atomic(const_cast<unsigned*>(address), sizeof(unsigned), __builtin_return_address(0));
-  return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);
-}
-void __tsan_atomic_thread_fence(int) { hast::emulation::watch::fence(); }
-void __tsan_vptr_update(void*, void*) {}
-void __tsan_func_entry(void*) {}
-void __tsan_func_exit() {}
-void __tsan_init() {}
-
-}  // extern "C"

@@ -1,5 +1,5 @@
-// What the detector of races (watch.cpp) is told. Only the library hast_emu_race has it; in the other one all of this
-// is nothing.
+// What whoever watches the threads of a kernel is told: the detector of races (watch.cpp) in the library hast_emu_race,
+// the counter of traffic (traffic.cpp) in hast_emu_traffic. In hast_emu nobody does, and all of this is nothing.
 #ifndef HAST_EMULATION_WATCH_H
 #define HAST_EMULATION_WATCH_H
 
@@ -28,9 +28,14 @@ bool end_grid();
 void begin_block(int threads, const Places& places);
 void resumed(int thread);
 void barrier();
-// What uninstrumented code does on behalf of the running thread.
-void reads(const void* address, size_t bytes);
-void writes(const void* address, size_t bytes);
+// An asynchronous copy by the running thread, of zeros if `from` is null; `code` is where the kernel started it.
+void copy_started(const void* to, const void* from, size_t bytes, const void* code);
+void copy_arrived(const void* to, const void* from, size_t bytes, const void* code);
+// What instrumented code does (instrumented.cpp).
+enum class Kind { kRead, kWrite, kAtomic };
+void access(const void* address, size_t bytes, Kind kind, const void* code);
+void atomic(const void* address, size_t bytes, const void* code);
+void fence();
 #else
 constexpr bool kWatched = false;
 constexpr size_t kGuardBytes = 0;
@@ -41,8 +46,8 @@ inline bool end_grid() { return true; }
 inline void begin_block(int, const Places&) {}
 inline void resumed(int) {}
 inline void barrier() {}
-inline void reads(const void*, size_t) {}
-inline void writes(const void*, size_t) {}
+inline void copy_started(const void*, const void*, size_t, const void*) {}
+inline void copy_arrived(const void*, const void*, size_t, const void*) {}
 #endif
 
 // As cudaMalloc aligns; null if there is no more.

@@ -18,8 +18,9 @@ final class RecipeOptions {
       paramLabel = "RECIPE",
       defaultValue = "balanced",
       description =
-          "balanced (the default; well under an hour on two cores), quick (minutes), paper (the"
-              + " paper's settings for CIFAR-10; hours), imagenet (those for ImageNet), released"
+          "balanced (the default; well under an hour on two cores), quick (minutes), thorough (the"
+              + " paper's budget; for a GPU), paper (the paper's settings for CIFAR-10; the same"
+              + " and more), imagenet (those for ImageNet), released"
               + " (the authors' code, oddities included), or a HOCON file.")
   private String recipe;
 

@@ -21,7 +21,7 @@ public record Recipe(
     Synthesis synthesis, Calibration calibration, FineTuning fineTuning, String rendered) {
   /** Names of the recipes that come with the program. */
   public static final List<String> NAMES =
-      List.of("balanced", "quick", "paper", "imagenet", "released");
+      List.of("balanced", "quick", "thorough", "paper", "imagenet", "released");
 
   private static final String FOLDER = "/org/hast4j/recipes/";
 

@@ -24,6 +24,8 @@ public enum Platform {
   EMULATED(Backend.CUDA, ConvolutionChoice.OWN),
   /** The same, where a launch whose threads race fails. */
   WATCHED(Backend.CUDA, ConvolutionChoice.OWN),
+  /** The same, where what kernels ask of memory is counted. */
+  COUNTED(Backend.CUDA, ConvolutionChoice.OWN),
   CUDA(Backend.CUDA, ConvolutionChoice.OWN),
   /** A GPU whose convolutions are cuDNN's. */
   CUDNN(Backend.CUDA, ConvolutionChoice.CUDNN),
@@ -39,6 +41,7 @@ public enum Platform {
   public static final Path EMULATED_LIBRARY = BUILT.resolve("libhast_emu.so");
 
   private static final Path WATCHED_LIBRARY = BUILT.resolve("libhast_emu_race.so");
+  private static final Path COUNTED_LIBRARY = BUILT.resolve("libhast_emu_traffic.so");
   private static final Path STAND_INS = BUILT.resolve("stand-ins");
 
   /** System property with the libraries that the build makes: {@code all}, or not all. */
@@ -68,6 +71,11 @@ public enum Platform {
   /** What tells of the calls that {@link #STANDIN} makes. */
   public static StandIns standIns() {
     return new StandIns(STAND_INS.resolve("libhast_stand_in.so").toAbsolutePath());
+  }
+
+  /** What counts for {@link #COUNTED}. */
+  public static Traffic traffic() {
+    return new Traffic(COUNTED_LIBRARY.toAbsolutePath());
   }
 
   /** A device that computes in single precision, captured where it can be. */
@@ -100,7 +108,7 @@ public enum Platform {
   private boolean isBuilt() {
     boolean all = "all".equals(System.getProperty(KERNELS));
     return switch (this) {
-      case EMULATED, WATCHED -> all;
+      case EMULATED, WATCHED, COUNTED -> all;
       case STANDIN -> all && Boolean.getBoolean(FINDS_STAND_INS);
       // These take a compiler, a driver or a GPU that not every machine has.
       case CPU, CUDA, CUDNN -> false;
@@ -126,6 +134,7 @@ public enum Platform {
     return switch (this) {
       case EMULATED, STANDIN -> Optional.of(EMULATED_LIBRARY);
       case WATCHED -> Optional.of(WATCHED_LIBRARY);
+      case COUNTED -> Optional.of(COUNTED_LIBRARY);
       case CPU, CUDA, CUDNN -> Optional.empty();
     };
   }

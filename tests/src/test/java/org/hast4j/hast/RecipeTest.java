@@ -22,6 +22,20 @@ class RecipeTest {
   }
 
   @Test
+  void thoroughIsBalancedAtThePapersBudget() {
+    Recipe thorough = Recipe.read("thorough", Map.of());
+    Recipe paper = Recipe.read("paper", Map.of());
+    Recipe balanced = Recipe.read("balanced", Map.of());
+    assertThat(thorough.synthesis().images()).isEqualTo(paper.synthesis().images());
+    assertThat(thorough.synthesis().iterations()).isEqualTo(paper.synthesis().iterations());
+    assertThat(thorough.fineTuning().steps()).isEqualTo(paper.fineTuning().steps());
+    assertThat(thorough.calibration()).isEqualTo(balanced.calibration());
+    assertThat(thorough.fineTuning().learningRate(0))
+        .isEqualTo(balanced.fineTuning().learningRate(0));
+    assertThat(thorough.fineTuning().scaleByWeights()).isTrue();
+  }
+
+  @Test
   void releasedDiffersFromThePaperInItsOdditiesOnly() {
     Recipe released = Recipe.read("released", Map.of());
     Recipe paper = Recipe.read("paper", Map.of());

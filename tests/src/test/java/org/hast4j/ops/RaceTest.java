@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * The threads of every CUDA kernel touch shared and global memory in an order that barriers and
  * fences make: a launch in which a GPU could choose another order fails, whatever its result. That
- * such launches are found is {@link org.hast4j.device.RaceDetectorTest}'s business.
+ * such launches are found is {@link org.hast4j.device.EmulationTest}'s business.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RaceTest {

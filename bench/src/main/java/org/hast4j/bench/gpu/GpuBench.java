@@ -53,7 +53,7 @@ public final class GpuBench implements Callable<Integer> {
 
   @Option(
       names = "--quick",
-      description = "Takes less time over each measurement, and leaves out the paper's whole run.")
+      description = "Takes less time over each measurement, and leaves out the whole runs.")
   private boolean quick;
 
   @Option(
@@ -69,6 +69,15 @@ public final class GpuBench implements Callable<Integer> {
           "CIFAR-10's binary version, an archive or a folder, or a folder with test.bin as `hast"
               + " data` stores it; goes with --weights.")
   private Path data;
+
+  @Option(
+      names = "--recipes",
+      defaultValue = "thorough,released,paper",
+      split = ",",
+      paramLabel = "NAME",
+      description =
+          "Of the accuracy runs, comma-separated, in this order; ${DEFAULT-VALUE} by default.")
+  private List<String> recipes;
 
   @Option(
       names = "--seeds",
@@ -141,7 +150,7 @@ public final class GpuBench implements Callable<Integer> {
     measurements.depthwise();
     WholeRuns runs = new WholeRuns(target, sizes, budget, report);
     if (!quick) {
-      runs.paper();
+      runs.paperSized();
     }
     if (peers == null) {
       report.note("no PyTorch beside these numbers: --peers names its program");
@@ -149,7 +158,7 @@ public final class GpuBench implements Callable<Integer> {
       new Peer(peers, target, sizes, budget, report).measure();
     }
     if (weights != null) {
-      runs.accuracy(weights, data, seeds);
+      runs.accuracy(weights, data, recipes, seeds);
     }
     report.write();
     return results.failed() ? 1 : 0;

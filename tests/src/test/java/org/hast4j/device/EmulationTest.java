@@ -10,14 +10,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What the emulated libraries find, against kernels with one defect each: races and accesses out of
- * bounds (native/emulation/watch_test.cu), misaligned accesses (native/emulation/trap_test.cu).
+ * bounds (native/emulation/watch_test.cu), misaligned accesses (native/emulation/trap_test.cu); and
+ * what they count, against counts by hand (native/emulation/traffic_test.cu).
  */
-class RaceDetectorTest {
+class EmulationTest {
   private static final Path PROGRAMS = Path.of("../cuda-kernels/target/cmake");
 
   @ParameterizedTest
-  @ValueSource(strings = {"hast_watch_test", "hast_trap_test"})
-  void tellsDefectiveKernelsFromSoundOnes(String name) throws IOException, InterruptedException {
+  @ValueSource(strings = {"hast_watch_test", "hast_trap_test", "hast_traffic_test"})
+  void judgesKernelsRight(String name) throws IOException, InterruptedException {
     Platform.WATCHED.assumeUsable();
     Process process =
         new ProcessBuilder(PROGRAMS.resolve(name).toString())

@@ -1,0 +1,231 @@
+package org.hast4j.ops;
+
+import static org.hast4j.graph.TensorType.f32;
+import static org.hast4j.graph.TensorType.i32;
+import static org.hast4j.graph.TensorType.i64;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.hast4j.graph.Op;
+import org.hast4j.graph.TensorType;
+import org.hast4j.kernel.Precision;
+import org.hast4j.tensor.DType;
+
+/**
+ * The operations of the loops that touch much memory, at the channel counts and image sizes that
+ * networks have: what a kernel asks of memory is a matter of these, not of the batch.
+ */
+final class TrafficCases {
+  private static final Op.BnAct PLAIN = new Op.BnAct(true, false, 0, 0, 1e-5f, false);
+  private static final int BOXES = 8;
+  private static final int BOX = 6;
+  private static final int SIDE = 32;
+  private static final Op.BnAct WITH_ADDEND = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
+
+  /**
+   * An operation on inputs of these types.
+   *
+   * @param wanted outputs that something reads
+   * @param bytes of the inputs it reads and the outputs it writes, each once
+   * @param mostSectors beside the least that its requests need
+   */
+  record Case(
+      String name,
+      Op op,
+      List<TensorType> inputs,
+      Set<Integer> wanted,
+      long bytes,
+      double mostSectors,
+      Precision precision) {
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  private final List<Case> cases = new ArrayList<>();
+
+  private TrafficCases() {}
+
+  static List<Case> all() {
+    TrafficCases table = new TrafficCases();
+    for (Precision precision : Precision.values()) {
+      // ResNet-20 on 32 x 32 images.
+      table.convolution(precision, 3, 16, 3, 1, 32, 1);
+      table.convolution(precision, 16, 16, 3, 1, 32, 1);
+      table.convolution(precision, 16, 32, 3, 2, 32, 1);
+      table.convolution(precision, 16, 32, 1, 2, 32, 1);
+      table.convolution(precision, 32, 32, 3, 1, 16, 2);
+      table.convolution(precision, 32, 64, 3, 2, 16, 2);
+      table.convolution(precision, 64, 64, 3, 1, 8, 8);
+      // ResNet-18's and MobileNetV2's large images.
+      table.convolution(precision, 64, 64, 3, 1, 56, 1);
+      table.convolution(precision, 96, 24, 1, 1, 56, 1);
+    }
+    table.depthwise(112, 32, 1);
+    table.depthwise(56, 144, 2);
+    table.depthwise(14, 384, 1);
+    table.depthwise(7, 960, 1);
+    table.activations(32, 16);
+    table.activations(8, 64);
+    table.steps();
+    return List.copyOf(table.cases);
+  }
+
+  private void add(String name, Op op, List<TensorType> inputs, Integer... wanted) {
+    add(name, op, inputs, Set.of(wanted), bytes(inputs), Precision.FP32);
+  }
+
+  private void add(
+      String name,
+      Op op,
+      List<TensorType> inputs,
+      Set<Integer> wanted,
+      long read,
+      Precision precision) {
+    List<TensorType> outputs = op.outputs(inputs);
+    long bytes = read + bytes(wanted.stream().map(outputs::get).toList());
+    cases.add(new Case(name, op, inputs, wanted, bytes, mostSectors(op, inputs), precision));
+  }
+
+  private static double mostSectors(Op op, List<TensorType> inputs) {
+    return switch (op) {
+      // Pixels of 12 bytes, a channel at a time.
+      case Op.CropFlip _ -> 2.5;
+      case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ ->
+          inputs.stream().anyMatch(type -> type.shape().size(-1) == 3) ? 2.1 : 1.05;
+      // At an image's border lanes read differently often, which the counter cannot tell apart.
+      case Op.DepthwiseConv2d _, Op.DepthwiseConv2dDataGrad _, Op.DepthwiseConv2dWeightGrad _ ->
+          1.3;
+      default -> 1.05;
+    };
+  }
+
+  private static long bytes(List<TensorType> types) {
+    return types.stream().mapToLong(TensorType::bytes).sum();
+  }
+
+  private void convolution(
+      Precision precision, int c, int k, int filter, int stride, int side, int n) {
+    int pad = filter / 2;
+    TensorType x = f32(n, side, side, c);
+    TensorType weight = f32(k, filter, filter, c);
+    Op forward = new Op.Conv2d(stride, pad);
+    TensorType y = forward.outputs(List.of(x, weight)).getFirst();
+    String shape =
+        "%dx%d stride %d, %d to %d channels, %dx%d, %s"
+            .formatted(filter, filter, stride, c, k, side, side, precision);
+    // Small kernels with large strides leave pixels out.
+    long read = filter < stride ? x.bytes() / (stride * stride) : x.bytes();
+    Set<Integer> result = Set.of(0);
+    add("conv2d " + shape, forward, List.of(x, weight), result, read + weight.bytes(), precision);
+    List<TensorType> inputs = List.of(y, weight);
+    add(
+        "conv2d data gradient " + shape,
+        new Op.Conv2dDataGrad(stride, pad, x, false),
+        inputs,
+        result,
+        bytes(inputs),
+        precision);
+    add(
+        "conv2d weight gradient " + shape,
+        new Op.Conv2dWeightGrad(stride, pad, weight),
+        List.of(y, x),
+        result,
+        y.bytes() + read,
+        precision);
+  }
+
+  private void depthwise(int side, int c, int stride) {
+    TensorType x = f32(1, side, side, c);
+    TensorType weight = f32(c, 3, 3, 1);
+    Op forward = new Op.DepthwiseConv2d(stride, 1);
+    TensorType y = forward.outputs(List.of(x, weight)).getFirst();
+    String shape = "3x3 stride %d, %d channels, %dx%d".formatted(stride, c, side, side);
+    add("depthwise " + shape, forward, List.of(x, weight), 0);
+    add(
+        "depthwise data gradient " + shape,
+        new Op.DepthwiseConv2dDataGrad(stride, 1, x, false),
+        List.of(y, weight),
+        0);
+    add(
+        "depthwise weight gradient " + shape,
+        new Op.DepthwiseConv2dWeightGrad(stride, 1, weight),
+        List.of(y, x),
+        0);
+  }
+
+  private void activations(int side, int c) {
+    TensorType u = f32(4, side, side, c);
+    TensorType mask = new TensorType(DType.U8, u.shape());
+    TensorType channels = f32(c);
+    TensorType range = f32(2);
+    String shape = ", %d channels, %dx%d".formatted(c, side, side);
+    List<TensorType> norm = List.of(u, channels, channels, channels, channels);
+    add(
+        "BN, ReLU, statistics" + shape,
+        PLAIN,
+        norm,
+        Op.BnAct.Y,
+        Op.BnAct.MASK,
+        Op.BnAct.BATCH_MEAN,
+        Op.BnAct.BATCH_VARIANCE);
+    add(
+        "BN, add, ReLU, fake quantisation, attention" + shape,
+        new Op.BnAct(true, true, 4, 0, 1e-5f, false),
+        plus(norm, u, range),
+        Op.BnAct.Y,
+        Op.BnAct.MASK,
+        Op.BnAct.ATTENTION);
+    List<TensorType> gradient = List.of(u, u, channels, channels, channels, channels, mask);
+    add(
+        "BN gradient, statistics" + shape,
+        new Op.BnActGrad(PLAIN, true, false, true),
+        plus(gradient, f32(2, c), channels),
+        Op.BnActGrad.DU);
+    add(
+        "BN gradient, addend, scale and shift, attention" + shape,
+        new Op.BnActGrad(WITH_ADDEND, true, true, false),
+        plus(gradient, f32(4, c)),
+        Op.BnActGrad.DU,
+        Op.BnActGrad.DADDEND,
+        Op.BnActGrad.DGAMMA,
+        Op.BnActGrad.DBETA);
+    add("BN statistics" + shape, new Op.BnStats(), List.of(u), 0, 1);
+    add("smallest and largest" + shape, new Op.MinMax(), List.of(u), 0);
+    add("fake quantisation" + shape, new Op.FakeQuant(4), List.of(u, range), 0);
+    add("weight quantisation" + shape, new Op.FakeQuantChannel(4), List.of(f32(c, 3, 3, c)), 0);
+    add("average pooling" + shape, new Op.GlobalAvgPool(), List.of(u), 0);
+  }
+
+  private void steps() {
+    TensorType pixels = f32(BOXES, SIDE, SIDE, 3);
+    TensorType vector = f32(16384);
+    TensorType rate = f32(1);
+    add(
+        "Adam",
+        new Op.AdamStep(.9f, .999f, 1e-8f),
+        List.of(vector, vector, vector, vector, rate, i64(1)));
+    add("SGD", new Op.SgdStep(.9f, 1e-4f, true), List.of(vector, vector, vector, rate));
+    add("sign perturbation", new Op.SignPerturb(.01f), List.of(pixels, pixels), 0);
+    add("add", new Op.Add(), List.of(pixels, pixels), 0);
+    add("normal values", new Op.PhiloxNormal(0, pixels), List.of(i64(2)), 0);
+    add("crop and flip", new Op.CropFlip(SIDE, SIDE), List.of(pixels, i32(BOXES, BOX)), 0);
+  }
+
+  private static List<TensorType> plus(List<TensorType> types, TensorType... more) {
+    List<TensorType> all = new ArrayList<>(types);
+    all.addAll(List.of(more));
+    return all;
+  }
+
+  /** Boxes that choose the whole of every image. */
+  static int[] boxes() {
+    int[] boxes = new int[BOXES * BOX];
+    for (int i = 0; i < BOXES; i++) {
+      System.arraycopy(new int[] {i, 0, 0, SIDE, SIDE, 0}, 0, boxes, i * BOX, BOX);
+    }
+    return boxes;
+  }
+}
