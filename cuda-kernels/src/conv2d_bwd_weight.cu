@@ -294,7 +294,7 @@ __device__ void write_gradient(const GradientProblem& p, const GradientSums<T>& 
         const float four[4] = {even[2 * b], odd[2 * b], even[2 * b + 1], odd[2 * b + 1]};
         float* to = out + (int64_t{o} * (T::kSize * T::kSize) + kernel_row * T::kSize + v) * p.inputs + channel;
         if (p.wide_out) {
-          *reinterpret_cast<float4*>(to) = make_float4(four[0], four[1], four[2], four[3]);
+          store4(to, make_float4(four[0], four[1], four[2], four[3]));
         } else {
 #pragma unroll
           for (int e = 0; e < 4; e++) {

@@ -149,8 +149,9 @@ struct RoundItem {
   template <int kWide>
   static __device__ void apply(float* to, const float*, bool) {
     if constexpr (kWide == 4) {
-      float4& v = *reinterpret_cast<float4*>(to);
-      v = make_float4(to_tf32(v.x), to_tf32(v.y), to_tf32(v.z), to_tf32(v.w));
+      // Read as a whole: nvcc reads the parts of a reference one by one.
+      const float4 v = *reinterpret_cast<const float4*>(to);
+      *reinterpret_cast<float4*>(to) = make_float4(to_tf32(v.x), to_tf32(v.y), to_tf32(v.z), to_tf32(v.w));
     } else {
       *to = to_tf32(*to);
     }

@@ -283,7 +283,7 @@ template <class T>
 __device__ void write_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
   visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, float* place) {
     if (p.wide_out) {
-      *reinterpret_cast<float4*>(place) = make_float4(*four[0], *four[1], *four[2], *four[3]);
+      store4(place, make_float4(*four[0], *four[1], *four[2], *four[3]));
     } else {
 #pragma unroll
       for (int e = 0; e < 4; e++) {

@@ -254,7 +254,7 @@ __global__ void gather(float* y, const float* images, const int32_t* boxes, Crop
       }
     }
     if (wide) {
-      *reinterpret_cast<float4*>(out + item) = make_float4(values[0], values[1], values[2], values[3]);
+      store4(out + item, make_float4(values[0], values[1], values[2], values[3]));
     } else {
       for (int i = 0; i < 4 && i < rest; i++) out[item + i] = values[i];
     }

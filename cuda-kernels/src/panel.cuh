@@ -11,6 +11,8 @@
 #ifndef HAST_PANEL_CUH
 #define HAST_PANEL_CUH
 
+#include <type_traits>
+
 #include "kernel.cuh"
 
 namespace hast {
@@ -29,7 +31,11 @@ __device__ Pack<T, kWidth> load(const T* from) {
 }
 template <int kWidth, class T>
 __device__ void store(T* to, const Pack<T, kWidth>& value) {
-  *reinterpret_cast<Pack<T, kWidth>*>(to) = value;
+  if constexpr (std::is_same_v<T, float> && kWidth == 4) {
+    store4(to, make_float4(value[0], value[1], value[2], value[3]));
+  } else {
+    *reinterpret_cast<Pack<T, kWidth>*>(to) = value;
+  }
 }
 
 template <int kWidth>

@@ -55,6 +55,7 @@ HAST_VECTOR_TYPES(int, int, make_int2, make_int4)
 HAST_VECTOR_TYPES(uint, unsigned, make_uint2, make_uint4)
 HAST_VECTOR_TYPES(uchar, unsigned char, make_uchar2, make_uchar4)
 #undef HAST_VECTOR_TYPES
+inline void __stwb(float4* to, float4 value) { *to = value; }
 // ---- threads ----
 
 namespace hast::emulation {
