@@ -144,8 +144,10 @@ __device__ inline float part_count(const Split& s, int piece) {
 // The sum over the lines of the block, in every thread. A barrier.
 template <int kWidth, class T>
 __device__ Pack<T, kWidth> sum_lines(Pack<T, kWidth> value, int lanes) {
+  // In parts of 16 bytes, those of the lanes side by side, so that they lie in different banks.
+  constexpr int kPart = kWidth * sizeof(T) > 16 ? 16 / sizeof(T) : kWidth;
   struct Row {
-    Pack<T, kWidth> at[kTileChannels / kWidth];
+    Pack<T, kPart> at[kWidth / kPart][kTileChannels / kWidth];
   };
   HAST_DYNAMIC_SHARED(Row, warps);  // [kWarps]
   for (int offset = lanes; offset < kWarp; offset *= 2) {
@@ -154,14 +156,25 @@ __device__ Pack<T, kWidth> sum_lines(Pack<T, kWidth> value, int lanes) {
   }
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   __syncthreads();  // the last call's readers are done
-  if (lane < lanes) warps[threadIdx.x / kWarp].at[lane] = value;
-  __syncthreads();
-  Pack<T, kWidth> sum = warps[0].at[lane & (lanes - 1)];
-#pragma unroll 1  // a double for every warp would take the registers of the rows
-  for (int warp = 1; warp < kWarps; warp++) {
-    const Pack<T, kWidth> other = warps[warp].at[lane & (lanes - 1)];
+  if (lane < lanes) {
 #pragma unroll
-    for (int k = 0; k < kWidth; k++) sum[k] += other[k];
+    for (int first = 0; first < kWidth; first += kPart) {
+      Pack<T, kPart> part;
+#pragma unroll
+      for (int k = 0; k < kPart; k++) part[k] = value[first + k];
+      warps[threadIdx.x / kWarp].at[first / kPart][lane] = part;
+    }
+  }
+  __syncthreads();
+  Pack<T, kWidth> sum;
+#pragma unroll 1  // a double for every warp would take the registers of the rows
+  for (int warp = 0; warp < kWarps; warp++) {
+#pragma unroll
+    for (int first = 0; first < kWidth; first += kPart) {
+      const Pack<T, kPart> part = warps[warp].at[first / kPart][lane & (lanes - 1)];
+#pragma unroll
+      for (int k = 0; k < kPart; k++) sum[first + k] = warp == 0 ? part[k] : sum[first + k] + part[k];
+    }
   }
   return sum;
 }

@@ -173,6 +173,12 @@ void count_block() {
 void count(const void* address, size_t bytes, Kind kind, const void* code) {
   Counter& c = counter();
   const uintptr_t at = reinterpret_cast<uintptr_t>(address);
+  if (bytes > kVectorBytes) {
+    // No thread moves more at once.
+    count(address, kVectorBytes, kind, code);
+    count(static_cast<const char*>(address) + kVectorBytes, bytes - kVectorBytes, kind, code);
+    return;
+  }
   if (within(at, c.places.stacks, c.places.stack_bytes)) return;
   const bool shared = within(at, c.places.shared, c.places.shared_bytes);
   if (!shared && !allocated_at(at)) return;
