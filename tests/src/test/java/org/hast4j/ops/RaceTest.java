@@ -3,6 +3,7 @@ package org.hast4j.ops;
 import java.util.List;
 import java.util.stream.Stream;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.Precision;
 import org.junit.jupiter.api.AfterAll;
@@ -25,8 +26,8 @@ class RaceTest {
   void open() {
     Platform platform = Platform.WATCHED;
     platform.assumeUsable();
-    singlePrecision = platform.open(platform.options(1, Precision.FP32, true));
-    tensorCores = platform.open(platform.options(1, Precision.TF32, true));
+    singlePrecision = platform.open(platform.options(1, Precision.FP32, Launching.CAPTURED));
+    tensorCores = platform.open(platform.options(1, Precision.TF32, Launching.CAPTURED));
   }
 
   @AfterAll
