@@ -40,12 +40,12 @@ public final class KernelException extends RuntimeException {
 
   private static String advice(int status) {
     if (status == DRIVER_TOO_OLD) {
-      return "; install an NVIDIA driver for CUDA 13 (580 or newer), or use --device cpu";
+      return "; " + KernelLibrary.DRIVER_ADVICE;
     }
     return FATAL.contains(status)
         ? "; this or an earlier kernel failed on the device, which this process cannot use any"
-              + " more: a new one can resume the run, with --check-launches the error names the"
-              + " operation that failed, and compute-sanitizer names the kernel"
+            + " more: a new one can resume the run, with --check-launches the error names the"
+            + " operation that failed, and compute-sanitizer names the kernel"
         : "";
   }
 
