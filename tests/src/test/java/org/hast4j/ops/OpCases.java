@@ -707,7 +707,9 @@ public final class OpCases {
     {3, 5, 17},
     {16, 100, 130},
     {17, 33, 16},
-    {2, 300, 1}
+    {2, 300, 1},
+    {16, 9, 1000},
+    {19, 131, 257}
   };
 
   private static final long[] ROWS = {1, 3, 64};
