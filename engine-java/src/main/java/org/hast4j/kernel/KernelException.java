@@ -43,8 +43,8 @@ public final class KernelException extends RuntimeException {
       return "; " + KernelLibrary.DRIVER_ADVICE;
     }
     return FATAL.contains(status)
-        ? "; this or an earlier kernel failed on the device, which this process cannot use any"
-            + " more: a new one can resume the run, with --check-launches the error names the"
+        ? "; a kernel failed on the device, this one or an earlier, and the process cannot use it"
+            + " any more: a new one can resume the run, with --check-launches the error names the"
             + " operation that failed, and compute-sanitizer names the kernel"
         : "";
   }
