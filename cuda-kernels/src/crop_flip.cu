@@ -8,12 +8,12 @@
 // in double (crop.h), weights and values in float32. A box of the output size is copied. Bytes per element: 8, the
 // neighbours that share a pixel finding it in the cache.
 //
-// A block takes kStrip elements of one sample and first tabulates the positions of both axes in shared memory, so that
-// no thread computes in double while it moves pixels. Forward: a thread makes four elements in a row, which are one
-// store of 16 bytes where samples and addresses allow it. Backward: a gather too. The low positions rise with the
-// output position, so those that touch a pixel are a span on each axis, found by bisection; a thread adds up the few
-// products of its spans, rows outside, in the order of the output. Deterministic without atomics, and every pixel is
-// written once.
+// A block takes a strip of one sample and first tabulates the positions of both axes in shared memory, so that no
+// thread computes in double while it moves pixels. Strips are long, but for batches that would leave processors idle
+// then. Forward: a thread makes four elements in a row, which are one store of 16 bytes where samples and addresses
+// allow it. Backward: a gather too. The low positions rise with the output position, so those that touch a pixel are a
+// span on each axis, found by bisection; a thread adds up the few products of its spans, rows outside, in the order of
+// the output. Deterministic without atomics, and every pixel is written once.
 #include <hast/random.h>
 
 #include "crop.h"
@@ -24,8 +24,9 @@ using namespace hast;
 
 namespace {
 
-constexpr int kStrip = 4096;      // elements, or groups of channels, of a block
-constexpr int kTabulated = 1024;  // entries of a table at most; what lies beyond is computed where it is needed
+constexpr int kTabulated = 1024;    // entries of a table at most; what lies beyond is computed where it is needed
+constexpr int kMostItems = 4096;    // elements, or groups of channels, of a strip
+constexpr int kLeastThreads = 128;  // with work in the first turn
 constexpr int64_t kMostPixels = INT32_MAX;
 
 struct Box {
@@ -130,6 +131,20 @@ struct Spans {
   }
 };
 
+// How a sample's items are divided among blocks: every strip but the last is `items` long.
+struct Cut {
+  int64_t strips;
+  int items;
+  unsigned threads;  // of a block
+};
+
+// `turn` is how many items a thread takes at a time.
+Cut cut_for(int64_t n, int64_t items, int turn, const Stream& stream) {
+  int strip = kMostItems;
+  while (strip > kLeastThreads * turn && n * ceil_div(items, strip) < 2 * stream.processors) strip /= 2;
+  return {ceil_div(items, strip), strip, static_cast<unsigned>(smaller(kThreads, strip / turn))};
+}
+
 // The work of one block: items [begin, begin + count) of one sample's pixels, each of which is `groups` items.
 struct Strip {
   int64_t sample, begin;
@@ -137,10 +152,10 @@ struct Strip {
   int first_group, first_row, first_column;  // where it begins
   int rows;                                  // that it touches
 
-  __device__ Strip(int64_t strips, int64_t height, int64_t width, int64_t groups)
-      : sample(blockIdx.x / strips),
-        begin(blockIdx.x % strips * kStrip),
-        count(static_cast<int>(smaller(kStrip, height * width * groups - begin))),
+  __device__ Strip(const Cut& cut, int64_t height, int64_t width, int64_t groups)
+      : sample(blockIdx.x / cut.strips),
+        begin(blockIdx.x % cut.strips * cut.items),
+        count(static_cast<int>(smaller(cut.items, height * width * groups - begin))),
         groups(static_cast<int>(groups)),
         width(static_cast<int>(width)) {
     const int64_t pixel = begin / groups;
@@ -219,11 +234,11 @@ struct Corners {
 
 // kChannels is the number of channels, or 0 for any. `wide`: four elements in a row may be stored as one.
 template <int kChannels>
-__global__ void gather(float* y, const float* images, const int32_t* boxes, Crop crop, int64_t images_count,
-                       int64_t strips, bool wide) {
+__global__ void gather(float* y, const float* images, const int32_t* boxes, Crop crop, int64_t images_count, Cut cut,
+                       bool wide) {
   HAST_DYNAMIC_SHARED(Point, tables);
   const int channels = kChannels != 0 ? kChannels : static_cast<int>(crop.channels);
-  const Strip strip(strips, crop.out_height, crop.out_width, channels);
+  const Strip strip(cut, crop.out_height, crop.out_width, channels);
   float* out = y + strip.sample * crop.out_height * crop.out_width * crop.channels + strip.begin;
   const Box box = box_of(boxes + kBoxFields * strip.sample);
   if (box.image < 0 || box.image >= images_count || box.height < 1 || box.width < 1) {
@@ -263,10 +278,10 @@ __global__ void gather(float* y, const float* images, const int32_t* boxes, Crop
 
 // A thread sums kGroup channels of a pixel at a time.
 template <int kGroup>
-__global__ void gather_gradient(float* dimages, const float* dy, const int32_t* boxes, Crop crop, int64_t strips) {
+__global__ void gather_gradient(float* dimages, const float* dy, const int32_t* boxes, Crop crop, Cut cut) {
   HAST_DYNAMIC_SHARED(Point, tables);
   const int groups = static_cast<int>(crop.channels / kGroup);
-  const Strip strip(strips, crop.height, crop.width, groups);
+  const Strip strip(cut, crop.height, crop.width, groups);
   float* to = dimages + strip.sample * crop.height * crop.width * crop.channels + strip.begin * kGroup;
   const Box box = box_of(boxes + kBoxFields * strip.sample);
   if (box.height < 1 || box.width < 1) {
@@ -341,11 +356,11 @@ int32_t hast_crop_flip_fwd_f32(float* y, const float* images, const int32_t* box
   const Crop crop{height, width, channels, out_height, out_width};
   if (any_below_one(n, images_count) || !good(crop)) return HAST_EARGUMENT;
   const int64_t elements = out_height * out_width * channels;
-  const int64_t strips = ceil_div(elements, kStrip);
+  const Stream& on = stream_of(stream);
+  const Cut cut = cut_for(n, elements, 4, on);
   const bool wide = elements % 4 == 0 && aligned16(y);
-  return launch(channels == 3 ? gather<3> : gather<0>, dim3(static_cast<unsigned>(n * strips)), kThreads,
-                table_bytes(out_width) + table_bytes(out_height), stream_of(stream), y, images, boxes, crop,
-                images_count, strips, wide);
+  return launch(channels == 3 ? gather<3> : gather<0>, dim3(static_cast<unsigned>(n * cut.strips)), cut.threads,
+                table_bytes(out_width) + table_bytes(out_height), on, y, images, boxes, crop, images_count, cut, wide);
 }
 
 int32_t hast_crop_flip_bwd_f32(float* dimages, const float* dy, const int32_t* boxes, int64_t n, int64_t height,
@@ -355,8 +370,10 @@ int32_t hast_crop_flip_bwd_f32(float* dimages, const float* dy, const int32_t* b
   const Crop crop{height, width, channels, out_height, out_width};
   if (n < 1 || !good(crop)) return HAST_EARGUMENT;
   const int group = channels == 3 ? 3 : 1;
-  const int64_t strips = ceil_div(height * width * (channels / group), kStrip);
-  return launch(group == 3 ? gather_gradient<3> : gather_gradient<1>, dim3(static_cast<unsigned>(n * strips)), kThreads,
-                table_bytes(out_width) + table_bytes(out_height) + table_bytes(width) + table_bytes(height),
-                stream_of(stream), dimages, dy, boxes, crop, strips);
+  const Stream& on = stream_of(stream);
+  const Cut cut = cut_for(n, height * width * (channels / group), 1, on);
+  return launch(group == 3 ? gather_gradient<3> : gather_gradient<1>, dim3(static_cast<unsigned>(n * cut.strips)),
+                cut.threads,
+                table_bytes(out_width) + table_bytes(out_height) + table_bytes(width) + table_bytes(height), on,
+                dimages, dy, boxes, crop, cut);
 }

@@ -3,9 +3,11 @@
 //   out[m row_step + n column_step] (+)= bias[n] + sum_d left(m, d) right(n, d)
 //
 // A block computes kRows x kColumns outputs with 256 threads, each 4 rows of 4 (or 2) columns in
-// registers. Slices of kDepth terms pass through shared memory, depth-major, in two buffers: the next slice is on its
+// registers. Slices of the depth pass through shared memory, depth-major, in two buffers: the next slice is on its
 // way in registers while this one is multiplied. Terms are added in the order of d, and by fused multiply-add, so a
-// result depends on nothing but the sizes. blockIdx.z takes one part of the depth and has its own output.
+// result depends on nothing but the sizes. Where a tile is so small that a group of the threads covers it, each of
+// kGroups groups takes every kGroups-th term, and the groups' sums are added in order. blockIdx.z takes one part of the
+// depth and has its own output.
 #ifndef HAST_PRODUCT_CUH
 #define HAST_PRODUCT_CUH
 
@@ -37,12 +39,15 @@ struct Product {
   bool accumulate;
 };
 
-constexpr int kDepth = 16;
+constexpr int kDepthLanes = 16;
 
 // A thread's share of kLines x kDepth values of a view, on the way to shared memory.
-template <class View, int kLines>
+template <class View, int kLines, int kDepth>
 struct Slice {
   static constexpr int kItems = kLines * kDepth / static_cast<int>(kThreads);
+  // Where neighbouring threads read along the depth: the lines they read at once, and in how many turns all of them.
+  // That there is one depth a thread has to be said below, or nvcc takes a third more registers.
+  static constexpr int kLineLanes = static_cast<int>(kThreads) / kDepthLanes, kTurns = kLines / kLineLanes;
   // A row of shared memory stays a multiple of 16 bytes. Storing along the depth meets every bank twice.
   static constexpr int kStep = kLines + 4;
   static constexpr int kFloats = kDepth * kStep;
@@ -50,11 +55,13 @@ struct Slice {
 
   static __device__ int line(int i) {
     const int t = static_cast<int>(threadIdx.x);
-    return View::kAlong == Along::kDepth ? t / kDepth + i * (static_cast<int>(kThreads) / kDepth) : t % kLines;
+    return View::kAlong == Along::kDepth ? t / kDepthLanes + (kTurns == kItems ? i : i % kTurns) * kLineLanes
+                                         : t % kLines;
   }
   static __device__ int depth(int i) {
     const int t = static_cast<int>(threadIdx.x);
-    return View::kAlong == Along::kDepth ? t % kDepth : t / kLines + i * (static_cast<int>(kThreads) / kLines);
+    return View::kAlong == Along::kDepth ? t % kDepthLanes + (kTurns == kItems ? 0 : i / kTurns) * kDepthLanes
+                                         : t / kLines + i * (static_cast<int>(kThreads) / kLines);
   }
   __device__ void load(const View& view, int first_line, int lines, int first, int end) {
 #pragma unroll
@@ -69,18 +76,32 @@ struct Slice {
   }
 };
 
-template <class Left, class Right, int kRows, int kColumns>
+// Terms of a slice; groups of threads have eight each.
+template <int kGroups>
+constexpr int kSliceDepth = kGroups == 1 ? 16 : 8 * kGroups;
+
+__device__ inline void write_out(const Product& p, int row, int column, float value) {
+  if (row >= p.rows || column >= p.columns) return;
+  if (p.bias != nullptr) value += p.bias[column];
+  float* to = p.out + blockIdx.z * p.part_step + row * p.row_step + column * p.column_step;
+  *to = p.accumulate ? *to + value : value;
+}
+
+template <class Left, class Right, int kRows, int kColumns, int kGroups>
 __global__ void __launch_bounds__(kThreads) product_kernel(Product p, Left left, Right right) {
-  constexpr int kTall = 4;
-  constexpr int kWide = kRows * kColumns / static_cast<int>(kThreads) / kTall;
+  constexpr int kTall = 4, kTile = kRows * kColumns;
+  constexpr int kGroupThreads = static_cast<int>(kThreads) / kGroups;
+  constexpr int kWide = kTile / kGroupThreads / kTall;
   static_assert(kWide == 2 || kWide == 4);
-  using LeftSlice = Slice<Left, kRows>;
-  using RightSlice = Slice<Right, kColumns>;
+  constexpr int kDepth = kSliceDepth<kGroups>;
+  using LeftSlice = Slice<Left, kRows, kDepth>;
+  using RightSlice = Slice<Right, kColumns, kDepth>;
   HAST_DYNAMIC_SHARED(float, shared);
 
   const int thread = static_cast<int>(threadIdx.x);
-  const int column = thread % (kColumns / kWide) * kWide;
-  const int row = thread / (kColumns / kWide) * kTall;
+  const int group = kGroups == 1 ? 0 : thread / kGroupThreads, member = thread - group * kGroupThreads;
+  const int column = member % (kColumns / kWide) * kWide;
+  const int row = member / (kColumns / kWide) * kTall;
   const int first_row = static_cast<int>(blockIdx.x) * kRows;
   const int first_column = static_cast<int>(blockIdx.y) * kColumns;
   const int first = static_cast<int>(blockIdx.z) * p.part;
@@ -106,7 +127,8 @@ __global__ void __launch_bounds__(kThreads) product_kernel(Product p, Left left,
       right_slice.load(right, first_column, p.columns, slice + kDepth, end);
     }
 #pragma unroll
-    for (int d = 0; d < kDepth; d++) {
+    for (int i = 0; i < kDepth / kGroups; i++) {
+      const int d = i * kGroups + group;
       const float4 tall = *reinterpret_cast<const float4*>(left_shared + d * LeftSlice::kStep + row);
       const float l[kTall] = {tall.x, tall.y, tall.z, tall.w};
       float w[kWide];
@@ -117,9 +139,9 @@ __global__ void __launch_bounds__(kThreads) product_kernel(Product p, Left left,
         w[j + 1] = pair.y;
       }
 #pragma unroll
-      for (int i = 0; i < kTall; i++) {
+      for (int m = 0; m < kTall; m++) {
 #pragma unroll
-        for (int j = 0; j < kWide; j++) sums[i][j] = fmaf(l[i], w[j], sums[i][j]);
+        for (int n = 0; n < kWide; n++) sums[m][n] = fmaf(l[m], w[n], sums[m][n]);
       }
     }
     if (sums_right) {
@@ -127,18 +149,25 @@ __global__ void __launch_bounds__(kThreads) product_kernel(Product p, Left left,
     }
   }
 
-  float* out = p.out + blockIdx.z * p.part_step;
+  // Of a block of groups, the buffers are free for their sums.
+  if (kGroups > 1) __syncthreads();
 #pragma unroll
-  for (int i = 0; i < kTall; i++) {
-    const int m = first_row + row + i;
+  for (int m = 0; m < kTall; m++) {
 #pragma unroll
-    for (int j = 0; j < kWide; j++) {
-      const int n = first_column + column + j;
-      if (m >= p.rows || n >= p.columns) continue;
-      float value = sums[i][j];
-      if (p.bias != nullptr) value += p.bias[n];
-      float* to = out + m * p.row_step + n * p.column_step;
-      *to = p.accumulate ? *to + value : value;
+    for (int n = 0; n < kWide; n++) {
+      if (kGroups == 1) {
+        write_out(p, first_row + row + m, first_column + column + n, sums[m][n]);
+      } else {
+        shared[group * kTile + (row + m) * kColumns + column + n] = sums[m][n];
+      }
+    }
+  }
+  if (kGroups > 1) {
+    __syncthreads();
+    for (int i = thread; i < kTile; i += static_cast<int>(kThreads)) {
+      float sum = shared[i];
+      for (int g = 1; g < kGroups; g++) sum += shared[g * kTile + i];
+      write_out(p, first_row + i / kColumns, first_column + i % kColumns, sum);
     }
   }
   if (sums_right && first_column + thread < p.columns) p.right_sums[first_column + thread] = right_sum;
@@ -152,12 +181,15 @@ inline ProductTile product_tile(int64_t columns) {
   return columns <= 16 ? ProductTile{128, 16} : columns <= 32 ? ProductTile{128, 32} : ProductTile{64, 64};
 }
 
-template <int kRows, int kColumns, class Left, class Right>
+template <int kRows, int kColumns, int kGroups = 1, class Left, class Right>
 int32_t multiply_tiles(const Product& p, const Left& left, const Right& right, const Stream& stream) {
   const dim3 grid(static_cast<unsigned>(ceil_div(p.rows, kRows)), static_cast<unsigned>(ceil_div(p.columns, kColumns)),
                   static_cast<unsigned>(ceil_div(p.depth, p.part)));
-  constexpr size_t kShared = 2 * sizeof(float) * (Slice<Left, kRows>::kFloats + Slice<Right, kColumns>::kFloats);
-  return launch(product_kernel<Left, Right, kRows, kColumns>, grid, kThreads, kShared, stream, p, left, right);
+  constexpr int kDepth = kSliceDepth<kGroups>;
+  constexpr size_t kShared =
+      2 * sizeof(float) * (Slice<Left, kRows, kDepth>::kFloats + Slice<Right, kColumns, kDepth>::kFloats);
+  static_assert(kGroups == 1 || kShared >= sizeof(float) * kGroups * kRows * kColumns);
+  return launch(product_kernel<Left, Right, kRows, kColumns, kGroups>, grid, kThreads, kShared, stream, p, left, right);
 }
 
 template <class Left, class Right>

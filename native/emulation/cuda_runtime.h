@@ -3,7 +3,8 @@
 //
 // Every CUDA thread of a block is a fiber, so __syncthreads and the warp's collectives mean what they mean on a GPU;
 // blocks run on a few OS threads. Odd blocks run their threads backwards, so that a missing barrier shows. Streams run
-// a launch at once; a captured graph replays its nodes in another order that its dependencies allow. An asynchronous
+// a launch at once; a captured graph replays its nodes in another order that its dependencies allow. A kernel that
+// fails does so after its launch, as on a GPU: the stream's next call has the error, but no later one. An asynchronous
 // copy arrives as late as it may. Launches keep to the limits of the smallest device supported; hast_emu traps on
 // misaligned accesses, hast_emu_race finds races (watch.cpp). What the kernels use of the language and of the runtime
 // API is here, nothing else. For tests: it is slow.

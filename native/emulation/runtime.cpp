@@ -36,7 +36,8 @@ struct Stream final : CUstream_st {
   bool holds(const void* address, size_t bytes) const override;
 
   CUgraph_st* capture = nullptr;
-  Stream* origin = nullptr;     // the stream whose capture this one has joined
+  Stream* origin = nullptr;  // the stream whose capture this one has joined
+  cudaError_t failure = cudaSuccess;
   std::set<size_t> frontier;    // nodes that the next one depends on
   std::vector<Stream*> joined;  // of an origin: the streams that have joined
 };
@@ -107,7 +108,11 @@ void Stream::enqueue(std::function<void()> run) {
 }
 
 cudaError_t Stream::submit(std::function<cudaError_t()> run) {
-  if (capture == nullptr) return noted(run());
+  if (capture == nullptr) {
+    const cudaError_t earlier = std::exchange(failure, cudaSuccess);
+    if (earlier == cudaSuccess) failure = run();
+    return noted(earlier);
+  }
   capture->nodes.push_back({std::move(run), frontier});
   frontier = {capture->nodes.size() - 1};
   return cudaSuccess;
@@ -281,11 +286,13 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const cudaError_t failure = of(stream)->failure;
   delete of(stream);
-  return cudaSuccess;
+  return noted(failure);
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return of(stream)->capture != nullptr ? noted(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+  if (of(stream)->capture != nullptr) return noted(cudaErrorStreamCaptureUnsupported);
+  return noted(std::exchange(of(stream)->failure, cudaSuccess));
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned) {

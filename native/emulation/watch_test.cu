@@ -128,9 +128,9 @@ struct Judge {
 
   template <class... Parameters, class... Arguments>
   void expect(bool clean, const char* name, void (*kernel)(Parameters...), Arguments... arguments) {
+    compare(name, launch(kernel, kBlocks, kThreads, kThreads * sizeof(float), stream, arguments...), HAST_OK);
     const int32_t expected = clean ? HAST_OK : static_cast<int32_t>(cudaErrorLaunchFailure);
-    const int32_t status = launch(kernel, kBlocks, kThreads, kThreads * sizeof(float), stream, arguments...);
-    compare(name, status, expected);
+    compare(name, status_of(cudaStreamSynchronize(stream.handle)), expected);
   }
 
   void launches(cudaError_t expected, const char* name, dim3 grid, dim3 block, size_t shared_bytes) {

@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.util.concurrent.TimeUnit;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.hast.FineTuning;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.Backend;
@@ -76,7 +77,8 @@ public class HastIteration {
     device =
         Device.open(
             Backend.CPU,
-            new Device.Options(threads, true, Precision.FP32, false, ConvolutionChoice.OWN));
+            new Device.Options(
+                threads, true, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     Topology network = CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B);
     try (HastLoops tiny = new HastLoops(device, network);
         Synthesis tinySynthesis = tiny.synthesis(4);

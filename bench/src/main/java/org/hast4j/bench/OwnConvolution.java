@@ -3,6 +3,7 @@ package org.hast4j.bench;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Precision;
@@ -29,7 +30,8 @@ final class OwnConvolution implements Convolution {
     device =
         Device.open(
             Backend.CPU,
-            new Device.Options(threads, pinned, Precision.FP32, false, ConvolutionChoice.OWN));
+            new Device.Options(
+                threads, pinned, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     x = filled("x", operands.x());
     weight = filled("weight", operands.weight());
     y = filled("y", operands.dy());

@@ -3,6 +3,7 @@ package org.hast4j.bench;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import org.openjdk.jmh.annotations.AuxCounters;
@@ -50,7 +51,8 @@ public abstract class Roofline {
     device =
         Device.open(
             Backend.CPU,
-            new Device.Options(threads, true, Precision.FP32, false, ConvolutionChoice.OWN));
+            new Device.Options(
+                threads, true, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     operands = new DeviceOperands(device);
     kernel = prepare(operands);
     source = device.allocate("copy source", kernel.bytes() / 2);

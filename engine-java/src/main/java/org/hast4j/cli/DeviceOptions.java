@@ -2,6 +2,7 @@ package org.hast4j.cli;
 
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.exec.Products;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
@@ -49,14 +50,22 @@ final class DeviceOptions {
               + " shows what is there.")
   private ConvolutionChoice convolutions;
 
+  @Option(
+      names = "--check-launches",
+      description =
+          "Launches kernels one by one and waits for each: slow, but the error names the operation"
+              + " that failed on a GPU. No result depends on it.")
+  private boolean checkLaunches;
+
   Device open() {
     if (threads < 1) {
       throw new ParameterException(
           spec.commandLine(), "--threads must be at least 1, got " + threads);
     }
+    Launching launching = checkLaunches ? Launching.AWAITED : Launching.CAPTURED;
     // Nothing else runs in this process, so every thread may keep a processor to itself.
     Device device =
-        Device.open(backend, new Device.Options(threads, true, precision, true, convolutions));
+        Device.open(backend, new Device.Options(threads, true, precision, launching, convolutions));
     try {
       // Says at once, before any file is read, where cuDNN was asked for in vain.
       Products.of(device);

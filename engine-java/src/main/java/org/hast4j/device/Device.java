@@ -44,19 +44,19 @@ public final class Device implements AutoCloseable {
    * @param pinned whether the calling thread and the CPU workers each keep to a processor of their
    *     own: faster for a process that does nothing else, unfriendly inside one that does
    * @param precision of the factors of convolutions on a GPU, depthwise ones excepted
-   * @param captured whether a program is one captured graph on a backend that can; otherwise its
-   *     kernels are launched one by one
+   * @param launching how a program's kernels are launched
    * @param convolutions what computes convolutions and linear layers on a GPU
    */
   public record Options(
       int threads,
       boolean pinned,
       Precision precision,
-      boolean captured,
+      Launching launching,
       ConvolutionChoice convolutions) {
     /** Not pinned, tensor cores where there are some, captured, the fastest methods. */
     public static Options threads(int threads) {
-      return new Options(threads, false, Precision.TF32, true, ConvolutionChoice.AUTO);
+      return new Options(
+          threads, false, Precision.TF32, Launching.CAPTURED, ConvolutionChoice.AUTO);
     }
   }
 
@@ -208,7 +208,7 @@ public final class Device implements AutoCloseable {
 
   /** Whether programs are captured and launched as a whole. */
   public boolean captures() {
-    return options.captured() && backend().captures();
+    return options.launching() == Launching.CAPTURED && backend().captures();
   }
 
   /** A new event; who asked for it destroys it. */

@@ -9,6 +9,14 @@ import org.hast4j.vendor.VendorException;
 interface KernelCall {
   void launch(Kernels kernels, long stream);
 
+  /** This and the wait for its end. */
+  default KernelCall awaited() {
+    return (kernels, stream) -> {
+      launch(kernels, stream);
+      kernels.streamSynchronize(stream);
+    };
+  }
+
   /**
    * Launches for an operation.
    *

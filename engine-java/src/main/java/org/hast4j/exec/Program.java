@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.graph.Graph;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Kernels;
@@ -21,6 +22,7 @@ import org.hast4j.vendor.VendorException;
  * the graph kept them in.
  */
 public final class Program implements AutoCloseable {
+  private final String name;
   private final Memory memory;
   private final Device device;
   private final Plan plan;
@@ -30,7 +32,9 @@ public final class Program implements AutoCloseable {
   private Kernels.Captured captured;
   private boolean closed;
 
-  private Program(Memory memory, Plan plan, Buffer slab, List<List<KernelCall>> calls) {
+  private Program(
+      String name, Memory memory, Plan plan, Buffer slab, List<List<KernelCall>> calls) {
+    this.name = name;
     this.memory = memory;
     device = memory.device();
     this.plan = plan;
@@ -48,7 +52,7 @@ public final class Program implements AutoCloseable {
   /**
    * Plans a graph and binds it to the memory of a device.
    *
-   * @param name what the program's slab is for, in memory reports
+   * @param name what the program is for, in memory reports and errors
    */
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
@@ -65,11 +69,13 @@ public final class Program implements AutoCloseable {
     Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
     try {
       List<List<KernelCall>> calls = new ArrayList<>();
+      boolean awaited = device.options().launching() == Launching.AWAITED;
       for (Plan.Step step : plan.steps()) {
-        calls.add(
-            new Lowering(step, location -> address(location, memory, slab), products).calls());
+        List<KernelCall> launches =
+            new Lowering(step, location -> address(location, memory, slab), products).calls();
+        calls.add(awaited ? launches.stream().map(KernelCall::awaited).toList() : launches);
       }
-      Program program = new Program(memory, plan, slab, calls);
+      Program program = new Program(name, memory, plan, slab, calls);
       if (device.captures()) {
         program.captured = Capture.of(device, plan, calls);
       }
@@ -95,7 +101,9 @@ public final class Program implements AutoCloseable {
    * Runs every launch once.
    *
    * @throws IllegalStateException if the program or its memory is closed
-   * @throws KernelException naming the operation that failed
+   * @throws KernelException naming the operation whose launch failed, or the program where it is
+   *     one captured graph. What fails on the device after its launch has some later call fail,
+   *     unless the device {@linkplain Launching#AWAITED waits} for each.
    * @throws VendorException likewise
    */
   public void run() {
@@ -103,7 +111,11 @@ public final class Program implements AutoCloseable {
     Kernels kernels = device.kernels();
     long stream = device.stream();
     if (captured != null) {
-      kernels.graphLaunch(captured.address(), stream);
+      try {
+        kernels.graphLaunch(captured.address(), stream);
+      } catch (KernelException e) {
+        throw e.at("program " + name);
+      }
       return;
     }
     for (int i = 0; i < calls.length; i++) {
@@ -120,8 +132,7 @@ public final class Program implements AutoCloseable {
     Map<String, Double> seconds = new LinkedHashMap<>();
     for (int i = 0; i < calls.length; i++) {
       long start = System.nanoTime();
-      calls[i].launch(device.kernels(), device.stream(), labels[i]);
-      device.synchronize();
+      calls[i].awaited().launch(device.kernels(), device.stream(), labels[i]);
       seconds.merge(labels[i], (System.nanoTime() - start) * 1e-9, Double::sum);
     }
     return seconds;

@@ -6,6 +6,7 @@ import java.util.Set;
 public final class KernelException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  private final String failure;
   private final String function;
   private final int status;
   private final boolean outOfMemory;
@@ -21,32 +22,39 @@ public final class KernelException extends RuntimeException {
       Set.of(214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719);
 
   KernelException(String function, int status, String text, boolean outOfMemory) {
-    super("%s: %s (status %d)%s".formatted(function, text, status, advice(status)));
+    this("%s: %s (status %d)".formatted(function, text, status), function, status, outOfMemory);
+  }
+
+  /**
+   * A failure.
+   *
+   * @param failure in words, without advice
+   */
+  private KernelException(String failure, String function, int status, boolean outOfMemory) {
+    super(failure + advice(status));
+    this.failure = failure;
     this.function = function;
     this.status = status;
     this.outOfMemory = outOfMemory;
   }
 
-  /** The same failure with the place in the program where it happened. */
-  private KernelException(KernelException cause, String place) {
-    super(cause.getMessage() + " at " + place, cause);
-    this.function = cause.function;
-    this.status = cause.status;
-    this.outOfMemory = cause.outOfMemory;
-  }
-
   private static String advice(int status) {
     if (status == DRIVER_TOO_OLD) {
-      return "; install an NVIDIA driver for CUDA 13 (580 or newer), or use --device cpu";
+      return "; " + KernelLibrary.DRIVER_ADVICE;
     }
     return FATAL.contains(status)
-        ? "; a kernel failed on the device, which this process cannot use any more: a run can be"
-            + " resumed by a new one, and compute-sanitizer names the kernel"
+        ? "; a kernel failed on the device, this one or an earlier, and the process cannot use it"
+            + " any more: a new one can resume the run, with --check-launches the error names the"
+            + " operation that failed, and compute-sanitizer names the kernel"
         : "";
   }
 
+  /** The same failure with the place in the program where it happened. */
   public KernelException at(String place) {
-    return new KernelException(this, place);
+    KernelException placed =
+        new KernelException(failure + " at " + place, function, status, outOfMemory);
+    placed.initCause(this);
+    return placed;
   }
 
   /** The C symbol. */

@@ -36,6 +36,10 @@ import java.util.zip.CRC32C;
 public final class KernelLibrary implements AutoCloseable {
   private static final String DRIVER = "libcuda.so.1";
 
+  /** What to do where there is no driver, or too old a one. */
+  static final String DRIVER_ADVICE =
+      "install an NVIDIA driver for CUDA 13 (580 or newer), or use --device cpu";
+
   // Of dlopen: with the second it answers with what is mapped already, or with nothing.
   private static final int RTLD_LAZY = 1;
   private static final int RTLD_NOLOAD = 4;
@@ -130,8 +134,7 @@ public final class KernelLibrary implements AutoCloseable {
       return new Availability.Unavailable(List.of(missing(backend)));
     }
     if (backend == Backend.CUDA && !driverLoads()) {
-      return new Availability.Unavailable(
-          List.of(DRIVER + " does not load: install the NVIDIA driver, or use --device cpu"));
+      return new Availability.Unavailable(List.of(DRIVER + " does not load: " + DRIVER_ADVICE));
     }
     try (KernelLibrary library = load(backend)) {
       Kernels kernels = library.kernels();

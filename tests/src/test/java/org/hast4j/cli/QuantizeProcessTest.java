@@ -74,9 +74,10 @@ class QuantizeProcessTest {
   }
 
   @Test
-  void givesTheSameBytesOnTwoThreadsAndATable() {
+  void givesTheSameBytesOnTwoThreadsThatAreAwaitedAndATable() {
     Path folder = scratch.resolve("threads");
-    HastProcess.Outcome two = HastProcess.run(scratch, command(folder, "--threads", "2"));
+    HastProcess.Outcome two =
+        HastProcess.run(scratch, command(folder, "--threads", "2", "--check-launches"));
     assertThat(two.code()).as(two.err()).isZero();
     assertThat(checksums(folder)).isEqualTo(checksums(undisturbed));
     assertThat(two.out())

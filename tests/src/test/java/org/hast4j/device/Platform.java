@@ -80,12 +80,12 @@ public enum Platform {
 
   /** A device that computes in single precision, captured where it can be. */
   public Device open(int threads) {
-    return open(options(threads, Precision.FP32, true));
+    return open(options(threads, Precision.FP32, Launching.CAPTURED));
   }
 
-  /** This platform's convolutions, captured or kernel by kernel. */
-  public Device.Options options(int threads, Precision precision, boolean captured) {
-    return new Device.Options(threads, false, precision, captured, convolutions);
+  /** This platform's convolutions. */
+  public Device.Options options(int threads, Precision precision, Launching launching) {
+    return new Device.Options(threads, false, precision, launching, convolutions);
   }
 
   /**

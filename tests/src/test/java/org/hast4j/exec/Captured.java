@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Storage;
 import org.hast4j.kernel.Precision;
@@ -33,8 +34,8 @@ abstract class Captured {
 
   @Test
   void givesTheSameBits() {
-    try (Device eager = platform.open(platform.options(1, Precision.FP32, false));
-        Device captured = platform.open(platform.options(1, Precision.FP32, true))) {
+    try (Device eager = platform.open(platform.options(1, Precision.FP32, Launching.SINGLE));
+        Device captured = platform.open(platform.options(1, Precision.FP32, Launching.CAPTURED))) {
       assertThat(captured.captures()).isTrue();
       RandomGeneratorFactory.of("L64X128MixRandom")
           .create(1)

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.function.LongConsumer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -104,6 +105,6 @@ class DeviceTrialTest {
   }
 
   private static Device.Options options(ConvolutionChoice choice) {
-    return new Device.Options(1, false, Precision.FP32, true, choice);
+    return new Device.Options(1, false, Precision.FP32, Launching.CAPTURED, choice);
   }
 }

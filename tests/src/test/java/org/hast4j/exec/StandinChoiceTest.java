@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Random;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.device.StandIns;
 import org.hast4j.graph.Graph;
@@ -71,7 +72,8 @@ class StandinChoiceTest {
   }
 
   private static Device open(ConvolutionChoice choice, Precision precision) {
-    return Platform.STANDIN.open(new Device.Options(1, false, precision, true, choice));
+    return Platform.STANDIN.open(
+        new Device.Options(1, false, precision, Launching.CAPTURED, choice));
   }
 
   private static Device open(ConvolutionChoice choice) {
@@ -250,10 +252,10 @@ class StandinChoiceTest {
   }
 
   @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void aFailureNamesTheOperation(boolean captured) {
+  @EnumSource
+  void aFailureNamesTheOperation(Launching launching) {
     try (Device device =
-        Platform.STANDIN.open(Platform.STANDIN.options(1, Precision.FP32, captured))) {
+        Platform.STANDIN.open(Platform.STANDIN.options(1, Precision.FP32, launching))) {
       convolve(device);
       standIns.fail("cudnnConvolutionForward", 5000);
       // The method is chosen already, so that no trial finds out before.

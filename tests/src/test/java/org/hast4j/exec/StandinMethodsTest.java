@@ -9,6 +9,7 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -36,7 +37,7 @@ class StandinMethodsTest {
   @BeforeAll
   void open() {
     Platform.STANDIN.assumeUsable();
-    device = Platform.STANDIN.open(Platform.STANDIN.options(1, Precision.FP32, false));
+    device = Platform.STANDIN.open(Platform.STANDIN.options(1, Precision.FP32, Launching.SINGLE));
     cudnn = new CudnnConvolutions(device, List.of(device.stream()));
     cublasLt = new CublasLtProducts(device, List.of(device.stream()));
   }

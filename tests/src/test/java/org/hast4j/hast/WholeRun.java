@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.Random;
 import org.hast4j.data.Normalization;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
@@ -129,14 +130,14 @@ abstract class WholeRun {
     compare(RESNET, "GENERATOR");
   }
 
-  private static Device open(Platform platform, boolean captured) {
-    return platform.open(platform.options(2, Precision.FP32, captured));
+  private static Device open(Platform platform, Launching launching) {
+    return platform.open(platform.options(2, Precision.FP32, launching));
   }
 
   private void compare(Topology topology, String calibrateOn) {
-    try (Device captured = open(platform, true);
-        Device eager = open(platform, false);
-        Device cpu = open(Platform.CPU, false)) {
+    try (Device captured = open(platform, Launching.CAPTURED);
+        Device eager = open(platform, Launching.SINGLE);
+        Device cpu = open(Platform.CPU, Launching.SINGLE)) {
       Images made = new Images.Synthesised();
       Outcome whole =
           run(topology, captured, topology.name() + "-captured-" + calibrateOn, calibrateOn, made);

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Random;
 import org.hast4j.data.Normalization;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
@@ -111,7 +112,7 @@ abstract class MobileNetOutput {
             tap ->
                 assertThat(trace.of(tap.attention()).values())
                     .containsExactly(meanSquares(trace, tap.attention().node()), within(1e-9)));
-    try (Device device = platform.open(platform.options(2, Precision.FP32, false));
+    try (Device device = platform.open(platform.options(2, Precision.FP32, Launching.SINGLE));
         Memory memory = new Memory(device);
         Program program = Program.compile("network", graph, memory)) {
       parameters.upload(memory, network);

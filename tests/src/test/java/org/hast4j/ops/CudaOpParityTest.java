@@ -2,6 +2,7 @@ package org.hast4j.ops;
 
 import java.util.List;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.Precision;
 import org.hast4j.oracle.Oracle;
@@ -24,7 +25,7 @@ class CudaOpParityTest extends GpuOpParity {
     Platform.EMULATED.assumeUsable();
     List<byte[]> results = new OpRun(tensorCores(), test, false).run();
     try (Device emulated =
-        Platform.EMULATED.open(Platform.EMULATED.options(1, Precision.TF32, true))) {
+        Platform.EMULATED.open(Platform.EMULATED.options(1, Precision.TF32, Launching.CAPTURED))) {
       Tensor twin =
           OpRun.tensor(
               new OpRun(emulated, test, false).run().getFirst(), test.results().getFirst());

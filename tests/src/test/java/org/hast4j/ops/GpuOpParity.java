@@ -3,6 +3,7 @@ package org.hast4j.ops;
 import java.util.List;
 import java.util.stream.Stream;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
 import org.hast4j.kernel.Precision;
@@ -30,7 +31,7 @@ abstract class GpuOpParity extends OpParity {
 
   @BeforeAll
   void open() {
-    tensorCores = platform.open(platform.options(1, Precision.TF32, true));
+    tensorCores = platform.open(platform.options(1, Precision.TF32, Launching.CAPTURED));
   }
 
   @AfterAll

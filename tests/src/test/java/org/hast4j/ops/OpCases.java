@@ -707,7 +707,9 @@ public final class OpCases {
     {3, 5, 17},
     {16, 100, 130},
     {17, 33, 16},
-    {2, 300, 1}
+    {2, 300, 1},
+    {16, 9, 1000},
+    {19, 131, 257}
   };
 
   private static final long[] ROWS = {1, 3, 64};
@@ -1073,22 +1075,39 @@ public final class OpCases {
     return values;
   }
 
+  /** A crop inside the image, flipped. */
+  private static double[] oneBox(int h, int w) {
+    return new double[] {1, 2, 0, h - 3, w - 1, 1};
+  }
+
   /** {h, w, c, out height, out width}. */
   private static final int[][] CROPS = {
     {32, 32, 3, 32, 32}, {9, 7, 5, 9, 7}, {8, 8, 1, 16, 12}, {12, 12, 16, 5, 5}, {7, 9, 3, 9, 9}
   };
 
+  /** The same for few boxes, whose images a GPU cuts into strips; the second in odd places. */
+  private static final int[][] CUT_CROPS = {
+    {32, 32, 3, 32, 32}, {23, 17, 3, 25, 15}, {9, 31, 5, 14, 13}
+  };
+
   private void crops() {
     for (int[] s : CROPS) {
-      String name = begin("CropFlip " + Arrays.toString(s));
-      double[] boxes = someBoxes(2, s[0], s[1]);
-      end(
-          name,
-          new Op.CropFlip(s[3], s[4]),
-          PRODUCTS,
-          normal(1, 2, s[0], s[1], s[2]),
-          Tensor.of(i32(boxes.length / 6, 6), boxes));
+      crop(s, someBoxes(2, s[0], s[1]));
     }
+    for (int[] s : CUT_CROPS) {
+      crop(s, oneBox(s[0], s[1]));
+    }
+  }
+
+  private void crop(int[] s, double[] boxes) {
+    int n = boxes.length / 6;
+    String name = begin("CropFlip %s of %d".formatted(Arrays.toString(s), n));
+    end(
+        name,
+        new Op.CropFlip(s[3], s[4]),
+        PRODUCTS,
+        normal(1, 2, s[0], s[1], s[2]),
+        Tensor.of(i32(n, 6), boxes));
   }
 
   private void gathers() {
@@ -1101,16 +1120,22 @@ public final class OpCases {
 
   private void cropGradients() {
     for (int[] s : CROPS) {
-      String name = begin("CropFlipGrad " + Arrays.toString(s));
-      double[] boxes = someBoxes(2, s[0], s[1]);
-      long n = boxes.length / 6;
-      end(
-          name,
-          new Op.CropFlipGrad(f32(n, s[0], s[1], s[2])),
-          PRODUCTS,
-          normal(1, n, s[3], s[4], s[2]),
-          Tensor.of(i32(n, 6), boxes));
+      cropGradient(s, someBoxes(2, s[0], s[1]));
     }
+    for (int[] s : CUT_CROPS) {
+      cropGradient(s, oneBox(s[0], s[1]));
+    }
+  }
+
+  private void cropGradient(int[] s, double[] boxes) {
+    long n = boxes.length / 6;
+    String name = begin("CropFlipGrad %s of %d".formatted(Arrays.toString(s), n));
+    end(
+        name,
+        new Op.CropFlipGrad(f32(n, s[0], s[1], s[2])),
+        PRODUCTS,
+        normal(1, n, s[3], s[4], s[2]),
+        Tensor.of(i32(n, 6), boxes));
   }
 
   // ---- optimiser steps ----

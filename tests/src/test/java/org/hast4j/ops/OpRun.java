@@ -21,14 +21,16 @@ import org.hast4j.tensor.DType;
 
 /**
  * Runs a case on a device as a graph of one node. Every tensor lies between guard bands that must
- * not change, and a canary beside the workspace; outputs are filled with NaN before the run, so
- * that an element nobody writes is found; a second run, over whatever the first left in the
- * workspace, must give the same bits.
+ * not change, or where its memory ends, and a canary beside the workspace; outputs are filled with
+ * NaN before the run, so that an element nobody writes is found; a second run, over whatever the
+ * first left in the workspace, must give the same bits.
  */
 final class OpRun {
   // A multiple of 64 bytes as the parameters of a network have, but of no more.
   private static final int OFFSET = 64 * 17;
   private static final int GUARD = 1024;
+  // The device's memory comes in multiples of so many bytes.
+  private static final int ALLOCATION = 256;
   // As a float a NaN, as an int absurd, as a mask neither 0 nor 1.
   private static final byte POISON = (byte) 0xA5;
   private static final int NAN = 0x7FE5A5A5;
@@ -39,6 +41,7 @@ final class OpRun {
   private final Device device;
   private final OpCase test;
   private final boolean inPlace;
+  private final int alignment;
 
   /**
    * Prepares a run.
@@ -47,9 +50,24 @@ final class OpRun {
    *     write outputs over them
    */
   OpRun(Device device, OpCase test, boolean inPlace) {
+    this(device, test, inPlace, 0);
+  }
+
+  private OpRun(Device device, OpCase test, boolean inPlace, int alignment) {
     this.device = device;
     this.test = test;
     this.inPlace = inPlace && !test.op().effect();
+    this.alignment = alignment;
+  }
+
+  /**
+   * A run without guard bands, for devices that find accesses behind their memory, reads too.
+   *
+   * @param alignment of the tensors' addresses, at least 1: less than so many bytes lie between the
+   *     end of a tensor and of its memory
+   */
+  static OpRun atTheEnd(Device device, OpCase test, int alignment) {
+    return new OpRun(device, test, false, alignment);
   }
 
   /** The bytes of each result; null for outputs that are not wanted. */
@@ -60,7 +78,7 @@ final class OpRun {
     for (Tensor tensor : test.inputs()) {
       Storage storage = guarded("input", tensor.type());
       inputs.add(storage);
-      Value value = graph.variable(storage, OFFSET, tensor.type());
+      Value value = graph.variable(storage, offset(tensor.type()), tensor.type());
       boolean copied = inPlace && tensor.type().dtype() == DType.F32;
       values.add(copied ? graph.value(new Op.Scale(1), value) : value);
     }
@@ -74,8 +92,9 @@ final class OpRun {
     for (int i = 0; i < node.outputs().size(); i++) {
       Storage storage = null;
       if (test.wanted().contains(i)) {
-        storage = guarded("output", node.outputs().get(i));
-        graph.keep(node.output(i), storage, OFFSET);
+        TensorType type = node.outputs().get(i);
+        storage = guarded("output", type);
+        graph.keep(node.output(i), storage, offset(type));
       }
       outputs.add(storage);
     }
@@ -99,8 +118,9 @@ final class OpRun {
     List<byte[]> before = new ArrayList<>();
     for (int i = 0; i < inputs.size(); i++) {
       byte[] image = poisoned(inputs.get(i));
-      byte[] bytes = bytes(test.inputs().get(i));
-      System.arraycopy(bytes, 0, image, OFFSET, bytes.length);
+      Tensor tensor = test.inputs().get(i);
+      byte[] bytes = bytes(tensor);
+      System.arraycopy(bytes, 0, image, offset(tensor.type()), bytes.length);
       upload(memory, inputs.get(i), image);
       before.add(image);
     }
@@ -131,21 +151,29 @@ final class OpRun {
   }
 
   /** Checks the guard bands and gives what lies between. */
-  private static byte[] inside(String what, byte[] image, TensorType type) {
-    int end = OFFSET + Math.toIntExact(type.bytes());
+  private byte[] inside(String what, byte[] image, TensorType type) {
+    int begin = offset(type);
+    int end = begin + Math.toIntExact(type.bytes());
     for (int i = 0; i < image.length; i++) {
-      if ((i < OFFSET || i >= end) && image[i] != poison(i)) {
+      if ((i < begin || i >= end) && image[i] != poison(i)) {
         throw new AssertionError(
             "%s %s: byte %d, outside [%d, %d), was overwritten"
-                .formatted(what, type, i, OFFSET, end));
+                .formatted(what, type, i, begin, end));
       }
     }
-    return Arrays.copyOfRange(image, OFFSET, end);
+    return Arrays.copyOfRange(image, begin, end);
   }
 
-  private static Storage guarded(String name, TensorType type) {
-    long words = (OFFSET + type.bytes() + GUARD) / Integer.BYTES;
-    return new Storage(name, words * Integer.BYTES);
+  /** Where a tensor begins in its storage. */
+  private int offset(TensorType type) {
+    return alignment == 0
+        ? OFFSET
+        : Math.floorMod(-type.bytes(), ALLOCATION) / alignment * alignment;
+  }
+
+  private Storage guarded(String name, TensorType type) {
+    long bytes = offset(type) + type.bytes() + (alignment == 0 ? GUARD : 0);
+    return new Storage(name, Math.ceilDiv(bytes, Integer.BYTES) * Integer.BYTES);
   }
 
   private static byte poison(int index) {

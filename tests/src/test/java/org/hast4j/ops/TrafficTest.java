@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.device.Traffic;
 import org.hast4j.exec.Memory;
@@ -101,7 +102,7 @@ class TrafficTest {
       graph.keep(node.output(output), Storage.of("output", node.output(output).type()));
     }
     Platform platform = Platform.COUNTED;
-    try (Device device = platform.open(platform.options(1, test.precision(), false));
+    try (Device device = platform.open(platform.options(1, test.precision(), Launching.SINGLE));
         Memory memory = new Memory(device);
         Program program = Program.compile("workspace", graph, memory)) {
       RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(1);

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.device.Launching;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
@@ -33,7 +34,7 @@ record Target(Backend backend, Optional<Path> library) {
             Runtime.getRuntime().availableProcessors(),
             false,
             mode.precision(),
-            mode.captured(),
+            mode.captured() ? Launching.CAPTURED : Launching.SINGLE,
             mode.convolutions());
     return Device.open(
         library
