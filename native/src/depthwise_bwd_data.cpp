@@ -20,32 +20,41 @@ int32_t hast_depthwise_bwd_data_f32(float* dx, const float* dy, const float* wei
   if (any_null(dx, dy, weight, stream) || !g.Valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < TransposedBytes(g)) return HAST_EWORKSPACE;
   const float* taps = Transposed(workspace, weight, g);
-  for_items(stream, n * h, w * c, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t line = row % h + g.pad;
-      /* Rows of dy whose windows hold the line. */
-      const int64_t first = line < r ? 0 : ceil_div(line - r + 1, g.stride);
-      const int64_t rows = larger(0, smaller(g.p, line / g.stride + 1) - first);
+  const bool past = accumulate == 0 && Streams(dx, n * h * w * c, n * g.p * g.q * c, c);
+  /* The taps of a row or column of dx: every stride-th from `first` on, `count` of them. */
+  struct Phase {
+    int64_t first, count, origin;
+    Phase(int64_t at, const Geometry& g, int64_t taps)
+        : first((at + g.pad) % g.stride),
+          count(first < taps ? ceil_div(taps - first, g.stride) : 0),
+          origin((at + g.pad) / g.stride - (count - 1)) {}
+    int64_t last(const Geometry& g) const { return first + (count - 1) * g.stride; }
+  };
+  for_bands(stream, n, h, w * c, [&](int64_t image, int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < smaller(g.stride, h); ++i) {
+      const Phase row(i, g, r);
       for (int64_t j = 0; j < smaller(g.stride, w); ++j) {
-        const int64_t place = j + g.pad;
-        const int64_t v = place % g.stride;
-        const int64_t met = v < s ? ceil_div(s - v, g.stride) : 0;
-        const int64_t last = v + (met - 1) * g.stride;
-        Run({.out = dx + (row * w + j) * c,
+        const Phase column(j, g, s);
+        Run({.out = dx + ((image * h + i) * w + j) * c,
+             .out_row_step = g.stride * w * c,
              .out_step = g.stride * c,
              .count = ceil_div(w - j, g.stride),
-             .in = dy + (row / h * g.p + first) * g.q * c,
-             .in_row_step = g.q * c,
+             .in = dy + image * g.p * g.q * c,
+             .height = g.p,
              .width = g.q,
-             .column = place / g.stride - (met - 1),
+             .top = row.origin,
+             .column = column.origin,
              .step = 1,
-             .weight = taps + ((line - first * g.stride) * s + last) * c,
+             .weight = taps + (row.last(g) * s + column.last(g)) * c,
              .weight_row_step = -g.stride * s * c,
              .weight_tap_step = -g.stride * c,
-             .rows = met > 0 ? rows : 0,
-             .taps = met,
+             .rows = column.count > 0 ? row.count : 0,
+             .taps = column.count,
              .c = c,
-             .accumulate = accumulate != 0});
+             .accumulate = accumulate != 0,
+             .foresee = n * (h * w + g.p * g.q) * c > (3 << 20),
+             .stream = past},
+            ceil_div(larger(0, begin - i), g.stride), ceil_div(larger(0, end - i), g.stride));
       }
     }
   });

@@ -4,11 +4,11 @@
  *
  * Shapes: dy [n,p,q,c], x [n,h,w,c], dweight [c,r,s,1]. 8 bytes read per output pixel and channel at stride 1.
  *
- * The output rows form strips of about kStripPixels pixels of one image, the strips form groups whose number depends on
- * the sizes only. A strip's sum of one tap stays in a register and is added to the partial sums of its group, [r s, c]
- * in the workspace; the groups are added in order, in double: the same bytes for any number of workers. Tasks split the
- * channels too. The channels of a vector go over the strip for one row of the filter after another, so what a strip
- * reads again comes from the nearest cache. */
+ * The output rows of all images form groups whose number depends on the sizes only. Eight neighbouring pixels of dy
+ * stay in registers while their products with the rows of x they meet are summed; the sum of each tap is added to the
+ * partial sums of the group, [r s, c] in the workspace, which stay in the nearest cache. The channels are the inner
+ * loop: memory is read in order. The groups are added in order, in double: the same bytes for any number of workers.
+ * Tasks split the channels too. */
 #include <algorithm>
 
 #include "depthwise.h"
@@ -16,118 +16,153 @@
 namespace hast::depthwise {
 namespace {
 
-constexpr int64_t kStripPixels = 128;
-constexpr int64_t kPieceChannels = 128;
+constexpr int64_t kPieceChannels = 256;
 
 struct Plan {
-  int64_t strip_rows, image_strips;
+  int64_t rows; /* of all images */
   int64_t groups;
+  int64_t pieces;         /* of the channels */
+  int64_t piece_channels; /* at most kPieceChannels, in whole vectors */
   int64_t partial_floats; /* of one group */
 
   explicit Plan(const Geometry& g) {
-    strip_rows = std::min(g.p, std::max<int64_t>(1, kStripPixels / g.q));
-    image_strips = ceil_div(g.p, strip_rows);
+    rows = g.n * g.p;
+    pieces = ceil_div(g.c, kPieceChannels);
+    piece_channels = conv::RoundUp(ceil_div(g.c, pieces), conv::kLanes);
     partial_floats = g.r * g.s * g.c;
     /* Many groups feed many workers, but each adds a pass over the partial sums. */
-    constexpr int64_t kPartialFloats = 1 << 18;
-    groups = std::min(g.n * image_strips, std::clamp<int64_t>(kPartialFloats / partial_floats, 2, 64));
+    constexpr int64_t kPartialFloats = 1 << 17;
+    groups = std::min(rows, std::clamp<int64_t>(kPartialFloats / partial_floats, 2, 64));
   }
 };
 
-/* Output rows [begin, end) of one image. */
-struct Strip {
-  const float* dy; /* of the image */
+/* Output row i of an image; its first input row may lie outside. */
+struct Line {
+  const float* dy;
   const float* x;
-  int64_t begin, end;
+  int64_t first_u, last_u; /* taps [first, last) meet rows inside */
+
+  Line(const Geometry& g, const float* dy_, const float* x_, int64_t index) {
+    const int64_t top = index % g.p * g.stride - g.pad;
+    dy = dy_ + index * g.q * g.c;
+    x = x_ + (index / g.p * g.h + top) * g.w * g.c;
+    first_u = larger(0, -top);
+    last_u = larger(first_u, smaller(g.r, g.h - top));
+  }
 };
 
-/* partial[v][..] += the strip's sums for S taps from (u, v) on, B vectors of L channels; all pointers are at the first
- * channel, partial at the first tap. */
-template <int L, int B, int S>
-HAST_INLINE void AddTaps(const Geometry& g, const Strip& strip, float* partial, int64_t channel, int64_t u, int64_t v) {
-  Vector<L> sum[S][B];
-#pragma GCC unroll 8
-  for (int t = 0; t < S; ++t) {
-#pragma GCC unroll 2
-    for (int b = 0; b < B; ++b) sum[t][b] = Vector<L>{};
-  }
-  const int64_t column = v - g.pad;
-  const Span inside(column, g.stride, S, g.w, g.q);
-  for (int64_t i = strip.begin; i < strip.end; ++i) {
-    const int64_t row = i * g.stride + u - g.pad;
-    if (row < 0 || row >= g.h) continue;
-    const float* dy = strip.dy + i * g.q * g.c + channel;
-    const float* x = strip.x + row * g.w * g.c + channel;
-    const auto add = [&](int64_t j, bool whole) HAST_LAMBDA {
-      const int64_t at = j * g.stride + column;
-#pragma GCC unroll 2
-      for (int b = 0; b < B; ++b) {
-        const Vector<L> value = HAST_VECTOR(L, dy + j * g.c + b * L);
-#pragma GCC unroll 8
-        for (int t = 0; t < S; ++t) {
-          if (whole || (at + t >= 0 && at + t < g.w)) sum[t][b] += value * HAST_VECTOR(L, x + (at + t) * g.c + b * L);
-        }
-      }
-    };
-    for (int64_t j = 0; j < inside.begin; ++j) add(j, false);
-    for (int64_t j = inside.begin; j < inside.end; ++j) add(j, true);
-    for (int64_t j = inside.end; j < g.q; ++j) add(j, false);
-  }
-#pragma GCC unroll 8
-  for (int t = 0; t < S; ++t) {
-#pragma GCC unroll 2
-    for (int b = 0; b < B; ++b) *reinterpret_cast<Vector<L>*>(partial + t * g.c + b * L) += sum[t][b];
-  }
-}
+/* partial[u][v..] += the sums of kPixels pixels from j on for S taps from v on, channels [first, last). The stride is
+ * D, or any for a single tap. At an edge some inputs lie outside or there are fewer pixels. */
+template <int S, int D, bool kEdge>
+struct Products {
+  static constexpr int kColumns = (kPixels - 1) * D + S;
 
-template <int L, int B>
-HAST_INLINE void AddStrip(const Geometry& g, const Strip& strip, float* partial, int64_t begin, int64_t end) {
-  for (int64_t channel = begin; channel < end; channel += L * B) {
-    for (int64_t u = 0; u < g.r; ++u) {
-      float* to = partial + u * g.s * g.c + channel;
-      int64_t v = 0;
-      for (; v + 3 <= g.s; v += 3) AddTaps<L, B, 3>(g, strip, to + v * g.c, channel, u, v);
-      for (; v < g.s; ++v) AddTaps<L, B, 1>(g, strip, to + v * g.c, channel, u, v);
+  template <int L>
+  static HAST_INLINE void Add(const Geometry& g, const Line& line, float* partial, int64_t j, int64_t v, int64_t first,
+                              int64_t last) {
+    const int64_t stride = S == 1 ? g.stride : D;
+    const int64_t column = j * stride + v - g.pad;
+    const int64_t count = g.q - j;
+    const float* dy = line.dy + j * g.c;
+    const float* x = line.x + column * g.c;
+    const float* ahead = x + (g.r * g.w + S - 1) * g.c;
+    for (int64_t channel = first; channel < last; channel += L) {
+      Vector<L> value[kPixels];
+#pragma GCC unroll 8
+      for (int k = 0; k < kPixels; ++k) {
+        value[k] = Vector<L>{};
+        if (!kEdge || k < count) value[k] = HAST_VECTOR(L, dy + k * g.c + channel);
+      }
+      for (int64_t u = line.first_u; u < line.last_u; ++u) {
+        Vector<L> sum[S];
+#pragma GCC unroll 8
+        for (int t = 0; t < S; ++t) sum[t] = Vector<L>{};
+        const float* row = x + u * g.w * g.c + channel;
+        if constexpr (S == 1) {
+#pragma GCC unroll 8
+          for (int k = 0; k < kPixels; ++k) {
+            if (kEdge && (k >= count || column + k * stride < 0 || column + k * stride >= g.w)) continue;
+            sum[0] += value[k] * HAST_VECTOR(L, row + k * stride * g.c);
+          }
+        } else {
+#pragma GCC unroll 32
+          for (int m = 0; m < kColumns; ++m) {
+            if (kEdge && (column + m < 0 || column + m >= g.w)) continue;
+            const Vector<L> input = HAST_VECTOR(L, row + m * g.c);
+#pragma GCC unroll 8
+            for (int t = 0; t < S; ++t) {
+              if (m >= t && (m - t) % D == 0 && (m - t) / D < kPixels) sum[t] += value[(m - t) / D] * input;
+            }
+          }
+        }
+        float* to = partial + (u * g.s + v) * g.c + channel;
+#pragma GCC unroll 8
+        for (int t = 0; t < S; ++t) *reinterpret_cast<Vector<L>*>(to + t * g.c) += sum[t];
+      }
+      if (S > 1 && channel % conv::kLanes == 0) {
+#pragma GCC unroll 2
+        for (int d = 0; d < D; ++d) {
+#pragma GCC unroll 16
+          for (int m = 0; m < kPixels * D; ++m) __builtin_prefetch(ahead + (d * g.w + m) * g.c + channel, 0, 2);
+        }
+#pragma GCC unroll 8
+        for (int k = 0; k < kPixels; ++k) __builtin_prefetch(dy + (g.q + k) * g.c + channel, 0, 2);
+      }
     }
   }
-}
+};
 
-/* Channels [begin, end) of strips [first, last). */
-template <int L>
-HAST_INLINE void AddStrips(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                           int64_t first, int64_t last, int64_t begin, int64_t end) {
-  const int64_t pairs = begin + (end - begin) / (2 * L) * (2 * L);
+template <int L, int S, int D>
+HAST_INLINE void AddTaps(const Geometry& g, const Line& line, float* partial, int64_t j, int64_t v, int64_t begin,
+                         int64_t end) {
   const int64_t whole = begin + (end - begin) / L * L;
   const int64_t quads = begin + (end - begin) / 4 * 4;
+  const int64_t stride = S == 1 ? g.stride : D;
+  const int64_t column = j * stride + v - g.pad;
+  if (j + kPixels <= g.q && column >= 0 && column + (kPixels - 1) * stride + S <= g.w) {
+    Products<S, D, false>::template Add<L>(g, line, partial, j, v, begin, whole);
+  } else {
+    Products<S, D, true>::template Add<L>(g, line, partial, j, v, begin, whole);
+  }
+  if (L > 4) Products<S, D, true>::template Add<4>(g, line, partial, j, v, whole, quads);
+  Products<S, D, true>::template Add<1>(g, line, partial, j, v, quads, end);
+}
+
+/* Channels [begin, end) of rows [first, last). */
+template <int L>
+HAST_INLINE void AddRows(const Geometry& g, float* partial, const float* dy, const float* x, int64_t first,
+                         int64_t last, int64_t begin, int64_t end) {
   for (int64_t tap = 0; tap < g.r * g.s; ++tap) {
     std::memset(partial + tap * g.c + begin, 0, (end - begin) * sizeof(float));
   }
   for (int64_t index = first; index < last; ++index) {
-    const int64_t image = index / plan.image_strips;
-    const int64_t row = index % plan.image_strips * plan.strip_rows;
-    const Strip strip{dy + image * g.p * g.q * g.c, x + image * g.h * g.w * g.c, row,
-                      std::min(g.p, row + plan.strip_rows)};
-    AddStrip<L, 2>(g, strip, partial, begin, pairs);
-    AddStrip<L, 1>(g, strip, partial, pairs, whole);
-    if (L > 4) AddStrip<4, 1>(g, strip, partial, whole, quads);
-    AddStrip<1, 1>(g, strip, partial, quads, end);
+    const Line line(g, dy, x, index);
+    for (int64_t j = 0; j < g.q; j += kPixels) {
+      int64_t v = 0;
+      if (g.stride == 1) {
+        for (; v + 3 <= g.s; v += 3) AddTaps<L, 3, 1>(g, line, partial, j, v, begin, end);
+      } else if (g.stride == 2) {
+        for (; v + 3 <= g.s; v += 3) AddTaps<L, 3, 2>(g, line, partial, j, v, begin, end);
+      }
+      for (; v < g.s; ++v) AddTaps<L, 1, 1>(g, line, partial, j, v, begin, end);
+    }
   }
 }
 
-using StripsFunction = void (*)(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                                int64_t first, int64_t last, int64_t begin, int64_t end);
+using RowsFunction = void (*)(const Geometry& g, float* partial, const float* dy, const float* x, int64_t first,
+                              int64_t last, int64_t begin, int64_t end);
 
-HAST_TARGET_V4 void StripsV4(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                             int64_t first, int64_t last, int64_t begin, int64_t end) {
-  AddStrips<16>(g, plan, partial, dy, x, first, last, begin, end);
+HAST_TARGET_V4 void RowsV4(const Geometry& g, float* partial, const float* dy, const float* x, int64_t first,
+                           int64_t last, int64_t begin, int64_t end) {
+  AddRows<16>(g, partial, dy, x, first, last, begin, end);
 }
-HAST_TARGET_V3 void StripsV3(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                             int64_t first, int64_t last, int64_t begin, int64_t end) {
-  AddStrips<8>(g, plan, partial, dy, x, first, last, begin, end);
+HAST_TARGET_V3 void RowsV3(const Geometry& g, float* partial, const float* dy, const float* x, int64_t first,
+                           int64_t last, int64_t begin, int64_t end) {
+  AddRows<8>(g, partial, dy, x, first, last, begin, end);
 }
-void StripsBaseline(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x, int64_t first,
-                    int64_t last, int64_t begin, int64_t end) {
-  AddStrips<4>(g, plan, partial, dy, x, first, last, begin, end);
+void RowsBaseline(const Geometry& g, float* partial, const float* dy, const float* x, int64_t first, int64_t last,
+                  int64_t begin, int64_t end) {
+  AddRows<4>(g, partial, dy, x, first, last, begin, end);
 }
 
 /* dweight of channels [begin, end), at most kPieceChannels of them. */
@@ -166,20 +201,16 @@ int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const flo
   if (workspace == nullptr || workspace_bytes < PartialBytes(g)) return HAST_EWORKSPACE;
   const Plan plan(g);
   float* partial = conv::Align(workspace);
-  const int64_t strips = n * plan.image_strips;
-  const int64_t pieces = ceil_div(c, kPieceChannels);
-  const StripsFunction function = conv::kIsa == Isa::kV4   ? StripsV4
-                                  : conv::kIsa == Isa::kV3 ? StripsV3
-                                                           : StripsBaseline;
-  parallel_for(stream, plan.groups * pieces, [&](int64_t task, int32_t) {
-    const int64_t group = task / pieces;
-    const int64_t begin = task % pieces * kPieceChannels;
-    function(g, plan, partial + group * plan.partial_floats, dy, x, group * strips / plan.groups,
-             (group + 1) * strips / plan.groups, begin, smaller(c, begin + kPieceChannels));
+  const RowsFunction function = conv::kIsa == Isa::kV4 ? RowsV4 : conv::kIsa == Isa::kV3 ? RowsV3 : RowsBaseline;
+  parallel_for(stream, plan.groups * plan.pieces, [&](int64_t task, int32_t) {
+    const int64_t group = task / plan.pieces;
+    const int64_t begin = task % plan.pieces * plan.piece_channels;
+    function(g, partial + group * plan.partial_floats, dy, x, group * plan.rows / plan.groups,
+             (group + 1) * plan.rows / plan.groups, begin, smaller(c, begin + plan.piece_channels));
   });
-  parallel_for(stream, pieces, [&](int64_t piece, int32_t) {
-    const int64_t begin = piece * kPieceChannels;
-    Combine(g, plan, dweight, partial, begin, smaller(c, begin + kPieceChannels));
+  parallel_for(stream, plan.pieces, [&](int64_t piece, int32_t) {
+    const int64_t begin = piece * plan.piece_channels;
+    Combine(g, plan, dweight, partial, begin, smaller(c, begin + plan.piece_channels));
   });
   return HAST_OK;
 }

@@ -11,21 +11,27 @@
 namespace hast::depthwise {
 namespace {
 
-HAST_TARGET_V4 void SweepV4(const Sweep& sweep) { SweepRow<16>(sweep); }
-HAST_TARGET_V3 void SweepV3(const Sweep& sweep) { SweepRow<8>(sweep); }
-void SweepBaseline(const Sweep& sweep) { SweepRow<4>(sweep); }
+HAST_TARGET_V4 void SweepV4(const Sweep& sweep, int64_t begin, int64_t end) { SweepRows<16>(sweep, begin, end); }
+HAST_TARGET_V3 void SweepV3(const Sweep& sweep, int64_t begin, int64_t end) { SweepRows<8>(sweep, begin, end); }
+void SweepBaseline(const Sweep& sweep, int64_t begin, int64_t end) { SweepRows<4>(sweep, begin, end); }
 
 }  // namespace
 
-void Run(const Sweep& sweep) {
+void Run(const Sweep& sweep, int64_t begin, int64_t end) {
   switch (conv::kIsa) {
     case Isa::kV4:
-      return SweepV4(sweep);
+      SweepV4(sweep, begin, end);
+      break;
     case Isa::kV3:
-      return SweepV3(sweep);
+      SweepV3(sweep, begin, end);
+      break;
     case Isa::kBaseline:
-      return SweepBaseline(sweep);
+      SweepBaseline(sweep, begin, end);
+      break;
   }
+#if defined(__x86_64__)
+  if (sweep.stream) __builtin_ia32_sfence();
+#endif
 }
 
 }  // namespace hast::depthwise
@@ -55,27 +61,28 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
   if (any_null(y, x, weight, stream) || !g.Valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < TransposedBytes(g)) return HAST_EWORKSPACE;
   const float* taps = Transposed(workspace, weight, g);
-  for_items(stream, n * g.p, g.q * c, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t top = row % g.p * g.stride - g.pad;
-      const int64_t u = larger(0, -top);
-      const int64_t rows = larger(0, smaller(r, h - top) - u);
-      Run({.out = y + row * g.q * c,
-           .out_step = c,
-           .count = g.q,
-           .in = x + (row / g.p * h + top + u) * w * c,
-           .in_row_step = w * c,
-           .width = w,
-           .column = -g.pad,
-           .step = g.stride,
-           .weight = taps + u * s * c,
-           .weight_row_step = s * c,
-           .weight_tap_step = c,
-           .rows = rows,
-           .taps = s,
-           .c = c,
-           .accumulate = false});
-    }
+  const bool past = Streams(y, n * g.p * g.q * c, n * h * w * c, c);
+  for_bands(stream, n, g.p, g.q * c, [&](int64_t image, int64_t begin, int64_t end) {
+    Run({.out = y + image * g.p * g.q * c,
+         .out_row_step = g.q * c,
+         .out_step = c,
+         .count = g.q,
+         .in = x + image * h * w * c,
+         .height = h,
+         .width = w,
+         .top = -g.pad,
+         .column = -g.pad,
+         .step = g.stride,
+         .weight = taps,
+         .weight_row_step = s * c,
+         .weight_tap_step = c,
+         .rows = r,
+         .taps = s,
+         .c = c,
+         .accumulate = false,
+         .foresee = n * (h * w + g.p * g.q) * c > (3 << 20),
+         .stream = past},
+        begin, end);
   });
   return HAST_OK;
 }
