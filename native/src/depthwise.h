@@ -1,5 +1,5 @@
-/* Pieces shared by the three directions of the CPU depthwise convolution: weights with the channels innermost, and the
- * sweep along one row that the forward map and its adjoint have in common. */
+/* Pieces shared by the three directions of the CPU depthwise convolution: weights with the channels innermost, how to
+ * go about memory, and the sweep along rows that the forward map and its adjoint have in common. */
 #ifndef HAST_DEPTHWISE_H
 #define HAST_DEPTHWISE_H
 
@@ -18,18 +18,33 @@ inline Geometry GeometryOf(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r
   return Geometry(n, h, w, c, c, r, s, stride, pad);
 }
 
-inline int64_t TransposedBytes(const Geometry& g) {
-  return conv::kAlignment + g.r * g.s * g.c * static_cast<int64_t>(sizeof(float));
+/* Filters are packed as [blocks of kLanes channels][r s][kLanes]: neighbouring channels are one vector, and all taps of
+ * a vector lie together, which a distance of c between them would map to few sets of the nearest cache. */
+inline int64_t PackedFloats(const Geometry& g) { return g.r * g.s * conv::RoundUp(g.c, conv::kLanes); }
+
+inline int64_t PackedBytes(const Geometry& g) {
+  return conv::kAlignment + PackedFloats(g) * static_cast<int64_t>(sizeof(float));
 }
 
-/* weight [c, r s] as [r s, c], so that neighbouring channels are one vector. */
-inline const float* Transposed(void* workspace, const float* weight, const Geometry& g) {
-  float* to = conv::Align(workspace);
+/* weight [c, r s], packed. */
+inline const float* Packed(void* workspace, const float* weight, const Geometry& g) {
+  float* packed = conv::Align(workspace);
   const int64_t taps = g.r * g.s;
-  for (int64_t tap = 0; tap < taps; ++tap) {
-    for (int64_t channel = 0; channel < g.c; ++channel) to[tap * g.c + channel] = weight[channel * taps + tap];
+  for (int64_t block = 0; block < g.c; block += conv::kLanes) {
+    const int64_t lanes = smaller(conv::kLanes, g.c - block);
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        packed[block * taps + tap * conv::kLanes + lane] = weight[(block + lane) * taps + tap];
+      }
+    }
   }
-  return to;
+  return packed;
+}
+
+/* Where the first tap of a channel is among packed filters of `taps` taps. */
+HAST_INLINE int64_t PackedIndex(int64_t channel, int64_t taps) {
+  const int64_t lane = channel % conv::kLanes;
+  return (channel - lane) * taps + lane;
 }
 
 int64_t PartialBytes(const Geometry& g);
@@ -43,13 +58,13 @@ struct Sweep {
   int64_t out_row_step, out_step, count;
   const float* in;
   int64_t height, width, top, column, step;
-  const float* weight;
-  int64_t weight_row_step, weight_tap_step;
+  const float* weight; /* packed, from the first tap on */
+  int64_t filter_taps, weight_row_step, weight_tap_step;
   int64_t rows, taps;
   int64_t c;
   bool accumulate;
-  bool foresee;
-  bool stream; /* past the caches; all vectors of out are aligned */
+  bool foresee; /* Foresees */
+  bool stream;  /* Streams */
 };
 
 /* An output row beside the input rows that lie inside. */
@@ -71,13 +86,7 @@ struct Row {
   }
 };
 
-/* The compiler would load a value again for each use, and derive every address from one base, until it is out of
- * registers. */
-#if defined(__x86_64__)
-#define HAST_HOLD_VECTOR(value) asm volatile("" : "+v"(value))
-#else
-#define HAST_HOLD_VECTOR(value)
-#endif
+/* The compiler would derive every address from one base until it is out of registers: it may not look through this. */
 template <class T>
 HAST_INLINE T* Hold(T* address) {
   asm("" : "+r"(address));
@@ -101,47 +110,61 @@ struct Neighbours {
   }
 };
 
-template <int L>
-HAST_INLINE void StorePast(float* out, const Vector<L>& value) {
-#if defined(__x86_64__)
-  asm volatile("vmovntps %1, %0" : "=m"(*reinterpret_cast<Vector<L>*>(out)) : "v"(value));
-#else
-  *reinterpret_cast<Vector<L>*>(out) = value;
-#endif
+/* Floats of the operand and the result that have an element for each pixel. */
+inline int64_t Floats(const Geometry& g) { return g.n * (g.h * g.w + g.p * g.q) * g.c; }
+
+/* Whether they are more than the caches hold for sure, 16 MiB; what those hold need not be fetched ahead. */
+inline bool Foresees(const Geometry& g) { return Floats(g) > 1 << 22; }
+
+/* Whether the result goes past the caches, which cannot hold it beside the operand (32 MiB together): a line that is
+ * not read before it is written saves a third of the traffic. Only whole lines do. */
+inline bool Streams(const Geometry& g, const float* out) {
+  return Floats(g) > 1 << 23 && g.c % conv::kLanes == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
 }
 
-/* Pixels of a row that share their inputs in registers. */
+/* Fetches the lines of N floats. The blocks of a row read some thirty streams at once, too many for the hardware to
+ * foresee, so each block fetches what its successor in the next row reads first, a few lines at a time: more would wait
+ * for each other. */
+template <int N>
+HAST_INLINE void Foresee(const float* address) {
+  address = Hold(address);
+#pragma GCC unroll 16
+  for (int i = 0; i < N; i += conv::kLanes) __builtin_prefetch(address + i, 0, 2);
+}
+
+/* Most pixels of a row that share their inputs in registers. */
 inline constexpr int kPixels = 8;
 
-template <int L, bool kEdge>
-HAST_INLINE void Store(const Sweep& sweep, float* out, int64_t count, const Vector<L> (&sum)[kPixels]) {
-  const Neighbours<kPixels, float> to(out, sweep.out_step);
+/* The sums of Q pixels, or of `count` at an edge. */
+template <int L, int Q, bool kEdge>
+HAST_INLINE void Store(const Sweep& sweep, float* out, int64_t count, const Vector<L> (&sum)[Q]) {
+  const Neighbours<Q, float> pixels(out, sweep.out_step);
+  const auto each = [&](const auto& write) HAST_LAMBDA {
+#pragma GCC unroll 8
+    for (int k = 0; k < Q; ++k) {
+      if (kEdge && k >= count) break;
+      write(*reinterpret_cast<Vector<L>*>(pixels[k]), sum[k]);
+    }
+  };
   if (sweep.accumulate) {
-#pragma GCC unroll 8
-    for (int k = 0; k < kPixels; ++k) {
-      if (kEdge && k >= count) break;
-      *reinterpret_cast<Vector<L>*>(to[k]) += sum[k];
-    }
+    each([](Vector<L>& to, const Vector<L>& value) HAST_LAMBDA { to += value; });
+#if defined(__x86_64__)
   } else if (L >= 8 && sweep.stream) {
-#pragma GCC unroll 8
-    for (int k = 0; k < kPixels; ++k) {
-      if (kEdge && k >= count) break;
-      StorePast<L>(to[k], sum[k]);
-    }
+    each([](Vector<L>& to, const Vector<L>& value) HAST_LAMBDA {
+      asm volatile("vmovntps %1, %0" : "=m"(to) : "v"(value));
+    });
+#endif
   } else {
-#pragma GCC unroll 8
-    for (int k = 0; k < kPixels; ++k) {
-      if (kEdge && k >= count) break;
-      *reinterpret_cast<Vector<L>*>(to[k]) = sum[k];
-    }
+    each([](Vector<L>& to, const Vector<L>& value) HAST_LAMBDA { to = value; });
   }
 }
 
-/* kPixels pixels from t on, channels [first, last): S taps, step D. An input is loaded once for all the pixels and taps
- * it meets. At an edge up to S - 1 inputs on the left and any on the right lie outside, or there are fewer pixels. */
+/* Q pixels from t on, channels [first, last): S taps, step D. An input is loaded once for all the pixels and taps it
+ * meets. At an edge up to S - 1 columns on the left and any on the right lie outside, or there are fewer pixels. */
 template <int S, int D, bool kEdge>
 struct Block {
-  static constexpr int kColumns = (kPixels - 1) * D + S;
+  static constexpr int Q = kPixels / D;
+  static constexpr int kColumns = (Q - 1) * D + S;
 
   template <int L>
   static HAST_INLINE void Channels(const Sweep& sweep, const Row& line, int64_t t, int64_t first, int64_t last) {
@@ -153,46 +176,43 @@ struct Block {
     const int64_t count = sweep.count - t;
     const int64_t right = sweep.width - column;
     for (int64_t channel = first; channel < last; channel += L) {
-      Vector<L> sum[kPixels];
+      Vector<L> sum[Q];
 #pragma GCC unroll 8
-      for (int k = 0; k < kPixels; ++k) sum[k] = Vector<L>{};
+      for (int k = 0; k < Q; ++k) sum[k] = Vector<L>{};
       Neighbours<kColumns, const float> row(in + channel, sweep.c);
-      Neighbours<S, const float> weight(line.weight + channel, sweep.weight_tap_step);
-      for (int64_t u = 0; u < line.rows; ++u) {
+      Neighbours<S, const float> weight(line.weight + PackedIndex(channel, sweep.filter_taps), sweep.weight_tap_step);
+      const auto add_row = [&]() HAST_LAMBDA {
         Vector<L> tap[S];
 #pragma GCC unroll 8
-        for (int v = 0; v < S; ++v) {
-          tap[v] = HAST_VECTOR(L, weight[v]);
-          HAST_HOLD_VECTOR(tap[v]);
-        }
+        for (int v = 0; v < S; ++v) tap[v] = HAST_VECTOR(L, weight[v]);
 #pragma GCC unroll 32
         for (int m = 0; m < kColumns; ++m) {
           if (kEdge && m < S - 1 && column + m < 0) continue;
           if (kEdge && m >= right) break;
-          Vector<L> x = HAST_VECTOR(L, row[m]);
-          HAST_HOLD_VECTOR(x);
+          const Vector<L> x = HAST_VECTOR(L, row[m]);
 #pragma GCC unroll 8
           for (int v = 0; v < S; ++v) {
-            if (m >= v && (m - v) % D == 0 && (m - v) / D < kPixels) sum[(m - v) / D] += x * tap[v];
+            if (m >= v && (m - v) % D == 0 && (m - v) / D < Q) sum[(m - v) / D] += x * tap[v];
           }
         }
         row.Advance(row_step);
         weight.Advance(sweep.weight_row_step);
+      };
+      if (L > 1 && line.rows == 3) {
+        /* Most of them; without the loop a twentieth faster. */
+        add_row();
+        add_row();
+        add_row();
+      } else {
+        for (int64_t u = 0; u < line.rows; ++u) add_row();
       }
       if (sweep.foresee) {
 #pragma GCC unroll 2
-        for (int d = 0; d < D; ++d) {
-          const float* next = Hold(ahead + d * row_step + channel * kPixels * D);
-#pragma GCC unroll 16
-          for (int m = 0; m < kPixels * D * L; m += conv::kLanes) __builtin_prefetch(next + m, 0, 2);
-        }
-        if (!sweep.stream) {
-          const float* next = Hold(out + sweep.out_row_step + channel * kPixels);
-#pragma GCC unroll 8
-          for (int m = 0; m < kPixels * L; m += conv::kLanes) __builtin_prefetch(next + m, 1, 2);
-        }
+        for (int d = 0; d < D; ++d) Foresee<Q * D * L>(ahead + d * row_step + channel * Q * D);
+        const bool dense = sweep.out_step == sweep.c;
+        if (dense && !sweep.stream) Foresee<Q * L>(out + sweep.out_row_step + channel * Q);
       }
-      Store<L, kEdge>(sweep, out + channel, count, sum);
+      Store<L, Q, kEdge>(sweep, out + channel, count, sum);
     }
   }
 };
@@ -207,7 +227,7 @@ struct Anywhere {
     for (int64_t channel = first; channel < last; channel += L) {
       Vector<L> sum{};
       const float* row = line.in + column * sweep.c + channel;
-      const float* weight = line.weight + channel;
+      const float* weight = line.weight + PackedIndex(channel, sweep.filter_taps);
       for (int64_t u = 0; u < line.rows; ++u, row += sweep.width * sweep.c, weight += sweep.weight_row_step) {
         for (int64_t v = begin; v < end; ++v) {
           sum += HAST_VECTOR(L, row + v * sweep.c) * HAST_VECTOR(L, weight + v * sweep.weight_tap_step);
@@ -219,6 +239,7 @@ struct Anywhere {
   }
 };
 
+/* Pixels [begin, end) of a row, one by one. */
 template <int L>
 HAST_INLINE void Pixels(const Sweep& sweep, const Row& line, int64_t begin, int64_t end) {
   const int64_t whole = sweep.c / L * L;
@@ -230,24 +251,26 @@ HAST_INLINE void Pixels(const Sweep& sweep, const Row& line, int64_t begin, int6
   }
 }
 
-/* The channels are the inner loop: memory is read and written in order. */
+/* A row in blocks. The channels are the inner loop: memory is read and written in order. */
 template <int L, int S, int D>
 HAST_INLINE void Blocks(const Sweep& sweep, const Row& line) {
+  using Inside = Block<S, D, false>;
+  using Edge = Block<S, D, true>;
   const int64_t whole = sweep.c / L * L;
   const int64_t quads = sweep.c / 4 * 4;
-  /* Whole windows lie to the left of the input where the padding is as long as the filter. */
+  /* The windows of the first pixels lie outside where the padding is as long as the filter. */
   const int64_t start = smaller(sweep.count, ceil_div(larger(0, 1 - S - sweep.column), D));
   Pixels<L>(sweep, line, 0, start);
-  for (int64_t t = start; t < sweep.count; t += kPixels) {
+  for (int64_t t = start; t < sweep.count; t += Inside::Q) {
     const int64_t column = sweep.column + t * D;
-    if (t + kPixels <= sweep.count && column >= 0 && column + Block<S, D, false>::kColumns <= sweep.width) {
-      Block<S, D, false>::template Channels<L>(sweep, line, t, 0, whole);
+    if (t + Inside::Q <= sweep.count && column >= 0 && column + Inside::kColumns <= sweep.width) {
+      Inside::template Channels<L>(sweep, line, t, 0, whole);
     } else {
-      Block<S, D, true>::template Channels<L>(sweep, line, t, 0, whole);
+      Edge::template Channels<L>(sweep, line, t, 0, whole);
     }
-    if (L > 4) Block<S, D, true>::template Channels<4>(sweep, line, t, whole, quads);
+    if (L > 4) Edge::template Channels<4>(sweep, line, t, whole, quads);
+    Edge::template Channels<1>(sweep, line, t, quads, sweep.c);
   }
-  for (int64_t t = start; t < sweep.count; ++t) Anywhere::Channels<1>(sweep, line, t, quads, sweep.c);
 }
 
 /* Output rows [begin, end). */
@@ -269,18 +292,11 @@ HAST_INLINE void SweepRows(const Sweep& sweep, int64_t begin, int64_t end) {
   }
 }
 
-/* Whether a result of `out` floats, made from `in` floats, goes past the caches: they cannot hold both, and a line that
- * is not read before it is written saves a third of the traffic. */
-inline bool Streams(const float* out, int64_t out_floats, int64_t in_floats, int64_t c) {
-  constexpr int64_t kCacheFloats = 1 << 23;
-  return out_floats + in_floats > kCacheFloats && c % conv::kLanes == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
-}
-
 /* Runs body(image, begin, end) over bands of the `rows` rows of n images. A band reads the rows around it again, so it
  * is some pieces of kernel.h long. */
 template <class Body>
 void for_bands(void* stream, int64_t n, int64_t rows, int64_t row_elements, const Body& body) {
-  const int64_t bands = ceil_div(rows, larger(2, 4 * kPieceElements / row_elements));
+  const int64_t bands = ceil_div(rows, larger(2, 2 * kPieceElements / row_elements));
   parallel_for(stream, n * bands, [&](int64_t task, int32_t) {
     const int64_t band = task % bands;
     body(task / bands, band * rows / bands, (band + 1) * rows / bands);

@@ -3,9 +3,9 @@
  *   y[n,i,j,c] = sum_{u,v} x[n, i stride + u - pad, j stride + v - pad, c] weight[c,u,v]
  *
  * Shapes: x [n,h,w,c], weight [c,r,s,1], y [n,p,q,c]. A sum of r s terms in float32, always in the same order. 4 bytes
- * read per input and 4 written per output: memory-bound. Tasks are groups of output rows; vectors run over the
- * channels; eight outputs of a row share their inputs in registers for rows of 3 taps with stride 1 and 2, and of 1 and
- * 2 taps with stride 1. */
+ * read per input and 4 written per output: memory-bound. Tasks are bands of output rows; vectors run over the
+ * channels. Eight outputs of a row share their inputs in registers for rows of 1, 2 and 3 taps with stride 1, four for
+ * 3 taps with stride 2; other rows go pixel by pixel. */
 #include "depthwise.h"
 
 namespace hast::depthwise {
@@ -30,6 +30,7 @@ void Run(const Sweep& sweep, int64_t begin, int64_t end) {
       break;
   }
 #if defined(__x86_64__)
+  /* Who sees the task finished must see what it wrote. */
   if (sweep.stream) __builtin_ia32_sfence();
 #endif
 }
@@ -46,7 +47,7 @@ int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t 
   switch (direction) {
     case HAST_CONV_FWD:
     case HAST_CONV_BWD_DATA:
-      return TransposedBytes(g);
+      return PackedBytes(g);
     case HAST_CONV_BWD_WEIGHT:
       return PartialBytes(g);
     default:
@@ -59,9 +60,8 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
                                int32_t pad, void* stream) noexcept {
   const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
   if (any_null(y, x, weight, stream) || !g.Valid()) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < TransposedBytes(g)) return HAST_EWORKSPACE;
-  const float* taps = Transposed(workspace, weight, g);
-  const bool past = Streams(y, n * g.p * g.q * c, n * h * w * c, c);
+  if (workspace == nullptr || workspace_bytes < PackedBytes(g)) return HAST_EWORKSPACE;
+  const float* taps = Packed(workspace, weight, g);
   for_bands(stream, n, g.p, g.q * c, [&](int64_t image, int64_t begin, int64_t end) {
     Run({.out = y + image * g.p * g.q * c,
          .out_row_step = g.q * c,
@@ -74,14 +74,15 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
          .column = -g.pad,
          .step = g.stride,
          .weight = taps,
-         .weight_row_step = s * c,
-         .weight_tap_step = c,
+         .filter_taps = r * s,
+         .weight_row_step = s * conv::kLanes,
+         .weight_tap_step = conv::kLanes,
          .rows = r,
          .taps = s,
          .c = c,
          .accumulate = false,
-         .foresee = n * (h * w + g.p * g.q) * c > (3 << 20),
-         .stream = past},
+         .foresee = Foresees(g),
+         .stream = Streams(g, y)},
         begin, end);
   });
   return HAST_OK;
