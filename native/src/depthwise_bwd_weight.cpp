@@ -4,11 +4,10 @@
  *
  * Shapes: dy [n,p,q,c], x [n,h,w,c], dweight [c,r,s,1]. 8 bytes read per output pixel and channel at stride 1.
  *
- * The output rows form strips of about kStripPixels pixels of one image, the strips form groups whose number depends on
- * the sizes only. A strip's sum of one tap stays in a register and is added to the partial sums of its group, [r s, c]
- * in the workspace; the groups are added in order, in double: the same bytes for any number of workers. Tasks split the
- * channels too. The channels of a vector go over the strip for one row of the filter after another, so what a strip
- * reads again comes from the nearest cache. */
+ * The output rows of all images form groups whose number depends on the sizes only. Eight neighbouring pixels of dy
+ * stay in registers while their products with the rows of x they meet are summed; the sum of each tap is added to the
+ * partial sums of the group, packed in the workspace, which stay in the nearest cache. The channels are the inner
+ * loop: memory is read in order. The groups are added in order, in double: the same bytes for any number of workers. */
 #include <algorithm>
 
 #include "depthwise.h"
@@ -16,132 +15,174 @@
 namespace hast::depthwise {
 namespace {
 
-constexpr int64_t kStripPixels = 128;
-constexpr int64_t kPieceChannels = 128;
-
 struct Plan {
-  int64_t strip_rows, image_strips;
+  int64_t rows; /* of all images */
   int64_t groups;
   int64_t partial_floats; /* of one group */
+  bool foresee;
 
   explicit Plan(const Geometry& g) {
-    strip_rows = std::min(g.p, std::max<int64_t>(1, kStripPixels / g.q));
-    image_strips = ceil_div(g.p, strip_rows);
-    partial_floats = g.r * g.s * g.c;
-    /* Many groups feed many workers, but each adds a pass over the partial sums. */
-    constexpr int64_t kPartialFloats = 1 << 18;
-    groups = std::min(g.n * image_strips, std::clamp<int64_t>(kPartialFloats / partial_floats, 2, 64));
+    rows = g.n * g.p;
+    partial_floats = PackedFloats(g);
+    /* Many groups feed many workers, but each clears and adds its partial sums. */
+    constexpr int64_t kPartialFloats = 1 << 17;
+    constexpr int64_t kGroupPixels = 64;
+    const int64_t most = std::min(kPartialFloats / partial_floats, rows * g.q / kGroupPixels);
+    groups = std::min(rows, std::clamp<int64_t>(most, 2, 64));
+    foresee = Foresees(g);
   }
 };
 
-/* Output rows [begin, end) of one image. */
-struct Strip {
-  const float* dy; /* of the image */
+/* Output row i of an image; its first input row may lie outside. */
+struct Line {
+  const float* dy;
   const float* x;
-  int64_t begin, end;
+  int64_t first_u, last_u; /* taps [first, last) meet rows inside */
+
+  Line(const Geometry& g, const float* dy_, const float* x_, int64_t index) {
+    const int64_t top = index % g.p * g.stride - g.pad;
+    dy = dy_ + index * g.q * g.c;
+    x = x_ + (index / g.p * g.h + top) * g.w * g.c;
+    first_u = larger(0, -top);
+    last_u = larger(first_u, smaller(g.r, g.h - top));
+  }
 };
 
-/* partial[v][..] += the strip's sums for S taps from (u, v) on, B vectors of L channels; all pointers are at the first
- * channel, partial at the first tap. */
-template <int L, int B, int S>
-HAST_INLINE void AddTaps(const Geometry& g, const Strip& strip, float* partial, int64_t channel, int64_t u, int64_t v) {
-  Vector<L> sum[S][B];
+/* The sums of Q pixels from j on for S taps from v on of each row of the filter, channels [first, last), added to the
+ * partial sums. The stride is D, or any for a single tap. At an edge up to S - 1 columns on the left and any on the
+ * right lie outside, or there are fewer pixels. */
+template <int S, int D, bool kEdge>
+struct Products {
+  static constexpr int Q = kPixels / D;
+  static constexpr int kColumns = (Q - 1) * D + S;
+
+  template <int L>
+  static HAST_INLINE void Add(const Geometry& g, const Plan& plan, const Line& line, float* partial, int64_t j,
+                              int64_t v, int64_t first, int64_t last) {
+    const int64_t stride = S == 1 ? g.stride : D;
+    const int64_t column = j * stride + v - g.pad;
+    const int64_t count = g.q - j;
+    const int64_t right = g.w - column;
+    const float* dy = line.dy + j * g.c;
+    const float* x = line.x + column * g.c;
+    const float* ahead = x + (g.r * g.w + S - 1) * g.c;
+    for (int64_t channel = first; channel < last; channel += L) {
+      Vector<L> value[Q];
+      const Neighbours<Q, const float> from(dy + channel, g.c);
 #pragma GCC unroll 8
-  for (int t = 0; t < S; ++t) {
-#pragma GCC unroll 2
-    for (int b = 0; b < B; ++b) sum[t][b] = Vector<L>{};
-  }
-  const int64_t column = v - g.pad;
-  const Span inside(column, g.stride, S, g.w, g.q);
-  for (int64_t i = strip.begin; i < strip.end; ++i) {
-    const int64_t row = i * g.stride + u - g.pad;
-    if (row < 0 || row >= g.h) continue;
-    const float* dy = strip.dy + i * g.q * g.c + channel;
-    const float* x = strip.x + row * g.w * g.c + channel;
-    const auto add = [&](int64_t j, bool whole) HAST_LAMBDA {
-      const int64_t at = j * g.stride + column;
-#pragma GCC unroll 2
-      for (int b = 0; b < B; ++b) {
-        const Vector<L> value = HAST_VECTOR(L, dy + j * g.c + b * L);
-#pragma GCC unroll 8
-        for (int t = 0; t < S; ++t) {
-          if (whole || (at + t >= 0 && at + t < g.w)) sum[t][b] += value * HAST_VECTOR(L, x + (at + t) * g.c + b * L);
-        }
+      for (int k = 0; k < Q; ++k) {
+        value[k] = Vector<L>{};
+        if (kEdge && k >= count) continue;
+        value[k] = HAST_VECTOR(L, from[k]);
       }
-    };
-    for (int64_t j = 0; j < inside.begin; ++j) add(j, false);
-    for (int64_t j = inside.begin; j < inside.end; ++j) add(j, true);
-    for (int64_t j = inside.end; j < g.q; ++j) add(j, false);
-  }
+      Neighbours<S == 1 ? 1 : kColumns, const float> row(x + line.first_u * g.w * g.c + channel, g.c);
+      float* to = Hold(partial + PackedIndex(channel, g.r * g.s) + (line.first_u * g.s + v) * conv::kLanes);
+      for (int64_t u = line.first_u; u < line.last_u; ++u) {
+        Vector<L> sum[S];
 #pragma GCC unroll 8
-  for (int t = 0; t < S; ++t) {
+        for (int t = 0; t < S; ++t) sum[t] = Vector<L>{};
+        if constexpr (S == 1) {
+#pragma GCC unroll 8
+          for (int k = 0; k < Q; ++k) {
+            if (kEdge && (k >= count || column + k * stride < 0 || k * stride >= right)) continue;
+            sum[0] += value[k] * HAST_VECTOR(L, row[0] + k * stride * g.c);
+          }
+        } else {
+#pragma GCC unroll 32
+          for (int m = 0; m < kColumns; ++m) {
+            if (kEdge && m < S - 1 && column + m < 0) continue;
+            if (kEdge && m >= right) break;
+            const Vector<L> input = HAST_VECTOR(L, row[m]);
+
+#pragma GCC unroll 8
+            for (int t = 0; t < S; ++t) {
+              if (m >= t && (m - t) % D == 0 && (m - t) / D < Q) sum[t] += value[(m - t) / D] * input;
+            }
+          }
+        }
+#pragma GCC unroll 8
+        for (int t = 0; t < S; ++t) *reinterpret_cast<Vector<L>*>(to + t * conv::kLanes) += sum[t];
+        row.Advance(g.w * g.c);
+        to += g.s * conv::kLanes;
+      }
+      if (S > 1 && plan.foresee) {
 #pragma GCC unroll 2
-    for (int b = 0; b < B; ++b) *reinterpret_cast<Vector<L>*>(partial + t * g.c + b * L) += sum[t][b];
-  }
-}
-
-template <int L, int B>
-HAST_INLINE void AddStrip(const Geometry& g, const Strip& strip, float* partial, int64_t begin, int64_t end) {
-  for (int64_t channel = begin; channel < end; channel += L * B) {
-    for (int64_t u = 0; u < g.r; ++u) {
-      float* to = partial + u * g.s * g.c + channel;
-      int64_t v = 0;
-      for (; v + 3 <= g.s; v += 3) AddTaps<L, B, 3>(g, strip, to + v * g.c, channel, u, v);
-      for (; v < g.s; ++v) AddTaps<L, B, 1>(g, strip, to + v * g.c, channel, u, v);
+        for (int d = 0; d < D; ++d) Foresee<Q * D * L>(ahead + d * g.w * g.c + channel * Q * D);
+        Foresee<Q * L>(dy + g.q * g.c + channel * Q);
+      }
     }
   }
+};
+
+/* A line for S taps from v on, added to the partial sums. */
+template <int L, int S, int D>
+HAST_INLINE void AddTaps(const Geometry& g, const Plan& plan, const Line& line, float* partial, int64_t v) {
+  constexpr int Q = Products<S, D, false>::Q;
+  const int64_t whole = g.c / L * L;
+  const int64_t quads = g.c / 4 * 4;
+  const int64_t stride = S == 1 ? g.stride : D;
+  /* Before this pixel the taps meet columns on the left only, which lie outside. */
+  const int64_t start = ceil_div(larger(0, 1 - S - v + g.pad), stride);
+  for (int64_t j = start; j < g.q; j += Q) {
+    const int64_t column = j * stride + v - g.pad;
+    if (j + Q <= g.q && column >= 0 && column + (Q - 1) * stride + S <= g.w) {
+      Products<S, D, false>::template Add<L>(g, plan, line, partial, j, v, 0, whole);
+    } else {
+      Products<S, D, true>::template Add<L>(g, plan, line, partial, j, v, 0, whole);
+    }
+    if (L > 4) Products<S, D, true>::template Add<4>(g, plan, line, partial, j, v, whole, quads);
+    Products<S, D, true>::template Add<1>(g, plan, line, partial, j, v, quads, g.c);
+  }
 }
 
-/* Channels [begin, end) of strips [first, last). */
+/* Output rows [first, last) of all images. */
 template <int L>
-HAST_INLINE void AddStrips(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                           int64_t first, int64_t last, int64_t begin, int64_t end) {
-  const int64_t pairs = begin + (end - begin) / (2 * L) * (2 * L);
-  const int64_t whole = begin + (end - begin) / L * L;
-  const int64_t quads = begin + (end - begin) / 4 * 4;
-  for (int64_t tap = 0; tap < g.r * g.s; ++tap) {
-    std::memset(partial + tap * g.c + begin, 0, (end - begin) * sizeof(float));
-  }
+HAST_INLINE void AddRows(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
+                         int64_t first, int64_t last) {
+  std::memset(partial, 0, plan.partial_floats * sizeof(float));
   for (int64_t index = first; index < last; ++index) {
-    const int64_t image = index / plan.image_strips;
-    const int64_t row = index % plan.image_strips * plan.strip_rows;
-    const Strip strip{dy + image * g.p * g.q * g.c, x + image * g.h * g.w * g.c, row,
-                      std::min(g.p, row + plan.strip_rows)};
-    AddStrip<L, 2>(g, strip, partial, begin, pairs);
-    AddStrip<L, 1>(g, strip, partial, pairs, whole);
-    if (L > 4) AddStrip<4, 1>(g, strip, partial, whole, quads);
-    AddStrip<1, 1>(g, strip, partial, quads, end);
+    const Line line(g, dy, x, index);
+    int64_t v = 0;
+    if (g.stride == 1) {
+      for (; v + 3 <= g.s; v += 3) AddTaps<L, 3, 1>(g, plan, line, partial, v);
+    } else if (g.stride == 2) {
+      for (; v + 3 <= g.s; v += 3) AddTaps<L, 3, 2>(g, plan, line, partial, v);
+    }
+    for (; v < g.s; ++v) AddTaps<L, 1, 1>(g, plan, line, partial, v);
   }
 }
 
-using StripsFunction = void (*)(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                                int64_t first, int64_t last, int64_t begin, int64_t end);
+using RowsFunction = void (*)(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
+                              int64_t first, int64_t last);
 
-HAST_TARGET_V4 void StripsV4(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                             int64_t first, int64_t last, int64_t begin, int64_t end) {
-  AddStrips<16>(g, plan, partial, dy, x, first, last, begin, end);
+HAST_TARGET_V4 void RowsV4(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
+                           int64_t first, int64_t last) {
+  AddRows<16>(g, plan, partial, dy, x, first, last);
 }
-HAST_TARGET_V3 void StripsV3(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
-                             int64_t first, int64_t last, int64_t begin, int64_t end) {
-  AddStrips<8>(g, plan, partial, dy, x, first, last, begin, end);
+HAST_TARGET_V3 void RowsV3(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x,
+                           int64_t first, int64_t last) {
+  AddRows<8>(g, plan, partial, dy, x, first, last);
 }
-void StripsBaseline(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x, int64_t first,
-                    int64_t last, int64_t begin, int64_t end) {
-  AddStrips<4>(g, plan, partial, dy, x, first, last, begin, end);
+void RowsBaseline(const Geometry& g, const Plan& plan, float* partial, const float* dy, const float* x, int64_t first,
+                  int64_t last) {
+  AddRows<4>(g, plan, partial, dy, x, first, last);
 }
 
-/* dweight of channels [begin, end), at most kPieceChannels of them. */
-HAST_CLONES void Combine(const Geometry& g, const Plan& plan, float* dweight, const float* partial, int64_t begin,
-                         int64_t end) {
+/* dweight of the kLanes channels from `first` on, or fewer: the sum of all partial sums. */
+HAST_CLONES void Combine(const Geometry& g, const Plan& plan, float* dweight, const float* partial, int64_t first) {
+  constexpr int64_t kTaps = 16;
   const int64_t taps = g.r * g.s;
-  for (int64_t tap = 0; tap < taps; ++tap) {
-    double sum[kPieceChannels] = {};
+  const int64_t lanes = smaller(conv::kLanes, g.c - first);
+  for (int64_t begin = 0; begin < taps; begin += kTaps) {
+    const int64_t count = smaller(kTaps, taps - begin);
+    double sum[kTaps * conv::kLanes] = {};
     for (int64_t group = 0; group < plan.groups; ++group) {
-      const float* from = partial + group * plan.partial_floats + tap * g.c;
-      for (int64_t channel = begin; channel < end; ++channel) sum[channel - begin] += from[channel];
+      const float* from = partial + group * plan.partial_floats + first * taps + begin * conv::kLanes;
+      for (int64_t i = 0; i < count * conv::kLanes; ++i) sum[i] += from[i];
     }
-    for (int64_t channel = begin; channel < end; ++channel) {
-      dweight[channel * taps + tap] = static_cast<float>(sum[channel - begin]);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      float* to = dweight + (first + lane) * taps + begin;
+      for (int64_t tap = 0; tap < count; ++tap) to[tap] = static_cast<float>(sum[tap * conv::kLanes + lane]);
     }
   }
 }
@@ -166,20 +207,12 @@ int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const flo
   if (workspace == nullptr || workspace_bytes < PartialBytes(g)) return HAST_EWORKSPACE;
   const Plan plan(g);
   float* partial = conv::Align(workspace);
-  const int64_t strips = n * plan.image_strips;
-  const int64_t pieces = ceil_div(c, kPieceChannels);
-  const StripsFunction function = conv::kIsa == Isa::kV4   ? StripsV4
-                                  : conv::kIsa == Isa::kV3 ? StripsV3
-                                                           : StripsBaseline;
-  parallel_for(stream, plan.groups * pieces, [&](int64_t task, int32_t) {
-    const int64_t group = task / pieces;
-    const int64_t begin = task % pieces * kPieceChannels;
-    function(g, plan, partial + group * plan.partial_floats, dy, x, group * strips / plan.groups,
-             (group + 1) * strips / plan.groups, begin, smaller(c, begin + kPieceChannels));
+  const RowsFunction function = conv::kIsa == Isa::kV4 ? RowsV4 : conv::kIsa == Isa::kV3 ? RowsV3 : RowsBaseline;
+  parallel_for(stream, plan.groups, [&](int64_t group, int32_t) {
+    function(g, plan, partial + group * plan.partial_floats, dy, x, group * plan.rows / plan.groups,
+             (group + 1) * plan.rows / plan.groups);
   });
-  parallel_for(stream, pieces, [&](int64_t piece, int32_t) {
-    const int64_t begin = piece * kPieceChannels;
-    Combine(g, plan, dweight, partial, begin, smaller(c, begin + kPieceChannels));
-  });
+  parallel_for(stream, ceil_div(c, conv::kLanes),
+               [&](int64_t block, int32_t) { Combine(g, plan, dweight, partial, block * conv::kLanes); });
   return HAST_OK;
 }

@@ -3,29 +3,36 @@
  *   y[n,i,j,c] = sum_{u,v} x[n, i stride + u - pad, j stride + v - pad, c] weight[c,u,v]
  *
  * Shapes: x [n,h,w,c], weight [c,r,s,1], y [n,p,q,c]. A sum of r s terms in float32, always in the same order. 4 bytes
- * read per input and 4 written per output: memory-bound. Tasks are groups of output rows; vectors run over the
- * channels; eight outputs of a row share their inputs in registers for rows of 3 taps with stride 1 and 2, and of 1 and
- * 2 taps with stride 1. */
+ * read per input and 4 written per output: memory-bound. Tasks are bands of output rows; vectors run over the
+ * channels. Eight outputs of a row share their inputs in registers for rows of 1, 2 and 3 taps with stride 1, four for
+ * 3 taps with stride 2; other rows go pixel by pixel. */
 #include "depthwise.h"
 
 namespace hast::depthwise {
 namespace {
 
-HAST_TARGET_V4 void SweepV4(const Sweep& sweep) { SweepRow<16>(sweep); }
-HAST_TARGET_V3 void SweepV3(const Sweep& sweep) { SweepRow<8>(sweep); }
-void SweepBaseline(const Sweep& sweep) { SweepRow<4>(sweep); }
+HAST_TARGET_V4 void SweepV4(const Sweep& sweep, int64_t begin, int64_t end) { SweepRows<16>(sweep, begin, end); }
+HAST_TARGET_V3 void SweepV3(const Sweep& sweep, int64_t begin, int64_t end) { SweepRows<8>(sweep, begin, end); }
+void SweepBaseline(const Sweep& sweep, int64_t begin, int64_t end) { SweepRows<4>(sweep, begin, end); }
 
 }  // namespace
 
-void Run(const Sweep& sweep) {
+void Run(const Sweep& sweep, int64_t begin, int64_t end) {
   switch (conv::kIsa) {
     case Isa::kV4:
-      return SweepV4(sweep);
+      SweepV4(sweep, begin, end);
+      break;
     case Isa::kV3:
-      return SweepV3(sweep);
+      SweepV3(sweep, begin, end);
+      break;
     case Isa::kBaseline:
-      return SweepBaseline(sweep);
+      SweepBaseline(sweep, begin, end);
+      break;
   }
+#if defined(__x86_64__)
+  /* Who sees the task finished must see what it wrote. */
+  if (sweep.stream) __builtin_ia32_sfence();
+#endif
 }
 
 }  // namespace hast::depthwise
@@ -40,7 +47,7 @@ int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t 
   switch (direction) {
     case HAST_CONV_FWD:
     case HAST_CONV_BWD_DATA:
-      return TransposedBytes(g);
+      return PackedBytes(g);
     case HAST_CONV_BWD_WEIGHT:
       return PartialBytes(g);
     default:
@@ -53,29 +60,30 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
                                int32_t pad, void* stream) noexcept {
   const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
   if (any_null(y, x, weight, stream) || !g.Valid()) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < TransposedBytes(g)) return HAST_EWORKSPACE;
-  const float* taps = Transposed(workspace, weight, g);
-  for_items(stream, n * g.p, g.q * c, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t top = row % g.p * g.stride - g.pad;
-      const int64_t u = larger(0, -top);
-      const int64_t rows = larger(0, smaller(r, h - top) - u);
-      Run({.out = y + row * g.q * c,
-           .out_step = c,
-           .count = g.q,
-           .in = x + (row / g.p * h + top + u) * w * c,
-           .in_row_step = w * c,
-           .width = w,
-           .column = -g.pad,
-           .step = g.stride,
-           .weight = taps + u * s * c,
-           .weight_row_step = s * c,
-           .weight_tap_step = c,
-           .rows = rows,
-           .taps = s,
-           .c = c,
-           .accumulate = false});
-    }
+  if (workspace == nullptr || workspace_bytes < PackedBytes(g)) return HAST_EWORKSPACE;
+  const float* taps = Packed(workspace, weight, g);
+  for_bands(stream, n, g.p, g.q * c, [&](int64_t image, int64_t begin, int64_t end) {
+    Run({.out = y + image * g.p * g.q * c,
+         .out_row_step = g.q * c,
+         .out_step = c,
+         .count = g.q,
+         .in = x + image * h * w * c,
+         .height = h,
+         .width = w,
+         .top = -g.pad,
+         .column = -g.pad,
+         .step = g.stride,
+         .weight = taps,
+         .filter_taps = r * s,
+         .weight_row_step = s * conv::kLanes,
+         .weight_tap_step = conv::kLanes,
+         .rows = r,
+         .taps = s,
+         .c = c,
+         .accumulate = false,
+         .foresee = Foresees(g),
+         .stream = Streams(g, y)},
+        begin, end);
   });
   return HAST_OK;
 }
