@@ -113,6 +113,45 @@ class HastTest {
   }
 
   @Test
+  void noiseThatIsTooWideIsKnownAtOnce() {
+    Recipe wide = recipe("calibration.latent", "2147483647");
+    assertThatThrownBy(() -> run(job(4, wide), false, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        // 8 * 8 * 128 + 10 rows of at most 2^30 weights.
+        .hasMessageContainingAll("calibration.latent", "at most 130912");
+    assertThat(scratch.resolve("run/run.json")).doesNotExist();
+  }
+
+  @Test
+  void withoutAStepTheNetworkStaysAsItWasRounded() {
+    Recipe none = recipe("fine-tuning.steps", "0");
+    Hast.Result result = run(job(4, none), false, Optional.empty());
+    assertThat(result.agreement()).isEqualTo(result.roundedAgreement());
+    assertThat(run(job(4, none), true, Optional.empty()).agreement()).isEqualTo(result.agreement());
+  }
+
+  @Test
+  void aCheckpointOfARunNobodyKnowsIsRefused() throws IOException {
+    run(job(4, recipe()), false, Optional.empty());
+    Files.delete(scratch.resolve("run/run.json"));
+    for (boolean resume : new boolean[] {false, true}) {
+      assertThatThrownBy(() -> run(job(3, recipe()), resume, Optional.empty()))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContainingAll("checkpoint.safetensors", "no run.json");
+    }
+  }
+
+  @Test
+  void aResumedRunWithAnotherRecipeIsToldTheDifference() {
+    run(job(4, recipe()), false, Optional.empty());
+    Recipe other = recipe("fine-tuning.steps", "7", "synthesis.hard", "false");
+    assertThatThrownBy(() -> run(job(4, other), true, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("fine-tuning.steps 2, not 7", "synthesis.hard true, not false")
+        .hasMessageNotContaining("calibration");
+  }
+
+  @Test
   void aFinishedRunIsEvaluatedWhenItIsResumedWithTestImages() throws IOException {
     run(job(4, recipe()), false, Optional.empty());
     Path leftOver = scratch.resolve("run/.result.json.abc.tmp");
