@@ -40,7 +40,8 @@ public final class Device implements AutoCloseable {
   /**
    * How to open a device.
    *
-   * @param threads worker threads of the CPU backend, at least 1; no result depends on it
+   * @param threads worker threads of the CPU backend, 1 to {@link #MAX_THREADS}; no result depends
+   *     on it
    * @param pinned whether the calling thread and the CPU workers each keep to a processor of their
    *     own: faster for a process that does nothing else, unfriendly inside one that does
    * @param precision of the factors of convolutions on a GPU, depthwise ones excepted
@@ -54,6 +55,19 @@ public final class Device implements AutoCloseable {
       Precision precision,
       boolean captured,
       ConvolutionChoice convolutions) {
+    /** The most worker threads there can be. */
+    public static final int MAX_THREADS = 1024;
+
+    /**
+     * @throws IllegalArgumentException if there are too few or too many threads
+     */
+    public Options {
+      if (threads < 1 || threads > MAX_THREADS) {
+        throw new IllegalArgumentException(
+            "threads must be 1 to %d, got %d".formatted(MAX_THREADS, threads));
+      }
+    }
+
     /** Not pinned, tensor cores where there are some, captured, the fastest methods. */
     public static Options threads(int threads) {
       return new Options(threads, false, Precision.TF32, true, ConvolutionChoice.AUTO);
