@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** The real command line in a process of its own, with an empty cache folder. */
@@ -32,10 +33,28 @@ final class HastProcess {
    * @param scratch a folder for its output and as its cache
    */
   static HastProcess start(Path scratch, String... arguments) {
-    return start(scratch, System.getProperty("java.class.path"), arguments);
+    return start(
+        temporary(scratch, "out"),
+        scratch,
+        System.getProperty("java.class.path"),
+        Map.of(),
+        arguments);
   }
 
-  private static HastProcess start(Path scratch, String classPath, String... arguments) {
+  private static Path temporary(Path scratch, String name) {
+    try {
+      return Files.createTempFile(scratch, name, ".txt");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static HastProcess start(
+      Path out,
+      Path scratch,
+      String classPath,
+      Map<String, String> environment,
+      String... arguments) {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -49,11 +68,11 @@ final class HastProcess {
                 "org.hast4j.cli.Main"));
     command.addAll(List.of(arguments));
     try {
-      Path out = Files.createTempFile(scratch, "out", ".txt");
-      Path err = Files.createTempFile(scratch, "err", ".txt");
+      Path err = temporary(scratch, "err");
       ProcessBuilder builder =
           new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
       builder.environment().put("XDG_CACHE_HOME", scratch.resolve("cache").toString());
+      builder.environment().putAll(environment);
       return new HastProcess(builder.start(), out, err);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -63,6 +82,23 @@ final class HastProcess {
   /** Runs a command to its end. */
   static Outcome run(Path scratch, String... arguments) {
     return start(scratch, arguments).outcome();
+  }
+
+  /** Runs a command to its end with other values in its environment. */
+  static Outcome runIn(Map<String, String> environment, Path scratch, String... arguments) {
+    return start(
+            temporary(scratch, "out"),
+            scratch,
+            System.getProperty("java.class.path"),
+            environment,
+            arguments)
+        .outcome();
+  }
+
+  /** Runs a command to its end with another standard output, which the outcome lacks. */
+  static Outcome runInto(Path device, Path scratch, String... arguments) {
+    return start(device, scratch, System.getProperty("java.class.path"), Map.of(), arguments)
+        .outcome();
   }
 
   /**
@@ -81,7 +117,7 @@ final class HastProcess {
       throw new UncheckedIOException(e);
     }
     String classPath = scratch + File.pathSeparator + System.getProperty("java.class.path");
-    return start(scratch, classPath, arguments).outcome();
+    return start(temporary(scratch, "out"), scratch, classPath, Map.of(), arguments).outcome();
   }
 
   boolean isAlive() {
@@ -99,7 +135,10 @@ final class HastProcess {
         process.destroyForcibly();
         throw new IllegalStateException("still running after %d s".formatted(LIMIT_SECONDS));
       }
-      return new Outcome(process.exitValue(), Files.readString(out), Files.readString(err));
+      return new Outcome(
+          process.exitValue(),
+          Files.isRegularFile(out) ? Files.readString(out) : "",
+          Files.readString(err));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
