@@ -199,4 +199,12 @@ class CommandLineProcessTest {
     Refusals.check(
         quantize(network, "--images", scratch, "--out", out), scratch + ": it is not a file");
   }
+
+  /** Modules keep their resources to themselves, the recipes among them. */
+  @Test
+  void runsAsAModule() {
+    Refusals.check(
+        HastProcess.runAsModule(scratch, "quantize", "none.safetensors", "--bits=W4A4"),
+        "none.safetensors: there is no such file");
+  }
 }
