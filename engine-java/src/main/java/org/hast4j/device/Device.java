@@ -125,9 +125,10 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  /** The CPU with as many threads as it has cores. */
+  /** The CPU with as many threads as it has cores, up to {@link Options#MAX_THREADS}. */
   public static Device cpu() {
-    return open(Backend.CPU, Runtime.getRuntime().availableProcessors());
+    int cores = Runtime.getRuntime().availableProcessors();
+    return open(Backend.CPU, Math.min(cores, Options.MAX_THREADS));
   }
 
   /**
@@ -177,7 +178,8 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  private void checkThread() {
+  /** Fails unless called by the thread that opened the device, which may be closed. */
+  public void checkThread() {
     if (Thread.currentThread() != owner) {
       throw new IllegalStateException(
           "the device belongs to "

@@ -178,13 +178,17 @@ class DeviceTest {
               () -> buffer.download(0, new float[4]),
               buffer::clear,
               buffer::close,
+              program::close,
+              memory::close,
               device::synchronize,
               device::close)) {
         assertThatThrownBy(() -> CompletableFuture.runAsync(use).join())
             .hasCauseInstanceOf(IllegalStateException.class)
             .hasMessageContaining("belongs to");
       }
+      // Nothing of it was closed half.
       buffer.upload(0, new float[4]);
+      assertThatCode(program::run).doesNotThrowAnyException();
     }
   }
 

@@ -224,6 +224,28 @@ class HastTest {
       one.close();
       two.close();
       assertThat(DEVICES.open().ledger().bytes()).isZero();
+      assertThatThrownBy(() -> one.run(new float[3 * 32 * 32], new float[10]))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the evaluation is closed");
+      assertThat(DEVICES.open().ledger().bytes()).isZero();
+    }
+  }
+
+  /** Of a shorter array the rest would be the last image's. */
+  @Test
+  void anEvaluationTakesWholeBatchesOnly() {
+    Network network = job(4, recipe()).teacher();
+    int size = 2 * 3 * 32 * 32;
+    try (Memory memory = new Memory(DEVICES.open());
+        Evaluation evaluation = Evaluation.of(memory, network, 2)) {
+      for (int other : new int[] {size / 2, size + 1}) {
+        assertThatThrownBy(() -> evaluation.run(new float[other], new float[20]))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessage("the images of a batch are 6144 values, got " + other);
+      }
+      assertThatThrownBy(() -> evaluation.run(new float[size], new float[10]))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("the logits of a batch are 20 values, got 10");
     }
   }
 
