@@ -32,6 +32,7 @@ public final class Main {
             .registerConverter(Path.class, Main::path)
             .registerConverter(int.class, text -> whole(text, Integer::valueOf))
             .registerConverter(long.class, text -> whole(text, Long::valueOf))
+            .registerConverter(Long.class, text -> whole(text, Long::valueOf))
             .registerConverter(float.class, text -> number(text, Float::valueOf))
             .registerConverter(double.class, text -> number(text, Double::valueOf))
             .setParameterExceptionHandler(Main::misused)

@@ -143,6 +143,22 @@ class CommandLineProcessTest {
         "CIFAR-10 has 10");
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          0,2401 | no step 0, fine-tuning has steps 1 to 2400
+          2401   | no step 2401, fine-tuning has steps 1 to 2400
+          2.5    | '2.5' is not a whole number
+          """)
+  void refusesToEvaluateAtStepsThatThereAreNot(String steps, String named) {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    HastProcess.Outcome outcome = quantize(network, "--evaluate-at", steps);
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err()).contains(named);
+  }
+
   @Test
   void refusesAFolderItCannotMake() {
     Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
