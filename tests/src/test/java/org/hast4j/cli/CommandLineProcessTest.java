@@ -159,6 +159,14 @@ class CommandLineProcessTest {
     assertThat(outcome.err()).contains(named);
   }
 
+  /** Before anything is trained or fetched. */
+  @Test
+  void refusesToTrainIntoNowhere() {
+    Path file = scratch.resolve("none/network.safetensors");
+    Refusals.check(hast("train", "--out", file), file.toString(), "none does not exist");
+    Refusals.check(hast("train", "--out", scratch), scratch + ": it is a folder");
+  }
+
   @Test
   void refusesAFolderItCannotMake() {
     Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
