@@ -281,10 +281,13 @@ public record Recipe(
       TreeSet<String> paths = new TreeSet<>();
       was.entrySet().forEach(entry -> paths.add(entry.getKey()));
       is.entrySet().forEach(entry -> paths.add(entry.getKey()));
-      return paths.stream()
-          .filter(path -> !value(was, path).equals(value(is, path)))
-          .map(path -> "%s %s, not %s".formatted(path, value(was, path), value(is, path)))
-          .collect(Collectors.joining("; "));
+      String values =
+          paths.stream()
+              .filter(path -> !value(was, path).equals(value(is, path)))
+              .map(path -> "%s %s, not %s".formatted(path, value(was, path), value(is, path)))
+              .collect(Collectors.joining("; "));
+      // The text goes into the result, so that 2 and "2" give other bytes.
+      return values.isEmpty() ? "the same values, written differently" : values;
     } catch (ConfigException e) {
       return "which is not readable";
     }

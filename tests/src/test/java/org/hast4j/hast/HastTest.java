@@ -149,6 +149,9 @@ class HastTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContainingAll("fine-tuning.steps 2, not 7", "synthesis.hard true, not false")
         .hasMessageNotContaining("calibration");
+    Recipe respelt = recipe("fine-tuning.steps", "\"2\"");
+    assertThatThrownBy(() -> run(job(4, respelt), true, Optional.empty()))
+        .hasMessageContaining("the same values, written differently");
   }
 
   @Test
