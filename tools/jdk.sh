@@ -22,11 +22,12 @@ find_jdk() {
     on_path=$(readlink -f "$on_path")
     candidates+=("${on_path%/bin/java}")
   fi
-  candidates+=(/usr/lib/jvm/* "$HOME"/.sdkman/candidates/java/* "$HOME"/.jdks/* /opt/jdk* /opt/java/*)
-  if [[ -r $HOME/.m2/toolchains.xml ]]; then
+  local user_home=${HOME:-/nonexistent}
+  candidates+=(/usr/lib/jvm/* "$user_home"/.sdkman/candidates/java/* "$user_home"/.jdks/* /opt/jdk* /opt/java/*)
+  if [[ -r $user_home/.m2/toolchains.xml ]]; then
     while IFS= read -r home; do
       candidates+=("$home")
-    done < <(sed -n 's:.*<jdkHome>[[:space:]]*\([^<[:space:]]*\)[[:space:]]*</jdkHome>.*:\1:p' "$HOME/.m2/toolchains.xml")
+    done < <(sed -n 's:.*<jdkHome>[[:space:]]*\([^<[:space:]]*\)[[:space:]]*</jdkHome>.*:\1:p' "$user_home/.m2/toolchains.xml")
   fi
   candidates+=(/Library/Java/JavaVirtualMachines/*/Contents/Home)
   for home in "${candidates[@]}"; do

@@ -1,4 +1,5 @@
 /** Zero-shot quantisation of image classifiers: the engine and its command line. */
+@SuppressWarnings("opens") // The recipes are a package without a class.
 module org.hast4j.engine {
   requires com.fasterxml.jackson.core;
   requires com.fasterxml.jackson.databind;
@@ -23,6 +24,9 @@ module org.hast4j.engine {
   exports org.hast4j.quant;
   exports org.hast4j.tensor;
   exports org.hast4j.vendor;
+
+  // A library that reads resources by their name sees those of open packages only.
+  opens org.hast4j.recipes;
 
   // picocli fills the commands by reflection.
   opens org.hast4j.cli to

@@ -32,6 +32,9 @@ final class DataCommand implements Runnable {
   @Override
   public void run() {
     CifarImages images = new CifarImages(reporter);
+    if (from != null && images.data().available()) {
+      reporter.note("CIFAR-10 was there already: " + from + " was not read");
+    }
     images.obtain(Optional.ofNullable(from));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("folder", images.data().cache().toString());

@@ -23,11 +23,8 @@ final class DeviceOptions {
       description = "cpu, or cuda where `hast devices` shows it.")
   private Backend backend;
 
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Worker threads; all processors by default. No result depends on it.")
-  private int threads = Runtime.getRuntime().availableProcessors();
+  private int threads =
+      Math.min(Runtime.getRuntime().availableProcessors(), Device.Options.MAX_THREADS);
 
   @Option(
       names = "--precision",
@@ -57,11 +54,20 @@ final class DeviceOptions {
               + " that failed on a GPU. No result depends on it.")
   private boolean checkLaunches;
 
-  Device open() {
-    if (threads < 1) {
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Worker threads; all processors by default. No result depends on it.")
+  private void threads(int number) {
+    if (number < 1 || number > Device.Options.MAX_THREADS) {
       throw new ParameterException(
-          spec.commandLine(), "--threads must be at least 1, got " + threads);
+          spec.commandLine(),
+          "--threads must be 1 to %d, got %d".formatted(Device.Options.MAX_THREADS, number));
     }
+    threads = number;
+  }
+
+  Device open() {
     Launching launching = checkLaunches ? Launching.AWAITED : Launching.CAPTURED;
     // Nothing else runs in this process, so every thread may keep a processor to itself.
     Device device =

@@ -1,8 +1,12 @@
 package org.hast4j.cli;
 
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.Locale;
+import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command line {@code hast}. */
@@ -25,18 +29,64 @@ public final class Main {
         new CommandLine(root)
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(100)
+            .registerConverter(Path.class, Main::path)
+            .registerConverter(int.class, text -> whole(text, Integer::valueOf))
+            .registerConverter(long.class, text -> whole(text, Long::valueOf))
+            .registerConverter(Long.class, text -> whole(text, Long::valueOf))
+            .registerConverter(float.class, text -> number(text, Float::valueOf))
+            .registerConverter(double.class, text -> number(text, Double::valueOf))
             .setParameterExceptionHandler(Main::misused)
             .setExecutionExceptionHandler((failure, _, _) -> failed(failure, root.stacktrace()));
     try {
-      return commands.execute(arguments);
+      int code = commands.execute(arguments);
+      if (code == 0 && System.out.checkError()) {
+        System.err.println(
+            "hast: the result could not be written: standard output is closed or full");
+        return FAILED;
+      }
+      return code;
     } catch (VirtualMachineError | LinkageError e) {
       return failed(e, root.stacktrace());
     }
   }
 
+  private static Path path(String text) {
+    if (text.isEmpty()) {
+      throw new TypeConversionException("it is empty");
+    }
+    try {
+      return Path.of(text);
+    } catch (InvalidPathException e) {
+      throw new TypeConversionException(
+          "'%s' cannot be written in this locale's characters (%s): set LC_ALL=C.UTF-8"
+              .formatted(text, System.getProperty("sun.jnu.encoding")));
+    }
+  }
+
+  private static <N> N whole(String text, Function<String, N> parse) {
+    return parsed(text, parse, "a whole number, or is too large");
+  }
+
+  private static <N> N number(String text, Function<String, N> parse) {
+    return parsed(text, parse, "a number");
+  }
+
+  private static <N> N parsed(String text, Function<String, N> parse, String what) {
+    try {
+      return parse.apply(text);
+    } catch (NumberFormatException e) {
+      throw new TypeConversionException("'%s' is not %s".formatted(text, what));
+    }
+  }
+
+  /** A message may quote a hostile file: nothing in it may steer the terminal. */
+  private static String printable(String message) {
+    return message.replaceAll("[\\p{Cntrl}&&[^\n]]", "?");
+  }
+
   private static int misused(ParameterException misuse, String[] arguments) {
     CommandLine command = misuse.getCommandLine();
-    System.err.println("hast: " + misuse.getMessage());
+    System.err.println("hast: " + printable(misuse.getMessage()));
     if (!UnmatchedArgumentException.printSuggestions(misuse, command.getErr())) {
       System.err.println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
     }
@@ -44,7 +94,7 @@ public final class Main {
   }
 
   private static int failed(Throwable failure, boolean stacktrace) {
-    System.err.println("hast: " + Failure.message(failure));
+    System.err.println("hast: " + printable(Failure.message(failure)));
     if (stacktrace) {
       failure.printStackTrace();
     }

@@ -1,13 +1,13 @@
 package org.hast4j.cli;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.hast4j.data.Normalization;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
+import org.hast4j.io.UnreadableFileException;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantisedNetwork;
@@ -66,7 +66,7 @@ record NetworkFile(
     try {
       return Files.size(path);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + path + ": " + e, e);
+      throw new UnreadableFileException(path, e);
     }
   }
 }

@@ -94,7 +94,7 @@ final class QuantizeCommand implements Runnable {
             folder,
             run.resume(),
             interval,
-            test.of(source.network().topology(), reporter),
+            test.of(source.network().topology(), chosen.fineTuning().steps(), reporter),
             QuantisationRun.resumable(folder))
         .run(device, reporter);
   }

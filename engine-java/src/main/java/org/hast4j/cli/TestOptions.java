@@ -39,8 +39,20 @@ final class TestOptions {
       description = "Also evaluates after these fine-tuning steps, such as 200,600.")
   private List<Long> steps = List.of();
 
-  /** The test of a network; a note says it if there is none. */
-  Optional<Hast.Test> of(Topology topology, Reporter reporter) {
+  /**
+   * The test of a network; a note says it if there is none.
+   *
+   * @param last the last step of fine-tuning
+   */
+  Optional<Hast.Test> of(Topology topology, int last, Reporter reporter) {
+    for (long step : steps) {
+      if (step < 1 || step > last) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--evaluate-at: there is no step %d, fine-tuning has steps 1 to %d"
+                .formatted(step, last));
+      }
+    }
     if (set == TestSet.NONE && !steps.isEmpty()) {
       throw new ParameterException(
           spec.commandLine(), "--evaluate-at needs a test set, --test none forbids it");

@@ -176,7 +176,7 @@ final class TrainCommand implements Runnable {
             folder,
             run.resume(),
             run.checkpointEvery(),
-            test.of(source.network().topology(), reporter),
+            test.of(source.network().topology(), chosen.fineTuning().steps(), reporter),
             QuantisationRun.resumable(folder))
         .run(device, reporter);
   }

@@ -49,6 +49,7 @@ record TrainingRun(
   }
 
   void run(DeviceOptions options, CifarImages images, Reporter reporter) {
+    checkPlace();
     if (!resume && (Files.exists(out) || Files.exists(progress()))) {
       throw new IllegalArgumentException(
           out + " holds a training already: continue it with --resume, or choose another file");
@@ -70,6 +71,22 @@ record TrainingRun(
       done = epochs(training, evaluation, test, reporter);
     }
     report(done, Duration.ofNanos(System.nanoTime() - began), reporter);
+  }
+
+  /** The file comes after the first epoch: too late to learn that there is no place for it. */
+  private void checkPlace() {
+    Path folder = out.toAbsolutePath().getParent();
+    String problem =
+        Files.isDirectory(out)
+            ? "it is a folder: name a file"
+            : !Files.isDirectory(folder)
+                ? "the folder " + folder + " does not exist; create it first"
+                : !Files.isWritable(folder)
+                    ? "no permission to write in " + folder + "; choose another folder"
+                    : null;
+    if (problem != null) {
+      throw new IllegalArgumentException("cannot write " + out + ": " + problem);
+    }
   }
 
   private List<Epoch> epochs(

@@ -1,7 +1,6 @@
 package org.hast4j.data;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -16,6 +15,7 @@ import java.util.stream.Stream;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Sha256;
+import org.hast4j.io.UnreadableFileException;
 import org.hast4j.io.UserCache;
 
 /**
@@ -89,7 +89,7 @@ public final class Cifar10 {
     this.publicSources = List.copyOf(publicSources);
   }
 
-  /** The data set in the user's cache: {@code $XDG_CACHE_HOME} or {@code ~/.cache}. */
+  /** The data set in the user's cache: {@link UserCache#folder}. */
   public static Cifar10 inUserCache() {
     return new Cifar10(UserCache.folder().resolve("cifar10"));
   }
@@ -119,7 +119,7 @@ public final class Cifar10 {
    *
    * @throws DataUnavailableException if it is not in the cache: {@link #obtain} comes first
    * @throws CorruptFileException if its checksum is not the official one
-   * @throws UncheckedIOException if it cannot be read
+   * @throws UnreadableFileException if it cannot be read
    */
   public ImageSet load(Split split) {
     Path file = file(split);
@@ -130,7 +130,7 @@ public final class Cifar10 {
     try {
       records = Files.readAllBytes(file);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + file + ": " + e, e);
+      throw new UnreadableFileException(file, e);
     }
     String sha256 = Sha256.of(records);
     if (!sha256.equals(split.sha256)) {

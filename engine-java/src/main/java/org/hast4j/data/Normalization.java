@@ -7,8 +7,8 @@ import java.util.Objects;
  * How a network wants its input: {@code (v / 255 - mean[c]) / std[c]} for a byte {@code v} of
  * channel {@code c}. Immutable.
  *
- * @param mean per channel, in units of v / 255
- * @param std per channel, in units of v / 255, above zero
+ * @param mean per channel, in units of v / 255: 0 to 1
+ * @param std per channel, in units of v / 255, above 0 and at most 1
  */
 public record Normalization(float[] mean, float[] std) {
   /** The channel statistics of the CIFAR-10 training images. */
@@ -20,8 +20,8 @@ public record Normalization(float[] mean, float[] std) {
       new Normalization(new float[] {.485f, .456f, .406f}, new float[] {.229f, .224f, .225f});
 
   /**
-   * @throws IllegalArgumentException if the lengths differ or are 0, a value is not finite, or a
-   *     standard deviation is not above zero
+   * @throws IllegalArgumentException if the lengths differ or are 0, or a value is out of its
+   *     bounds
    */
   public Normalization {
     mean = mean.clone();
@@ -34,9 +34,10 @@ public record Normalization(float[] mean, float[] std) {
               + std.length);
     }
     for (int c = 0; c < mean.length; c++) {
-      if (!Float.isFinite(mean[c]) || !Float.isFinite(std[c]) || std[c] <= 0) {
+      if (!(mean[c] >= 0 && mean[c] <= 1 && std[c] > 0 && std[c] <= 1)) {
         throw new IllegalArgumentException(
-            "channel " + c + ": mean " + mean[c] + ", standard deviation " + std[c]);
+            "channel %d has mean %s and standard deviation %s; in units of v / 255 a mean is 0 to 1, a deviation above 0 and at most 1"
+                .formatted(c, mean[c], std[c]));
       }
     }
   }

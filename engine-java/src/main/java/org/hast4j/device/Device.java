@@ -40,7 +40,8 @@ public final class Device implements AutoCloseable {
   /**
    * How to open a device.
    *
-   * @param threads worker threads of the CPU backend, at least 1; no result depends on it
+   * @param threads worker threads of the CPU backend, 1 to {@link #MAX_THREADS}; no result depends
+   *     on it
    * @param pinned whether the calling thread and the CPU workers each keep to a processor of their
    *     own: faster for a process that does nothing else, unfriendly inside one that does
    * @param precision of the factors of convolutions on a GPU, depthwise ones excepted
@@ -53,6 +54,19 @@ public final class Device implements AutoCloseable {
       Precision precision,
       Launching launching,
       ConvolutionChoice convolutions) {
+    /** The most worker threads there can be. */
+    public static final int MAX_THREADS = 1024;
+
+    /**
+     * @throws IllegalArgumentException if there are too few or too many threads
+     */
+    public Options {
+      if (threads < 1 || threads > MAX_THREADS) {
+        throw new IllegalArgumentException(
+            "threads must be 1 to %d, got %d".formatted(MAX_THREADS, threads));
+      }
+    }
+
     /** Not pinned, tensor cores where there are some, captured, the fastest methods. */
     public static Options threads(int threads) {
       return new Options(
@@ -111,9 +125,10 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  /** The CPU with as many threads as it has cores. */
+  /** The CPU with as many threads as it has cores, up to {@link Options#MAX_THREADS}. */
   public static Device cpu() {
-    return open(Backend.CPU, Runtime.getRuntime().availableProcessors());
+    int cores = Runtime.getRuntime().availableProcessors();
+    return open(Backend.CPU, Math.min(cores, Options.MAX_THREADS));
   }
 
   /**
@@ -163,7 +178,8 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  private void checkThread() {
+  /** Fails unless called by the thread that opened the device, which may be closed. */
+  public void checkThread() {
     if (Thread.currentThread() != owner) {
       throw new IllegalStateException(
           "the device belongs to "

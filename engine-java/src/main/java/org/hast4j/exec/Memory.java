@@ -92,6 +92,7 @@ public final class Memory implements AutoCloseable {
 
   @Override
   public void close() {
+    device.checkThread();
     closed = true;
     List.copyOf(programs).reversed().forEach(Program::close);
     buffers.sequencedValues().reversed().forEach(Buffer::close);

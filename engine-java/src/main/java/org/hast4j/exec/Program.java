@@ -157,6 +157,7 @@ public final class Program implements AutoCloseable {
 
   @Override
   public void close() {
+    device.checkThread();
     closed = true;
     memory.remove(this);
     if (captured != null) {

@@ -21,7 +21,7 @@ import org.hast4j.quant.QuantisedNetwork;
  * Classifies images with a network, float or quantised, and counts what it gets right.
  *
  * <p>For single images in a service: {@code Evaluation.of(memory, network, 1)} and {@link #run},
- * which allocates nothing.
+ * which allocates nothing in the long run.
  */
 public final class Evaluation implements AutoCloseable {
   private static final int BATCH_PIXELS = 128 * 32 * 32;
@@ -34,6 +34,7 @@ public final class Evaluation implements AutoCloseable {
   private final Storage logits;
   private final List<Storage> owned;
   private final Program program;
+  private boolean closed;
 
   private Evaluation(
       Memory memory,
@@ -166,16 +167,31 @@ public final class Evaluation implements AutoCloseable {
   }
 
   /**
-   * Logits of one batch. Allocates nothing.
+   * Logits of one batch. Allocates nothing once the JVM has compiled it, which takes some thousand
+   * runs.
    *
    * @param in [batch, h, w, c], normalised
    * @param out [batch, classes], overwritten
-   * @throws IndexOutOfBoundsException if an array is longer than that
+   * @throws IllegalArgumentException if an array has another size
+   * @throws IllegalStateException if this is closed, or another thread opened the device
    */
   public void run(float[] in, float[] out) {
+    if (closed) {
+      throw new IllegalStateException("the evaluation is closed");
+    }
+    checkSize("images", in.length, images);
+    checkSize("logits", out.length, logits);
     memory.buffer(images).upload(0, in);
     program.run();
     memory.buffer(logits).download(0, out);
+  }
+
+  private static void checkSize(String what, int length, Storage storage) {
+    long expected = storage.bytes() / Float.BYTES;
+    if (length != expected) {
+      throw new IllegalArgumentException(
+          "the %s of a batch are %d values, got %d".formatted(what, expected, length));
+    }
   }
 
   /**
@@ -261,6 +277,7 @@ public final class Evaluation implements AutoCloseable {
   @Override
   public void close() {
     program.close();
+    closed = true;
     owned.forEach(memory::free);
   }
 }

@@ -105,7 +105,8 @@ public final class FineTuning implements AutoCloseable {
     readback =
         new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(losses), 0, 4)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
-    float[] rates = new float[Math.ceilDiv(recipe.steps(), recipe.epochSteps())];
+    // Without a step the first rate is there all the same: a tensor cannot be empty.
+    float[] rates = new float[Math.max(1, Math.ceilDiv(recipe.steps(), recipe.epochSteps()))];
     for (int epoch = 0; epoch < rates.length; epoch++) {
       rates[epoch] = learningRate(epoch);
     }

@@ -114,7 +114,7 @@ public final class Hast {
           case Images.Stored stored -> Sha256.of(stored.file());
           case Images.Real real -> "real " + real.set().sha256();
         });
-    identity.put("recipe", job.recipe().rendered());
+    identity.put(RunDirectory.RECIPE, job.recipe().rendered());
     return identity;
   }
 
@@ -148,8 +148,9 @@ public final class Hast {
       this.memory = memory;
       this.test = test;
       Network network = job.teacher();
-      switch (job.recipe().calibration().source()) {
-        case GENERATOR -> Generator.check(network.topology());
+      Recipe.Calibration calibration = job.recipe().calibration();
+      switch (calibration.source()) {
+        case GENERATOR -> Generator.check(calibration.latent(), network.topology());
         case SYNTHETIC -> {}
       }
       teacher = new Parameters(network.topology(), "teacher");
@@ -234,7 +235,7 @@ public final class Hast {
     private void report(int batch, int iteration, Synthesis.Losses losses) {
       if (!Float.isFinite(losses.total())) {
         throw new IllegalStateException(
-            "the synthesis loss became %s in batch %d: is the network's normalisation right?"
+            "the synthesis loss became %s in batch %d: are the network's weights, variances and normalisation right, or was synthesis.learning-rate raised?"
                 .formatted(losses.total(), batch));
       }
       Map<String, Object> line = line(Stage.SYNTHESIS);
@@ -358,7 +359,7 @@ public final class Hast {
     private static void checkLoss(String name, float loss, long step) {
       if (!Float.isFinite(loss)) {
         throw new IllegalStateException(
-            "the %s fine-tuning loss became %s at step %d: lower fine-tuning.learning-rate"
+            "the %s fine-tuning loss became %s at step %d: lower fine-tuning.learning-rate, or the weights fine-tuning.alpha and lambda if they were raised"
                 .formatted(name, loss, step));
       }
     }

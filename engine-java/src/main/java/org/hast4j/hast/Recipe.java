@@ -8,9 +8,11 @@ import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigResolveOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.hast4j.graph.RangeRule;
 
 /**
@@ -24,6 +26,10 @@ public record Recipe(
       List.of("balanced", "quick", "thorough", "paper", "imagenet", "released");
 
   private static final String FOLDER = "/org/hast4j/recipes/";
+
+  /** By default a file that cannot be read counts as an empty one. */
+  private static final ConfigParseOptions REQUIRED =
+      ConfigParseOptions.defaults().setAllowMissing(false);
 
   /** Section 1 of the algorithm. */
   public record Synthesis(
@@ -151,7 +157,7 @@ public record Recipe(
           yield (float) rate;
         }
         case COSINE -> {
-          double share = (double) epoch * epochSteps / steps;
+          double share = (double) epoch * epochSteps / Math.max(steps, 1);
           yield (float) (learningRate * .5 * (1 + Math.cos(Math.PI * Math.min(share, 1))));
         }
       };
@@ -170,16 +176,21 @@ public record Recipe(
       Config chosen =
           NAMES.contains(nameOrFile)
               ? resource(nameOrFile)
-              : ConfigFactory.parseFile(existing(nameOrFile).toFile());
+              : ConfigFactory.parseFile(existing(nameOrFile).toFile(), REQUIRED);
       Config config = chosen;
       for (Map.Entry<String, String> override : overrides.entrySet()) {
+        String text = override.getKey() + "=" + override.getValue();
         config =
-            ConfigFactory.parseString(override.getKey() + " = " + override.getValue())
+            ConfigFactory.parseString(text, REQUIRED.setOriginDescription("'" + text + "'"))
                 .withFallback(config);
       }
       return of(config.withFallback(reference).resolve(ConfigResolveOptions.noSystem()), reference);
+    } catch (ConfigException.IO e) {
+      // Its cause says what is wrong and where; the exception itself repeats it.
+      throw new IllegalArgumentException(
+          "recipe %s cannot be read: %s".formatted(nameOrFile, e.getCause().getMessage()), e);
     } catch (ConfigException e) {
-      throw new IllegalArgumentException("recipe " + nameOrFile + ": " + e.getMessage(), e);
+      throw new IllegalArgumentException("recipe " + nameOrFile + ", " + e.getMessage(), e);
     }
   }
 
@@ -194,10 +205,7 @@ public record Recipe(
 
   private static Config resource(String name) {
     // Not by URL: inside a jar, a recipe would not find the one it includes.
-    return ConfigFactory.parseResources(
-        Recipe.class,
-        FOLDER + name + ".conf",
-        ConfigParseOptions.defaults().setAllowMissing(false));
+    return ConfigFactory.parseResources(Recipe.class, FOLDER + name + ".conf", REQUIRED);
   }
 
   private static Recipe of(Config c, Config reference) {
@@ -205,13 +213,15 @@ public record Recipe(
     c.entrySet().forEach(entry -> unknown.add(entry.getKey()));
     reference.entrySet().forEach(entry -> unknown.remove(entry.getKey()));
     if (!unknown.isEmpty()) {
-      throw new IllegalArgumentException("unknown recipe values " + unknown);
+      throw new IllegalArgumentException(
+          "unknown recipe values %s: the recipe.conf in the folder of any run lists those there are"
+              .formatted(unknown));
     }
     Synthesis synthesis =
         new Synthesis(
-            c.getInt("synthesis.images"),
-            c.getInt("synthesis.batch"),
-            c.getInt("synthesis.iterations"),
+            whole(c, "synthesis.images"),
+            whole(c, "synthesis.batch"),
+            whole(c, "synthesis.iterations"),
             number(c, "synthesis.learning-rate"),
             number(c, "synthesis.beta"),
             c.getBoolean("synthesis.hard") ? number(c, "synthesis.gamma") : 0,
@@ -220,27 +230,27 @@ public record Recipe(
             c.getBoolean("synthesis.augment"),
             new Plateau(
                 number(c, "synthesis.plateau.factor"),
-                c.getInt("synthesis.plateau.patience"),
+                whole(c, "synthesis.plateau.patience"),
                 number(c, "synthesis.plateau.threshold"),
                 number(c, "synthesis.plateau.min-learning-rate")));
     Calibration calibration =
         new Calibration(
-            c.getEnum(Source.class, "calibration.source"),
-            c.getInt("calibration.iterations"),
-            c.getInt("calibration.batch"),
-            c.getInt("calibration.latent"),
+            choice(c, "calibration.source", Source.values()),
+            whole(c, "calibration.iterations"),
+            whole(c, "calibration.batch"),
+            whole(c, "calibration.latent"),
             number(c, "calibration.learning-rate"),
             number(c, "calibration.statistics-weight"),
             c.getBoolean("calibration.scale-by-statistics"),
             number(c, "calibration.momentum"),
-            c.getEnum(RangeRule.class, "calibration.rule"));
+            choice(c, "calibration.rule", RangeRule.values()));
     FineTuning fineTuning =
         new FineTuning(
-            c.getInt("fine-tuning.steps"),
-            c.getInt("fine-tuning.batch"),
+            whole(c, "fine-tuning.steps"),
+            whole(c, "fine-tuning.batch"),
             number(c, "fine-tuning.learning-rate"),
             c.getBoolean("fine-tuning.scale-by-weights"),
-            c.getEnum(Schedule.class, "fine-tuning.schedule"),
+            choice(c, "fine-tuning.schedule", Schedule.values()),
             number(c, "fine-tuning.momentum"),
             number(c, "fine-tuning.weight-decay"),
             number(c, "fine-tuning.temperature"),
@@ -250,7 +260,7 @@ public record Recipe(
             c.getBoolean("fine-tuning.alignment"),
             c.getBoolean("fine-tuning.promotion"),
             number(c, "fine-tuning.crop-scale-min"),
-            c.getInt("fine-tuning.epoch-steps"),
+            whole(c, "fine-tuning.epoch-steps"),
             number(c, "fine-tuning.decay-factor"),
             c.getIntList("fine-tuning.decay-epochs"));
     String rendered =
@@ -261,6 +271,48 @@ public record Recipe(
                     .setComments(false)
                     .setJson(false));
     return new Recipe(synthesis, calibration, fineTuning, rendered);
+  }
+
+  /** The values in which two rendered recipes differ, for people. */
+  static String difference(String before, String now) {
+    try {
+      Config was = ConfigFactory.parseString(before);
+      Config is = ConfigFactory.parseString(now);
+      TreeSet<String> paths = new TreeSet<>();
+      was.entrySet().forEach(entry -> paths.add(entry.getKey()));
+      is.entrySet().forEach(entry -> paths.add(entry.getKey()));
+      String values =
+          paths.stream()
+              .filter(path -> !value(was, path).equals(value(is, path)))
+              .map(path -> "%s %s, not %s".formatted(path, value(was, path), value(is, path)))
+              .collect(Collectors.joining("; "));
+      // The text goes into the result, so that 2 and "2" give other bytes.
+      return values.isEmpty() ? "the same values, written differently" : values;
+    } catch (ConfigException e) {
+      return "which is not readable";
+    }
+  }
+
+  private static String value(Config config, String path) {
+    return config.hasPath(path) ? config.getValue(path).unwrapped().toString() : "missing";
+  }
+
+  /** {@link Config#getInt} drops what stands behind the point. */
+  private static int whole(Config config, String path) {
+    double value = config.getDouble(path);
+    check(value == Math.rint(value), "a whole number", value, path);
+    return config.getInt(path);
+  }
+
+  private static <E extends Enum<E>> E choice(Config config, String path, E[] values) {
+    String name = config.getString(path);
+    for (E value : values) {
+      if (value.name().equalsIgnoreCase(name)) {
+        return value;
+      }
+    }
+    throw new IllegalArgumentException(
+        "%s must be one of %s, got %s".formatted(path, Arrays.toString(values), name));
   }
 
   private static float number(Config config, String path) {

@@ -11,6 +11,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -34,6 +35,9 @@ public final class RunDirectory implements AutoCloseable {
   private static final ObjectMapper LINES = new ObjectMapper();
   private static final String RUN = "run.json";
 
+  /** The entry of a run's identity that holds its rendered recipe. */
+  static final String RECIPE = "recipe";
+
   private final Path folder;
   private final FileChannel lockChannel;
   private final FileLock lock;
@@ -55,8 +59,10 @@ public final class RunDirectory implements AutoCloseable {
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
+      // A file or a link to nowhere in its place: the folder itself does not say so.
+      String why = e instanceof FileAlreadyExistsException ? "there is something else; " : "";
       throw new UncheckedIOException(
-          "cannot create the run folder " + folder + ": choose one that is writable", e);
+          "cannot create the run folder " + folder + ": " + why + "choose one that is writable", e);
     }
     RunDirectory directory = lock(folder);
     try {
@@ -98,6 +104,11 @@ public final class RunDirectory implements AutoCloseable {
 
   private void compare(Map<String, Object> wanted, boolean resume) {
     if (!holdsRun()) {
+      if (Files.exists(checkpoint())) {
+        throw new IllegalArgumentException(
+            "%s holds a checkpoint (%s), but no %s that says of what: choose another folder"
+                .formatted(folder, checkpoint().getFileName(), RUN));
+      }
       return;
     }
     Map<String, Object> found = readJson(RUN);
@@ -107,10 +118,17 @@ public final class RunDirectory implements AutoCloseable {
     }
     for (Map.Entry<String, Object> entry : wanted.entrySet()) {
       // As text, since JSON does not tell an int from a long.
-      if (!entry.getValue().toString().equals(String.valueOf(found.get(entry.getKey())))) {
+      String before = String.valueOf(found.get(entry.getKey()));
+      String now = entry.getValue().toString();
+      if (!before.equals(now)) {
         throw new IllegalArgumentException(
-            "the run in %s has another %s (%s) than asked for (%s): choose another folder"
-                .formatted(folder, entry.getKey(), found.get(entry.getKey()), entry.getValue()));
+            "the run in %s has another %s (%s) than asked for: choose another folder"
+                .formatted(
+                    folder,
+                    entry.getKey(),
+                    entry.getKey().equals(RECIPE)
+                        ? Recipe.difference(before, now)
+                        : before + ", not " + now));
       }
     }
   }
@@ -185,7 +203,8 @@ public final class RunDirectory implements AutoCloseable {
       }
       return parsed;
     } catch (IOException e) {
-      throw new CorruptFileException(metrics(), "it is not readable JSON lines", e);
+      throw new CorruptFileException(
+          metrics(), "it is not readable JSON lines: start again in another folder", e);
     }
   }
 
@@ -218,7 +237,7 @@ public final class RunDirectory implements AutoCloseable {
       if (channel.size() < bytes) {
         throw new CorruptFileException(
             metrics(),
-            "it has %d bytes, the checkpoint was written after %d"
+            "it has %d bytes, the checkpoint was written after %d: start again in another folder"
                 .formatted(channel.size(), bytes));
       }
       channel.truncate(bytes);
@@ -240,7 +259,8 @@ public final class RunDirectory implements AutoCloseable {
     try {
       return JSON.readValue(file.toFile(), new TypeReference<>() {});
     } catch (IOException e) {
-      throw new CorruptFileException(file, "it is not readable JSON", e);
+      throw new CorruptFileException(
+          file, "it is not readable JSON: start again in another folder", e);
     }
   }
 

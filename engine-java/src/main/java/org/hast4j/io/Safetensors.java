@@ -8,7 +8,6 @@ import com.fasterxml.jackson.core.JsonToken;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -72,7 +71,7 @@ public final class Safetensors {
    *
    * @throws CorruptFileException if the file is cut short or contradicts itself, or holds a type
    *     that is not a {@link DType}
-   * @throws UncheckedIOException if the file cannot be read
+   * @throws UnreadableFileException if the file cannot be read
    */
   public static Safetensors read(Path file) {
     MemorySegment bytes;
@@ -80,7 +79,7 @@ public final class Safetensors {
       // The automatic arena unmaps the file once neither this object nor a tensor of it is in use.
       bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + file + ": " + e, e);
+      throw new UnreadableFileException(file, e);
     }
     return new HeaderParser(file, bytes).parse();
   }
@@ -343,7 +342,7 @@ public final class Safetensors {
         throw new CorruptFileException(
             file, "its header is not valid JSON: " + e.getOriginalMessage(), e);
       } catch (IOException e) {
-        throw new UncheckedIOException("cannot read " + file + ": " + e, e);
+        throw new UnreadableFileException(file, e);
       }
       requireContiguous(available - headerBytes);
       return new Safetensors(file, metadata, slice(Long.BYTES + headerBytes));
@@ -677,7 +676,7 @@ public final class Safetensors {
     /**
      * Writes the file through {@link AtomicFile}.
      *
-     * @throws UncheckedIOException if that fails
+     * @throws java.io.UncheckedIOException if that fails
      */
     public void write(Path target) {
       List<Map.Entry<String, Entry>> ordered = new ArrayList<>(entries.entrySet());

@@ -1,7 +1,6 @@
 package org.hast4j.io;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
@@ -27,7 +26,7 @@ public final class Sha256 {
   /**
    * The checksum of a file's content.
    *
-   * @throws UncheckedIOException if the file cannot be read
+   * @throws UnreadableFileException if the file cannot be read
    */
   public static String of(Path file) {
     MessageDigest digest = newDigest();
@@ -38,7 +37,7 @@ public final class Sha256 {
         block.clear();
       }
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + file + ": " + e, e);
+      throw new UnreadableFileException(file, e);
     }
     return HexFormat.of().formatHex(digest.digest());
   }

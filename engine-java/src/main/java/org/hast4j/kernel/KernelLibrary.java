@@ -89,7 +89,8 @@ public final class KernelLibrary implements AutoCloseable {
       throw new UncheckedIOException(
           "cannot unpack "
               + backend.fileName()
-              + " into the temporary folder; is it full or unwritable?",
+              + " into the temporary folder; is it full or unwritable?"
+              + " JDK_JAVA_OPTIONS=-Djava.io.tmpdir=<folder> chooses another",
           e);
     } catch (URISyntaxException e) {
       throw new IllegalStateException("cannot locate " + resource, e);
@@ -201,7 +202,11 @@ public final class KernelLibrary implements AutoCloseable {
       lookup = open.get();
     } catch (IllegalArgumentException e) {
       throw new IllegalStateException(
-          name + " does not load here (it is built for x86-64 Linux with glibc): " + e.getMessage(),
+          name
+              + " does not load here (it is built for x86-64 Linux with glibc, and the temporary"
+              + " folder must allow programs; JDK_JAVA_OPTIONS=-Djava.io.tmpdir=<folder> chooses"
+              + " another): "
+              + e.getMessage(),
           e);
     }
     return new Kernels(
@@ -227,8 +232,11 @@ public final class KernelLibrary implements AutoCloseable {
     Path file = Files.createTempFile("hast", backend.fileName());
     try (InputStream in = resource.openStream()) {
       Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+      return file;
+    } catch (IOException e) {
+      Files.delete(file);
+      throw e;
     }
-    return file;
   }
 
   /** Whether there is an NVIDIA driver, which everything that uses a GPU needs. */

@@ -165,7 +165,9 @@ public final class Checkpoint {
             file, "its metadata mean or std is null, not a list of numbers");
       }
       return new Normalization(mean, std);
-    } catch (JsonProcessingException | IllegalArgumentException e) {
+    } catch (IllegalArgumentException e) {
+      throw new CorruptFileException(file, "its metadata mean and std: " + e.getMessage(), e);
+    } catch (JsonProcessingException e) {
       throw new CorruptFileException(file, "its metadata mean or std is not a list of numbers", e);
     }
   }
@@ -186,6 +188,14 @@ public final class Checkpoint {
 
   private static float[] inside(
       Path file, Safetensors.Tensor tensor, Topology topology, Shape expected) {
+    switch (tensor.dtype()) {
+      case F64, F32, F16 -> {}
+      case I64, I32, I8, U8 ->
+          throw new CorruptFileException(
+              file,
+              "tensor %s holds %s: a network's weights are floating-point numbers"
+                  .formatted(tensor.name(), tensor.dtype()));
+    }
     Shape outside = oihw(expected);
     // A linear layer may be a 1x1 convolution of the pooled features.
     boolean same =

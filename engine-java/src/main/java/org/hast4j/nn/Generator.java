@@ -20,6 +20,8 @@ public final class Generator {
   private static final int SHRINKING = 4;
   private static final int WIDE = 128;
   private static final int NARROW = 64;
+  // Of the layers that the noise's width decides; with the others they still fit into an array.
+  private static final long MAX_WEIGHTS = 1 << 30;
   private static final float SLOPE = .2f;
   private static final float EPSILON = 1e-5f;
   // The released code passes .8 where PyTorch's second argument is epsilon.
@@ -39,12 +41,12 @@ public final class Generator {
    * @throws IllegalArgumentException as {@link #check}
    */
   public Generator(int latent, Topology topology) {
-    check(topology);
+    check(latent, topology);
     this.latent = latent;
     classes = topology.classes();
     startHeight = topology.height() / SHRINKING;
     startWidth = topology.width() / SHRINKING;
-    long start = (long) startHeight * startWidth * WIDE;
+    long start = start(topology);
     slots.add("label_emb.weight", TensorType.f32(classes, latent));
     slots.add("l1.0.weight", TensorType.f32(start, latent));
     slots.add("l1.0.bias", TensorType.f32(start));
@@ -58,16 +60,28 @@ public final class Generator {
   }
 
   /**
-   * Refuses a network whose images no generator makes.
+   * Refuses a network whose images no generator makes, and noise that is too wide.
    *
-   * @throws IllegalArgumentException if height or width is not a multiple of 4
+   * @throws IllegalArgumentException if height or width is not a multiple of 4, or the weights
+   *     would not fit into one array
    */
-  public static void check(Topology topology) {
+  public static void check(int latent, Topology topology) {
     if (topology.height() % SHRINKING != 0 || topology.width() % SHRINKING != 0) {
       throw new IllegalArgumentException(
           "%s takes %dx%d images, the calibration generator makes only multiples of %d: calibrate on the synthetic images (calibration.source = SYNTHETIC)"
               .formatted(topology.name(), topology.height(), topology.width(), SHRINKING));
     }
+    long rows = start(topology) + topology.classes();
+    if (rows * latent > MAX_WEIGHTS) {
+      throw new IllegalArgumentException(
+          "calibration.latent = %d is too wide for %s: at most %d"
+              .formatted(latent, topology.name(), MAX_WEIGHTS / rows));
+    }
+  }
+
+  /** Features of the map that the noise becomes. */
+  private static long start(Topology topology) {
+    return (long) (topology.height() / SHRINKING) * (topology.width() / SHRINKING) * WIDE;
   }
 
   private void addNorm(String name, long width) {

@@ -1,16 +1,18 @@
 package org.hast4j.cli;
 
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -80,6 +82,10 @@ class CommandLineProcessTest {
           quantise                                      | hast quantize
           quantize n.safetensors --bits W9A4            | W9A4
           quantize n.safetensors --bits W4A4 --set a=1  | unknown recipe values [a]
+          quantize n.safetensors --bits W4A4 --out=     | it is empty
+          quantize n.safetensors --bits W4A4 --seed 1.5 | '1.5' is not a whole number
+          evaluate n.safetensors --threads 0            | --threads must be 1 to 1024, got 0
+          evaluate n.safetensors --threads 1025         | --threads must be 1 to 1024, got 1025
           train --out n.safetensors --recipe quick      | --recipe needs --quantize
           train --threads 1 --precision fp32 --conv own | --out FILE.safetensors is missing
           """)
@@ -102,7 +108,7 @@ class CommandLineProcessTest {
   void refusesAHeaderThatLies() throws IOException {
     Path network = TinyNetwork.write(scratch.resolve("lie.safetensors"), 10);
     byte[] bytes = Files.readAllBytes(network);
-    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putLong(0, Long.MAX_VALUE / 2);
+    ByteBuffer.wrap(bytes).order(LITTLE_ENDIAN).putLong(0, Long.MAX_VALUE / 2);
     Files.write(network, bytes);
     Refusals.check(quantize(network), "lie.safetensors", "header");
   }
@@ -137,6 +143,30 @@ class CommandLineProcessTest {
         "CIFAR-10 has 10");
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          0,2401 | no step 0, fine-tuning has steps 1 to 2400
+          2401   | no step 2401, fine-tuning has steps 1 to 2400
+          2.5    | '2.5' is not a whole number
+          """)
+  void refusesToEvaluateAtStepsThatThereAreNot(String steps, String named) {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    HastProcess.Outcome outcome = quantize(network, "--evaluate-at", steps);
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err()).contains(named);
+  }
+
+  /** Before anything is trained or fetched. */
+  @Test
+  void refusesToTrainIntoNowhere() {
+    Path file = scratch.resolve("none/network.safetensors");
+    Refusals.check(hast("train", "--out", file), file.toString(), "none does not exist");
+    Refusals.check(hast("train", "--out", scratch), scratch + ": it is a folder");
+  }
+
   @Test
   void refusesAFolderItCannotMake() {
     Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
@@ -151,5 +181,54 @@ class CommandLineProcessTest {
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err())
         .contains("none.safetensors: there is no such file", "\tat org.hast4j.cli");
+  }
+
+  @Test
+  void saysThatStandardOutputIsFull() {
+    HastProcess.Outcome devices = HastProcess.runInto(Path.of("/dev/full"), scratch, "devices");
+    assertThat(devices.code()).isEqualTo(1);
+    assertThat(devices.err()).contains("standard output is closed or full");
+  }
+
+  /** Where no locale is set, as in most containers, Java knows the characters of ASCII only. */
+  @Test
+  void aPathBeyondTheLocaleIsExplained() {
+    HastProcess.Outcome outcome = hast("evaluate", "\u00fc.safetensors");
+    Refusals.check(outcome, "\u00fc.safetensors: there is no such file");
+    outcome = HastProcess.runIn(Map.of("LC_ALL", "C"), scratch, "evaluate", "\u00fc.safetensors");
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err()).contains("LC_ALL=C.UTF-8").doesNotContain("Exception");
+  }
+
+  @Test
+  void namesFromAFileDoNotSteerTheTerminal() throws IOException {
+    byte[] header =
+        "{\"a\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}"
+            .getBytes(UTF_8);
+    ByteBuffer file = ByteBuffer.allocate(Long.BYTES + header.length).order(LITTLE_ENDIAN);
+    Path network = scratch.resolve("escape.safetensors");
+    Files.write(network, file.putLong(header.length).put(header).array());
+    HastProcess.Outcome outcome = quantize(network);
+    Refusals.check(outcome, "escape.safetensors", "a?[31m");
+    assertThat(outcome.err()).doesNotContain("\u001b");
+  }
+
+  @Test
+  void imagesThatAreNotThereAreNamedOnce() {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    Path out = scratch.resolve("run");
+    Refusals.check(
+        quantize(network, "--images=none.safetensors", "--out", out),
+        "cannot read none.safetensors: there is no such file");
+    Refusals.check(
+        quantize(network, "--images", scratch, "--out", out), scratch + ": it is not a file");
+  }
+
+  /** Modules keep their resources to themselves, the recipes among them. */
+  @Test
+  void runsAsAModule() {
+    Refusals.check(
+        HastProcess.runAsModule(scratch, "quantize", "none.safetensors", "--bits=W4A4"),
+        "none.safetensors: there is no such file");
   }
 }

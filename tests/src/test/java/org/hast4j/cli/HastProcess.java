@@ -6,12 +6,22 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The real command line in a process of its own, with an empty cache folder. */
 final class HastProcess {
   private static final int LIMIT_SECONDS = 180;
+  private static final String CLASS_PATH = System.getProperty("java.class.path");
+
+  /** In the paths of what the module needs, among those of what the tests need. */
+  private static final Pattern ENGINE =
+      Pattern.compile(
+          "/(hast4j-engine-|engine-java/|config-|jackson-|jline-|picocli-|progressbar-)[^/]*");
 
   private final Process process;
   private final Path out;
@@ -32,28 +42,42 @@ final class HastProcess {
    * @param scratch a folder for its output and as its cache
    */
   static HastProcess start(Path scratch, String... arguments) {
-    return start(scratch, System.getProperty("java.class.path"), arguments);
+    return start(temporary(scratch, "out"), scratch, onClassPath(CLASS_PATH), Map.of(), arguments);
   }
 
-  private static HastProcess start(Path scratch, String classPath, String... arguments) {
+  private static Path temporary(Path scratch, String name) {
+    try {
+      return Files.createTempFile(scratch, name, ".txt");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static List<String> onClassPath(String classPath) {
+    return List.of("--enable-native-access=ALL-UNNAMED", "-cp", classPath, "org.hast4j.cli.Main");
+  }
+
+  private static HastProcess start(
+      Path out,
+      Path scratch,
+      List<String> program,
+      Map<String, String> environment,
+      String... arguments) {
     List<String> command =
         new ArrayList<>(
             List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
-                "-Xmx256m",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                classPath,
-                "org.hast4j.cli.Main"));
+                "-Xmx256m"));
+    command.addAll(program);
     command.addAll(List.of(arguments));
     try {
-      Path out = Files.createTempFile(scratch, "out", ".txt");
-      Path err = Files.createTempFile(scratch, "err", ".txt");
+      Path err = temporary(scratch, "err");
       ProcessBuilder builder =
           new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
       builder.environment().put("XDG_CACHE_HOME", scratch.resolve("cache").toString());
+      builder.environment().putAll(environment);
       return new HastProcess(builder.start(), out, err);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -63,6 +87,34 @@ final class HastProcess {
   /** Runs a command to its end. */
   static Outcome run(Path scratch, String... arguments) {
     return start(scratch, arguments).outcome();
+  }
+
+  /** Runs a command to its end with other values in its environment. */
+  static Outcome runIn(Map<String, String> environment, Path scratch, String... arguments) {
+    return start(
+            temporary(scratch, "out"), scratch, onClassPath(CLASS_PATH), environment, arguments)
+        .outcome();
+  }
+
+  /** Runs a command of the engine as the module it is, with what it needs and nothing else. */
+  static Outcome runAsModule(Path scratch, String... arguments) {
+    String path =
+        Arrays.stream(CLASS_PATH.split(File.pathSeparator))
+            .filter(entry -> ENGINE.matcher(entry).find())
+            .collect(Collectors.joining(File.pathSeparator));
+    List<String> program =
+        List.of(
+            "--enable-native-access=org.hast4j.engine",
+            "-p",
+            path,
+            "-m",
+            "org.hast4j.engine/org.hast4j.cli.Main");
+    return start(temporary(scratch, "out"), scratch, program, Map.of(), arguments).outcome();
+  }
+
+  /** Runs a command to its end with another standard output, which the outcome lacks. */
+  static Outcome runInto(Path device, Path scratch, String... arguments) {
+    return start(device, scratch, onClassPath(CLASS_PATH), Map.of(), arguments).outcome();
   }
 
   /**
@@ -80,8 +132,9 @@ final class HastProcess {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    String classPath = scratch + File.pathSeparator + System.getProperty("java.class.path");
-    return start(scratch, classPath, arguments).outcome();
+    String classPath = scratch + File.pathSeparator + CLASS_PATH;
+    return start(temporary(scratch, "out"), scratch, onClassPath(classPath), Map.of(), arguments)
+        .outcome();
   }
 
   boolean isAlive() {
@@ -99,7 +152,10 @@ final class HastProcess {
         process.destroyForcibly();
         throw new IllegalStateException("still running after %d s".formatted(LIMIT_SECONDS));
       }
-      return new Outcome(process.exitValue(), Files.readString(out), Files.readString(err));
+      return new Outcome(
+          process.exitValue(),
+          Files.isRegularFile(out) ? Files.readString(out) : "",
+          Files.readString(err));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {

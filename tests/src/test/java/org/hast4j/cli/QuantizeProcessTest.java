@@ -186,7 +186,7 @@ class QuantizeProcessTest {
   void refusesToResumeWithAnotherSeed() {
     HastProcess.Outcome other =
         HastProcess.run(scratch, command(undisturbed, "--resume", "--seed", "2"));
-    Refusals.check(other, "undisturbed", "another seed (1)");
+    Refusals.check(other, "undisturbed", "another seed (1, not 2)");
   }
 
   @Test

@@ -78,5 +78,10 @@ class ImageSetTest {
         .hasMessageContaining("channel 0");
     assertThatThrownBy(() -> new Normalization(new float[] {Float.NaN}, new float[] {1}))
         .isInstanceOf(IllegalArgumentException.class);
+    // Of bytes rather than of shares of 255.
+    assertThatThrownBy(() -> new Normalization(new float[] {125}, new float[] {.2f}))
+        .hasMessageContaining("v / 255");
+    assertThatThrownBy(() -> new Normalization(new float[] {.5f}, new float[] {63}))
+        .hasMessageContaining("v / 255");
   }
 }

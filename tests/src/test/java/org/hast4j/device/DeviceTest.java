@@ -23,6 +23,8 @@ import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelLibrary;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Devices, their buffers and the account of their memory. */
 class DeviceTest {
@@ -50,6 +52,14 @@ class DeviceTest {
     assertThatThrownBy(() -> Device.open(Backend.CUDA, 1))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining(unavailable.reasons().getFirst());
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 0, 1025})
+  void aNumberOfThreadsThatThereCannotBeIsRefused(int threads) {
+    assertThatThrownBy(() -> Device.open(Backend.CPU, threads))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("threads must be 1 to 1024, got " + threads);
   }
 
   @Test
@@ -168,13 +178,17 @@ class DeviceTest {
               () -> buffer.download(0, new float[4]),
               buffer::clear,
               buffer::close,
+              program::close,
+              memory::close,
               device::synchronize,
               device::close)) {
         assertThatThrownBy(() -> CompletableFuture.runAsync(use).join())
             .hasCauseInstanceOf(IllegalStateException.class)
             .hasMessageContaining("belongs to");
       }
+      // Nothing of it was closed half.
       buffer.upload(0, new float[4]);
+      assertThatCode(program::run).doesNotThrowAnyException();
     }
   }
 

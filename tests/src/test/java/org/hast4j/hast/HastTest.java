@@ -113,6 +113,48 @@ class HastTest {
   }
 
   @Test
+  void noiseThatIsTooWideIsKnownAtOnce() {
+    Recipe wide = recipe("calibration.latent", "2147483647");
+    assertThatThrownBy(() -> run(job(4, wide), false, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        // 8 * 8 * 128 + 10 rows of at most 2^30 weights.
+        .hasMessageContainingAll("calibration.latent", "at most 130912");
+    assertThat(scratch.resolve("run/run.json")).doesNotExist();
+  }
+
+  @Test
+  void withoutAStepTheNetworkStaysAsItWasRounded() {
+    Recipe none = recipe("fine-tuning.steps", "0");
+    Hast.Result result = run(job(4, none), false, Optional.empty());
+    assertThat(result.agreement()).isEqualTo(result.roundedAgreement());
+    assertThat(run(job(4, none), true, Optional.empty()).agreement()).isEqualTo(result.agreement());
+  }
+
+  @Test
+  void aCheckpointOfARunNobodyKnowsIsRefused() throws IOException {
+    run(job(4, recipe()), false, Optional.empty());
+    Files.delete(scratch.resolve("run/run.json"));
+    for (boolean resume : new boolean[] {false, true}) {
+      assertThatThrownBy(() -> run(job(3, recipe()), resume, Optional.empty()))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContainingAll("checkpoint.safetensors", "no run.json");
+    }
+  }
+
+  @Test
+  void aResumedRunWithAnotherRecipeIsToldTheDifference() {
+    run(job(4, recipe()), false, Optional.empty());
+    Recipe other = recipe("fine-tuning.steps", "7", "synthesis.hard", "false");
+    assertThatThrownBy(() -> run(job(4, other), true, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("fine-tuning.steps 2, not 7", "synthesis.hard true, not false")
+        .hasMessageNotContaining("calibration");
+    Recipe respelt = recipe("fine-tuning.steps", "\"2\"");
+    assertThatThrownBy(() -> run(job(4, respelt), true, Optional.empty()))
+        .hasMessageContaining("the same values, written differently");
+  }
+
+  @Test
   void aFinishedRunIsEvaluatedWhenItIsResumedWithTestImages() throws IOException {
     run(job(4, recipe()), false, Optional.empty());
     Path leftOver = scratch.resolve("run/.result.json.abc.tmp");
@@ -185,6 +227,28 @@ class HastTest {
       one.close();
       two.close();
       assertThat(DEVICES.open().ledger().bytes()).isZero();
+      assertThatThrownBy(() -> one.run(new float[3 * 32 * 32], new float[10]))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the evaluation is closed");
+      assertThat(DEVICES.open().ledger().bytes()).isZero();
+    }
+  }
+
+  /** Of a shorter array the rest would be the last image's. */
+  @Test
+  void anEvaluationTakesWholeBatchesOnly() {
+    Network network = job(4, recipe()).teacher();
+    int size = 2 * 3 * 32 * 32;
+    try (Memory memory = new Memory(DEVICES.open());
+        Evaluation evaluation = Evaluation.of(memory, network, 2)) {
+      for (int other : new int[] {size / 2, size + 1}) {
+        assertThatThrownBy(() -> evaluation.run(new float[other], new float[20]))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessage("the images of a batch are 6144 values, got " + other);
+      }
+      assertThatThrownBy(() -> evaluation.run(new float[size], new float[10]))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("the logits of a batch are 20 values, got 10");
     }
   }
 

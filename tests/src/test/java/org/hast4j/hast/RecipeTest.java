@@ -3,11 +3,19 @@ package org.hast4j.hast;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.hast4j.golden.Golden;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class RecipeTest {
   @Test
@@ -82,5 +90,51 @@ class RecipeTest {
         .isEqualTo(7);
     assertThatThrownBy(() -> Recipe.read("paper", Map.of("fine-tuning.stepz", "7")))
         .hasMessageContaining("fine-tuning.stepz");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          synthesis.iterations | 8.5  | synthesis.iterations must be a whole number, got 8.5
+          synthesis.iterations | abc  | 'synthesis.iterations=abc'
+          calibration.source   | disk | calibration.source must be one of [GENERATOR, SYNTHETIC]
+          fine-tuning.steps    | 3e9  | 'fine-tuning.steps=3e9'
+          """)
+  void aBadValueIsNamedAndSoIsWhereItStands(String path, String value, String named) {
+    assertThatThrownBy(() -> Recipe.read("paper", Map.of(path, value)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(named);
+  }
+
+  @Test
+  void choicesMayBeInLowerCase() {
+    Recipe recipe =
+        Recipe.read(
+            "paper", Map.of("calibration.source", "synthetic", "fine-tuning.schedule", "cosine"));
+    assertThat(recipe.calibration().source()).isEqualTo(Recipe.Source.SYNTHETIC);
+    assertThat(recipe.fineTuning().schedule()).isEqualTo(Recipe.Schedule.COSINE);
+  }
+
+  /** It would count as empty otherwise, and the paper's settings would run. */
+  @Test
+  void aRecipeThatCannotBeReadIsRefused(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("mine.conf"), "synthesis.images = 512");
+    Files.setPosixFilePermissions(file, Set.of());
+    // Nothing is unreadable to root.
+    assumeThat(Files.isReadable(file)).isFalse();
+    assertThatThrownBy(() -> Recipe.read(file.toString(), Map.of()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("mine.conf", "cannot be read");
+  }
+
+  @Test
+  void withoutAStepThereIsARateNevertheless() {
+    for (String schedule : List.of("STEPS", "COSINE")) {
+      Recipe recipe =
+          Recipe.read("paper", Map.of("fine-tuning.steps", "0", "fine-tuning.schedule", schedule));
+      assertThat(recipe.fineTuning().learningRate(0)).isEqualTo(1e-5f);
+    }
   }
 }

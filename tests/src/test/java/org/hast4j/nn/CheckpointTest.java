@@ -434,6 +434,12 @@ class CheckpointTest {
     same(Checkpoint.read(file, Optional.of(NORMALIZATION)), network);
   }
 
+  @Test
+  void aNormalizationOutOfBoundsSaysWhich() {
+    Path file = normalized("[0.2, 0.2, 0]");
+    refused(file, "channel 2", "standard deviation 0.0");
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -448,6 +454,11 @@ class CheckpointTest {
         "[1e999, 1, 1]"
       })
   void aNormalizationMustBeNumbers(String std) {
+    refused(normalized(std));
+  }
+
+  /** A network's file with a standard deviation in its metadata. */
+  private Path normalized(String std) {
     Path original = folder.resolve("original.safetensors");
     Checkpoint.write(original, network(CifarResNet.Shortcut.B));
     Safetensors tensors = Safetensors.read(original);
@@ -458,7 +469,7 @@ class CheckpointTest {
     }
     Path file = folder.resolve("file.safetensors");
     writer.write(file);
-    assertThatThrownBy(() -> Checkpoint.read(file)).isInstanceOf(CorruptFileException.class);
+    return file;
   }
 
   private interface Change {
@@ -566,6 +577,17 @@ class CheckpointTest {
         changed(
             "fc.weight",
             (name, _, values, writer) -> writer.put(name, Shape.of(values.length), values)));
+  }
+
+  @Test
+  void weightsThatAreIntegers() {
+    Path file =
+        changed(
+            "fc.bias",
+            (name, shape, values, writer) -> writer.put(name, shape, new int[values.length]));
+    refused(file, "tensor fc.bias holds I32");
+    assertThatThrownBy(() -> Checkpoint.read(file))
+        .satisfies(e -> assertThat(e.getMessage()).containsOnlyOnce(file.toString()));
   }
 
   @Test

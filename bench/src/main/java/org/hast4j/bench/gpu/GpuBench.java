@@ -1,5 +1,7 @@
 package org.hast4j.bench.gpu;
 
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
@@ -124,7 +126,19 @@ public final class GpuBench implements Callable<Integer> {
     System.exit(
         new CommandLine(new GpuBench())
             .setCaseInsensitiveEnumValuesAllowed(true)
+            .setExecutionExceptionHandler((failure, _, _) -> failed(failure))
             .execute(arguments));
+  }
+
+  private static int failed(Exception failure) throws Exception {
+    return switch (failure) {
+      // A library, a folder or a file that does not do: the message says which.
+      case IllegalStateException _, UncheckedIOException _ -> {
+        System.err.println("bench: " + failure.getMessage());
+        yield 1;
+      }
+      default -> throw failure;
+    };
   }
 
   @Override
@@ -132,6 +146,17 @@ public final class GpuBench implements Callable<Integer> {
     if ((weights == null) != (data == null)) {
       throw new ParameterException(
           spec.commandLine(), "--weights and --data go together: accuracy needs both");
+    }
+    // Their turn comes last: better known now than after the other measurements.
+    if (weights != null && !Files.isDirectory(weights)) {
+      throw new ParameterException(spec.commandLine(), "--weights: no folder " + weights);
+    }
+    if (data != null && !Files.exists(data)) {
+      throw new ParameterException(spec.commandLine(), "--data: there is no " + data);
+    }
+    if (!(seconds > 0)) {
+      throw new ParameterException(
+          spec.commandLine(), "--seconds must be more than 0, got " + seconds);
     }
     if (library == null
         && KernelLibrary.probe(backend) instanceof Availability.Unavailable unavailable) {
