@@ -7,10 +7,12 @@ import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.hast4j.device.Device;
+import org.hast4j.hast.Recipe;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
@@ -153,6 +155,13 @@ public final class GpuBench implements Callable<Integer> {
     }
     if (data != null && !Files.exists(data)) {
       throw new ParameterException(spec.commandLine(), "--data: there is no " + data);
+    }
+    for (String recipe : recipes) {
+      try {
+        Recipe.read(recipe, Map.of());
+      } catch (IllegalArgumentException e) {
+        throw new ParameterException(spec.commandLine(), "--recipes: " + e.getMessage());
+      }
     }
     if (!(seconds > 0)) {
       throw new ParameterException(
