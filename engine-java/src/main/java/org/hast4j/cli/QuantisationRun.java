@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import org.hast4j.device.Device;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
@@ -59,7 +59,7 @@ record QuantisationRun(
             .formatted(source.path(), source.network().topology().name(), bits, folder));
     StageProgress progress = new StageProgress(reporter);
     Hast.Result result =
-        hast(options, progress, reporter, hast -> hast.quantise(job(), folder, resume, test));
+        hast(options, progress, reporter, (hast, job) -> hast.quantise(job, folder, resume, test));
     Path file = folder.resolve("quantised.safetensors");
     print(result, file, progress.times(), reporter);
     reporter.result(json(result, file, progress.times()));
@@ -68,7 +68,8 @@ record QuantisationRun(
   /** Makes the images only. */
   void synthesise(DeviceOptions options, Reporter reporter) {
     StageProgress progress = new StageProgress(reporter);
-    Path file = hast(options, progress, reporter, hast -> hast.synthesise(job(), folder, resume));
+    Path file =
+        hast(options, progress, reporter, (hast, job) -> hast.synthesise(job, folder, resume));
     reporter.line("%d images: %s (%s)".formatted(recipe.synthesis().images(), file, size(file)));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("network", source.path().toString());
@@ -80,11 +81,16 @@ record QuantisationRun(
   }
 
   private <R> R hast(
-      DeviceOptions options, StageProgress progress, Reporter reporter, Function<Hast, R> work) {
+      DeviceOptions options,
+      StageProgress progress,
+      Reporter reporter,
+      BiFunction<Hast, Job, R> work) {
+    Job job = job();
+    job.caution().ifPresent(reporter::note);
     try (progress;
         Device device = options.open();
         InterruptionNotice _ = new InterruptionNotice(reporter, "stopped" + howToGoOn)) {
-      return work.apply(new Hast(device, progress, checkpointEvery));
+      return work.apply(new Hast(device, progress, checkpointEvery), job);
     }
   }
 

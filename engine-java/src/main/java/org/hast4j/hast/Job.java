@@ -1,5 +1,6 @@
 package org.hast4j.hast;
 
+import java.util.Optional;
 import org.hast4j.nn.Network;
 
 /**
@@ -19,4 +20,26 @@ public record Job(
     int activationBits,
     Recipe recipe,
     Images images,
-    long seed) {}
+    long seed) {
+  /**
+   * In units of the network's own statistics. Recipe balanced has 10, and the paper's weight is
+   * about that on a network like the paper's; a hundred times less left images noise.
+   */
+  private static final float LEAST_STATISTICS_WEIGHT = 1;
+
+  /** Why the recipe may fail on the network, for people; empty where nothing says so. */
+  public Optional<String> caution() {
+    Recipe.Synthesis synthesis = recipe.synthesis();
+    if (!(images instanceof Images.Synthesised) || synthesis.scaleByStatistics()) {
+      return Optional.empty();
+    }
+    float weight = synthesis.statisticsWeight() * NetworkScale.squaredVariance(teacher.weights());
+    return weight >= LEAST_STATISTICS_WEIGHT
+        ? Optional.empty()
+        : Optional.of(
+            ("the recipe's weight of the BN-statistic loss, %s, is %.2g in units of this network's"
+                 + " statistics, where 10 works: images may stay noise. Recipes balanced and"
+                 + " thorough scale it to the network (synthesis.scale-by-statistics)")
+                .formatted(synthesis.statisticsWeight(), weight));
+  }
+}

@@ -35,17 +35,19 @@ final class NetworkScale {
 
   /** A recipe's weight of the BN-statistic loss, in units of the network's statistics if scaled. */
   static float statisticsWeight(float weight, boolean scaled, Parameters network, Memory memory) {
-    return scaled ? weight / squaredVariance(network, memory) : weight;
+    return scaled ? weight / squaredVariance(network.download(memory)) : weight;
   }
 
   /**
    * Mean squared running variance, over channels and then layers: the unit of the BN-statistic
    * loss.
+   *
+   * @param weights of a network, by name
    */
-  private static float squaredVariance(Parameters network, Memory memory) {
+  static float squaredVariance(Map<String, float[]> weights) {
     double sum = 0;
     int layers = 0;
-    for (Map.Entry<String, float[]> entry : network.download(memory).entrySet()) {
+    for (Map.Entry<String, float[]> entry : weights.entrySet()) {
       if (entry.getKey().endsWith(".running_var")) {
         double layer = 0;
         for (float variance : entry.getValue()) {
