@@ -1,17 +1,15 @@
-// A counter of what the warps of a kernel ask of memory, beside the least that the same data asks:
-//   global memory   sectors of 32 bytes that a request touches; at least the bytes it touches / 32.
-//   shared memory   passes over the 32 banks of 4 bytes. A request of 4 bytes a lane is served whole, of 8 by
-//   half-warps
-//                   and of 16 by quarters; each share takes as many passes as the most words it wants of one bank, and
-//                   at least its words / 32.
-// Both are reads and writes, asynchronous copies included. Local variables, kernel arguments and static shared memory,
-// which holds a few sums a block, are not counted; nor is what caches or DRAM make of the sectors.
+// A counter of what the warps of a kernel ask of memory, beside the least that the same data asks. Of global memory:
+// sectors of 32 bytes that a request touches; at least the bytes it touches / 32. Of shared memory: passes over the 32
+// banks of 4 bytes. A request of 4 bytes a lane is served whole, of 8 by half-warps and of 16 by quarters; each share
+// takes as many passes as the most words it wants of one bank, and at least its words / 32. Reads and writes,
+// asynchronous copies included. Local variables, kernel arguments and static shared memory, which holds a few sums a
+// block, are not counted; nor is what caches or DRAM make of the sectors.
 //
 // It is told of every access (instrumented.cpp). The accesses of a warp's threads at one place in the code, in the
 // order of each thread, are taken for one request: all the same where lanes loop equally often, an approximation where
 // they do not. g++ may take a vector apart, so accesses that a thread makes shortly after each other to neighbouring
-// bytes within 16 aligned ones are one; where a kernel means several scalars, that is better than what nvcc makes of
-// it.
+// bytes within 16 aligned ones are one. Where a kernel means several, or nvcc takes a vector apart, a GPU does worse:
+// cuda-kernels/resources.tsv has the accesses in nvcc's assembly.
 #include <dlfcn.h>
 
 #include <algorithm>

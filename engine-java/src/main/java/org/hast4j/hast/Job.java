@@ -38,8 +38,8 @@ public record Job(
         ? Optional.empty()
         : Optional.of(
             ("the recipe's weight of the BN-statistic loss, %s, is %.2g in units of this network's"
-                 + " statistics, where 10 works: images may stay noise. Recipes balanced and"
-                 + " thorough scale it to the network (synthesis.scale-by-statistics)")
+                    + " statistics, where 10 works: images may stay noise. Recipes balanced and"
+                    + " thorough scale it to the network (synthesis.scale-by-statistics)")
                 .formatted(synthesis.statisticsWeight(), weight));
   }
 }
