@@ -141,7 +141,7 @@ template <class Item, int kWide>
 __device__ void x_items(const GradientProblem& p, float* x, int first, const Range& range, int input) {
   constexpr int kPieces = kInputs / kWide;
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < (range.count + 7) / 8 * 8 * kPieces; i += kGradientThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < spread_rows(range.count) * kPieces; i += kGradientThreads) {
     const int piece = i % kPieces * kWide;
     const int row = p.pixel_floats == kInputs + 8 ? spread_row<2, 2>(i / kPieces) : spread_row<4, 2>(i / kPieces);
     if (row >= range.count) continue;

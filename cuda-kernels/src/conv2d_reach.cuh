@@ -137,6 +137,9 @@ __device__ inline int spread_row(int i) {
   return i / (kSlow * kFast) * (kSlow * kFast) + i % kFast * kSlow + i / kFast % kSlow;
 }
 
+// So many rows in whole groups, of eight at most: a last one that is not whole has rows beyond the end.
+__device__ inline int spread_rows(int rows) { return (rows + 7) / 8 * 8; }
+
 // What a thread does with its share of the values of a stage: start copies, and later, when its own have arrived, round
 // them to what a tensor core takes.
 struct CopyItem {

@@ -108,7 +108,7 @@ __device__ void source_items(const TapsProblem& p, bool single, const Range& ran
                              int channel) {
   constexpr int kPieces = kTerms / kWide;
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < (range.count + 7) / 8 * 8 * kPieces; i += kTapThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < spread_rows(range.count) * kPieces; i += kTapThreads) {
     const int piece = i % kPieces * kWide;
     const int row = p.pixel_floats == kTerms ? i / kPieces : spread_row<2, 4>(i / kPieces);
     if (row >= range.count) continue;

@@ -6,8 +6,8 @@
 // a launch at once; a captured graph replays its nodes in another order that its dependencies allow. A kernel that
 // fails does so after its launch, as on a GPU: the stream's next call has the error, but no later one. An asynchronous
 // copy arrives as late as it may. Launches keep to the limits of the smallest device supported; hast_emu traps on
-// misaligned accesses, hast_emu_race finds races (watch.cpp). What the kernels use of the language and of the runtime
-// API is here, nothing else. For tests: it is slow.
+// misaligned accesses, hast_emu_race finds races (watch.cpp), hast_emu_traffic counts accesses (traffic.cpp). What the
+// kernels use of the language and of the runtime API is here, nothing else. For tests: it is slow.
 #ifndef HAST_EMULATION_CUDA_RUNTIME_H
 #define HAST_EMULATION_CUDA_RUNTIME_H
 
