@@ -23,8 +23,7 @@ final class DeviceOptions {
       description = "cpu, or cuda where `hast devices` shows it.")
   private Backend backend;
 
-  private int threads =
-      Math.min(Runtime.getRuntime().availableProcessors(), Device.Options.MAX_THREADS);
+  private int threads = Device.Options.threadsOfAllProcessors();
 
   @Option(
       names = "--precision",

@@ -67,6 +67,11 @@ public final class Device implements AutoCloseable {
       }
     }
 
+    /** A thread for each processor, up to {@link #MAX_THREADS}. */
+    public static int threadsOfAllProcessors() {
+      return Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
+    }
+
     /** Not pinned, tensor cores where there are some, captured, the fastest methods. */
     public static Options threads(int threads) {
       return new Options(
@@ -125,10 +130,9 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  /** The CPU with as many threads as it has cores, up to {@link Options#MAX_THREADS}. */
+  /** The CPU with {@link Options#threadsOfAllProcessors}. */
   public static Device cpu() {
-    int cores = Runtime.getRuntime().availableProcessors();
-    return open(Backend.CPU, Math.min(cores, Options.MAX_THREADS));
+    return open(Backend.CPU, Options.threadsOfAllProcessors());
   }
 
   /**

@@ -27,6 +27,11 @@ public record Product(
     return shape.r() == 1 && shape.s() == 1 && shape.stride() == 1 && shape.pad() == 0;
   }
 
+  /** Rows of the input and of the output as matrices: the pixels of all images. */
+  public long matrixRows() {
+    return shape.n() * shape.h() * shape.w();
+  }
+
   /** Whether it also gives the gradient of a bias. */
   public boolean hasBiasGradient() {
     return linear && direction == ConvolutionDirection.WEIGHT_GRADIENT;

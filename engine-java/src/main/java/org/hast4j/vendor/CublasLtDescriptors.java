@@ -47,7 +47,7 @@ final class CublasLtDescriptors implements AutoCloseable {
     this.product = product;
     attribute = new LongPointer(new Address(arena.allocate(JAVA_LONG).address()));
     ConvolutionShape shape = product.shape();
-    long rows = shape.n() * shape.h() * shape.w();
+    long rows = product.matrixRows();
     try {
       cublasLtMatrixLayoutOpaque_t input = matrix(shape.c(), rows);
       cublasLtMatrixLayoutOpaque_t output = matrix(shape.k(), rows);

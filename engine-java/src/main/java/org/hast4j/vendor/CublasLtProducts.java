@@ -19,7 +19,6 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.hast4j.device.Device;
-import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Kernels;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
@@ -152,16 +151,12 @@ public final class CublasLtProducts implements AutoCloseable {
       return name;
     }
 
-    private long rows() {
-      ConvolutionShape shape = product.shape();
-      return shape.n() * shape.h() * shape.w();
-    }
-
     @Override
     public long workspaceBytes() {
       return product.hasBiasGradient()
           ? Math.max(
-              productBytes, device.kernels().channelSumWorkspaceBytes(rows(), product.shape().k()))
+              productBytes,
+              device.kernels().channelSumWorkspaceBytes(product.matrixRows(), product.shape().k()))
           : productBytes;
     }
 
@@ -187,7 +182,7 @@ public final class CublasLtProducts implements AutoCloseable {
       }
       // The workspace is free again when the product is done: one stream runs both.
       Kernels kernels = device.kernels();
-      long rows = rows();
+      long rows = product.matrixRows();
       return stream -> {
         matrices.accept(stream);
         kernels.channelSumFwd(

@@ -31,7 +31,7 @@ record Target(Backend backend, Optional<Path> library) {
   Device open(Mode mode) {
     Device.Options options =
         new Device.Options(
-            Runtime.getRuntime().availableProcessors(),
+            Device.Options.threadsOfAllProcessors(),
             false,
             mode.precision(),
             mode.captured() ? Launching.CAPTURED : Launching.SINGLE,
