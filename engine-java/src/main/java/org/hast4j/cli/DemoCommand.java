@@ -60,6 +60,7 @@ final class DemoCommand implements Runnable {
               keep == null ? temporary.path().resolve("run") : keep,
               true,
               CHECKPOINT_EVERY,
+              false,
               test(),
               keep == null ? "" : ": the same command goes on from " + keep)
           .run(device, reporter);

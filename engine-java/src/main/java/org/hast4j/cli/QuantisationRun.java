@@ -28,6 +28,7 @@ record QuantisationRun(
     Path folder,
     boolean resume,
     Duration checkpointEvery,
+    boolean diagnose,
     Optional<Hast.Test> test,
     String howToGoOn) {
 
@@ -90,7 +91,7 @@ record QuantisationRun(
     try (progress;
         Device device = options.open();
         InterruptionNotice _ = new InterruptionNotice(reporter, "stopped" + howToGoOn)) {
-      return work.apply(new Hast(device, progress, checkpointEvery), job);
+      return work.apply(new Hast(device, progress, checkpointEvery, diagnose), job);
     }
   }
 

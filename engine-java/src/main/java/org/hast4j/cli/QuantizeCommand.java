@@ -94,6 +94,7 @@ final class QuantizeCommand implements Runnable {
             folder,
             run.resume(),
             interval,
+            run.diagnose(),
             test.of(source.network().topology(), chosen.fineTuning().steps(), reporter),
             QuantisationRun.resumable(folder))
         .run(device, reporter);

@@ -30,6 +30,17 @@ final class RunOptions {
       description = "How much work a kill may cost; ${DEFAULT-VALUE} by default.")
   private double checkpointEvery;
 
+  @Option(
+      names = "--diagnose",
+      description =
+          "Also writes into the run's metrics what the optimisers do: every iteration of synthesis,"
+              + " every layer of the student. Slower; no result depends on it.")
+  private boolean diagnose;
+
+  boolean diagnose() {
+    return diagnose;
+  }
+
   long seed() {
     return seed;
   }

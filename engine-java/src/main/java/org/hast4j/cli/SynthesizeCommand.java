@@ -63,6 +63,7 @@ final class SynthesizeCommand implements Runnable {
             folder,
             run.resume(),
             run.checkpointEvery(),
+            run.diagnose(),
             Optional.empty(),
             QuantisationRun.resumable(folder))
         .synthesise(device, reporter);

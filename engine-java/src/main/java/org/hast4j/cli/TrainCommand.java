@@ -176,6 +176,7 @@ final class TrainCommand implements Runnable {
             folder,
             run.resume(),
             run.checkpointEvery(),
+            run.diagnose(),
             test.of(source.network().topology(), chosen.fineTuning().steps(), reporter),
             QuantisationRun.resumable(folder))
         .run(device, reporter);

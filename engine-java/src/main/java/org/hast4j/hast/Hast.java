@@ -33,19 +33,31 @@ public final class Hast {
   private static final int AGREEMENT_IMAGES = 1024;
   private static final String ACCURACY = "accuracy";
   private static final String AGREEMENT = "agreement";
+  private static final String DIAGNOSIS = "diagnosis";
   private static final Runnable NOTHING = () -> {};
 
   private final Device device;
   private final Listener listener;
   private final Duration checkpointEvery;
+  private final boolean diagnose;
 
   /**
    * @param checkpointEvery how much work a kill may cost
    */
   public Hast(Device device, Listener listener, Duration checkpointEvery) {
+    this(device, listener, checkpointEvery, false);
+  }
+
+  /**
+   * @param checkpointEvery how much work a kill may cost
+   * @param diagnose whether the metrics also show, at the price of some speed, what the optimisers
+   *     do: every iteration of synthesis, and the student's layers as often as fine-tuning's losses
+   */
+  public Hast(Device device, Listener listener, Duration checkpointEvery, boolean diagnose) {
     this.device = device;
     this.listener = listener;
     this.checkpointEvery = checkpointEvery;
+    this.diagnose = diagnose;
   }
 
   /**
@@ -207,6 +219,7 @@ public final class Hast {
           Snapshot.restore(directory.checkpoint(), memory, state);
         }
         long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
+        SynthesisDiagnosis diagnosis = diagnose ? synthesis.diagnosis() : null;
         for (; done < total; done++) {
           int batch = Math.toIntExact(done / recipe.iterations());
           int index = Math.toIntExact(done % recipe.iterations());
@@ -219,6 +232,12 @@ public final class Hast {
             settle();
             synthesis.fetchLosses();
             pending = () -> report(batch, index + 1, synthesis.losses());
+          }
+          if (diagnose) {
+            settle();
+            Map<String, Object> line = line(batch, index + 1, synthesis.losses());
+            line.put(DIAGNOSIS, diagnosis.signals(index + 1));
+            metrics(line);
           }
           if (last) {
             synthesis.finish(batch, pool);
@@ -238,6 +257,10 @@ public final class Hast {
             "the synthesis loss became %s in batch %d: are the network's weights, variances and normalisation right, or was synthesis.learning-rate raised?"
                 .formatted(losses.total(), batch));
       }
+      metrics(line(batch, iteration, losses));
+    }
+
+    private static Map<String, Object> line(int batch, int iteration, Synthesis.Losses losses) {
       Map<String, Object> line = line(Stage.SYNTHESIS);
       line.put("batch", batch);
       line.put("iteration", iteration);
@@ -245,7 +268,7 @@ public final class Hast {
       line.put("hard_sample_loss", losses.hardSample());
       line.put("statistics_loss", losses.statistics());
       line.put("learning_rate", losses.learningRate());
-      metrics(line);
+      return line;
     }
 
     Result toEnd() {
@@ -302,7 +325,9 @@ public final class Hast {
     private void fineTune() {
       Recipe.FineTuning recipe = job.recipe().fineTuning();
       try (FineTuning fineTuning =
-          new FineTuning(memory, teacher, student, quantisation, pool, recipe, job.seed())) {
+              new FineTuning(memory, teacher, student, quantisation, pool, recipe, job.seed());
+          FineTuningDiagnosis diagnosis =
+              diagnose ? new FineTuningDiagnosis(memory, student, quantisation, pool) : null) {
         List<Storage> state = new ArrayList<>(fineTuning.state());
         state.add(quantisation.ranges());
         long done = doneBefore(Stage.FINE_TUNING);
@@ -325,6 +350,13 @@ public final class Hast {
           }
           if (last || evaluate) {
             settle();
+          }
+          if (diagnose && step % METRICS_EVERY == 0) {
+            settle();
+            Map<String, Object> line = line(Stage.FINE_TUNING);
+            line.put("step", step);
+            line.put(DIAGNOSIS, diagnosis.signals());
+            metrics(line);
           }
           listener.progress(Stage.FINE_TUNING, step, recipe.steps());
           checkpoint(Stage.FINE_TUNING, step, state);
@@ -453,7 +485,7 @@ public final class Hast {
       return Optional.ofNullable((Number) line.get(key)).map(Number::doubleValue);
     }
 
-    private Map<String, Object> line(Stage stage) {
+    private static Map<String, Object> line(Stage stage) {
       Map<String, Object> line = new LinkedHashMap<>();
       line.put("stage", stage.name());
       return line;

@@ -233,6 +233,11 @@ public final class Synthesis implements AutoCloseable {
     return new Losses(values[0], values[1], values[2]);
   }
 
+  /** Starts to watch what the optimiser does to the images. */
+  SynthesisDiagnosis diagnosis() {
+    return new SynthesisDiagnosis(memory, pixels, secondMoment, ADAM_BETA2);
+  }
+
   /** Copies the finished batch into the pool. */
   public void finish(int batch, Pool pool) {
     memory.copy(pixels, pool.images(), batch * batchType.bytes());

@@ -18,8 +18,11 @@ import org.hast4j.graph.Value;
  * @param logits [n, classes]
  * @param taps feature-alignment taps, in order
  * @param statistics batch statistics at every BatchNorm's input, in order; none in training mode
+ * @param activations what every activation quantiser takes in, [n, h, w, c], in order; in mode
+ *     {@link Mode.Observed} only
  */
-public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics) {
+public record Forward(
+    Value logits, List<Tap> taps, List<Statistics> statistics, List<Value> activations) {
 
   /** Attention [n, c] of one tap's features and their area, height times width. */
   public record Tap(Value attention, long area) {}
@@ -56,6 +59,7 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
     private final Map<Integer, Value> values = new HashMap<>();
     private final Map<Integer, Node> norms = new HashMap<>();
     private final List<Statistics> statistics = new ArrayList<>();
+    private final List<Value> activations = new ArrayList<>();
     private int quantiser;
 
     Builder(
@@ -82,7 +86,11 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
       }
       List<Tap> taps = topology.taps().stream().map(this::tap).toList();
       graph.part("");
-      return new Forward(values.get(topology.units().size() - 1), taps, List.copyOf(statistics));
+      return new Forward(
+          values.get(topology.units().size() - 1),
+          taps,
+          List.copyOf(statistics),
+          List.copyOf(activations));
     }
 
     private Tap tap(int unit) {
@@ -193,8 +201,7 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
       int bits = 0;
       if (relu != null && mode instanceof Mode.Quantised quantised) {
         bits = quantised.bits();
-        inputs.add(range(quantised.ranges()));
-        quantiser++;
+        inputs.add(nextRange(quantised.ranges()));
       }
       Op.BnAct op =
           new Op.BnAct(
@@ -217,20 +224,27 @@ public record Forward(Value logits, List<Tap> taps, List<Statistics> statistics)
                 rows));
       }
       Value y = node.output(Op.BnAct.Y);
-      return relu != null && mode instanceof Mode.Calibrating calibrating
-          ? track(y, calibrating)
-          : y;
+      if (relu == null) {
+        return y;
+      }
+      return switch (mode) {
+        case Mode.Calibrating calibrating -> track(y, calibrating);
+        case Mode.Observed observed -> {
+          activations.add(y);
+          yield graph.value(new Op.FakeQuant(observed.bits()), y, nextRange(observed.ranges()));
+        }
+        case Mode.Evaluation _, Mode.Quantised _, Mode.Training _ -> y;
+      };
     }
 
-    private Value range(Storage ranges) {
-      return graph.variable(ranges, quantiser * 2L * Float.BYTES, TensorType.f32(2));
+    private Value nextRange(Storage ranges) {
+      return graph.variable(ranges, quantiser++ * 2L * Float.BYTES, TensorType.f32(2));
     }
 
     private Value track(Value y, Mode.Calibrating calibrating) {
-      Value range = range(calibrating.ranges());
       Value state =
           graph.variable(calibrating.states(), quantiser * 3L * Float.BYTES, TensorType.f32(3));
-      quantiser++;
+      Value range = nextRange(calibrating.ranges());
       Value batch = graph.value(new Op.MinMax(), y);
       graph.apply(
           new Op.RangeTrackStep(calibrating.momentum(), calibrating.rule()), range, state, batch);

@@ -14,6 +14,12 @@ public sealed interface Mode {
   record Quantised(int bits, Storage ranges) implements Mode {}
 
   /**
+   * As {@link Quantised}, bit for bit, with what the quantisers take in at hand: {@link
+   * Forward#activations}. Slower, for diagnosis.
+   */
+  record Observed(int bits, Storage ranges) implements Mode {}
+
+  /**
    * Running statistics; every ReLU's output moves its range ([quantisers, 2]) and tracking state
    * ([quantisers, 3]) and is quantised on it.
    */

@@ -1,0 +1,169 @@
+package org.hast4j.hast;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.nn.Forward;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Parameters;
+import org.hast4j.quant.QuantisedTensor;
+import org.hast4j.tensor.Shape;
+
+/**
+ * What fine-tuning does to the student, layer by layer: the signals that show whether it is about
+ * to collapse. They are taken on the first images of the pool, uncropped. Reading them makes the
+ * device wait, so only {@code --diagnose} does.
+ */
+final class FineTuningDiagnosis implements AutoCloseable {
+  private static final int IMAGES = 64;
+
+  private final Memory memory;
+  private final Parameters student;
+  private final Quantisation quantisation;
+  private final List<Storage> activations = new ArrayList<>();
+  private final List<Integer> channels = new ArrayList<>();
+  private final Program program;
+  private Map<String, float[]> before;
+
+  FineTuningDiagnosis(
+      Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
+    this.memory = memory;
+    this.student = student;
+    this.quantisation = quantisation;
+    Graph graph = new Graph();
+    Shape all = pool.imageType().shape();
+    TensorType type =
+        TensorType.f32(
+            Math.min(IMAGES, all.size(0)), all.size(1), all.size(2), all.size(3));
+    Map<String, Value> weights =
+        Parameters.quantised(
+            graph, student.topology(), student.values(graph), quantisation.weightBits());
+    Forward forward =
+        Forward.of(
+            graph,
+            "diagnosis",
+            student.topology(),
+            weights,
+            graph.variable(pool.images(), 0, type),
+            new Mode.Observed(quantisation.activationBits(), quantisation.ranges()));
+    for (Value value : forward.activations()) {
+      Storage storage = Storage.of("diagnosed activations " + activations.size(), value.type());
+      graph.keep(value, storage);
+      activations.add(storage);
+      channels.add(Math.toIntExact(value.size(3)));
+    }
+    program = Program.compile("diagnosis workspace", graph, memory);
+    before = student.download(memory);
+  }
+
+  /**
+   * Signals of the student as it is now. Per activation quantiser, in order: share of values beyond
+   * the upper end of its range, share on its uppermost level, channels that are 0 on every image,
+   * relative quantisation error. Per quantised weight, by name: root mean square, relative change
+   * since the last look, relative quantisation error.
+   */
+  Map<String, Object> signals() {
+    program.run();
+    float[] ranges = memory.floats(quantisation.ranges());
+    List<Double> above = new ArrayList<>();
+    List<Double> top = new ArrayList<>();
+    List<Double> dead = new ArrayList<>();
+    List<Double> error = new ArrayList<>();
+    for (int i = 0; i < activations.size(); i++) {
+      float[] x = memory.floats(activations.get(i));
+      observe(x, channels.get(i), ranges[2 * i], ranges[2 * i + 1], above, top, dead, error);
+    }
+    Map<String, Object> signals = new LinkedHashMap<>();
+    signals.put("above_range", above);
+    signals.put("on_top_level", top);
+    signals.put("dead_channels", dead);
+    signals.put("activation_error", error);
+    weights(signals);
+    return signals;
+  }
+
+  private void observe(
+      float[] x,
+      int width,
+      float low,
+      float high,
+      List<Double> above,
+      List<Double> top,
+      List<Double> dead,
+      List<Double> error) {
+    double levels = (1 << quantisation.activationBits()) - 1;
+    double scale = levels / Math.max(high - low, 1e-8);
+    boolean[] alive = new boolean[width];
+    long beyond = 0;
+    long uppermost = 0;
+    double squares = 0;
+    double errors = 0;
+    for (int i = 0; i < x.length; i++) {
+      double level = Math.clamp(Math.rint(scale * (x[i] - low)), 0, levels);
+      double rounded = level / scale + low;
+      beyond += x[i] > high ? 1 : 0;
+      uppermost += level == levels ? 1 : 0;
+      alive[i % width] |= x[i] > 0;
+      squares += (double) x[i] * x[i];
+      errors += (x[i] - rounded) * (x[i] - rounded);
+    }
+    int silent = 0;
+    for (boolean one : alive) {
+      silent += one ? 0 : 1;
+    }
+    above.add((double) beyond / x.length);
+    top.add((double) uppermost / x.length);
+    dead.add((double) silent);
+    error.add(Math.sqrt(errors / Math.max(squares, Double.MIN_NORMAL)));
+  }
+
+  private void weights(Map<String, Object> signals) {
+    Map<String, float[]> now = student.download(memory);
+    Map<String, Double> size = new LinkedHashMap<>();
+    Map<String, Double> change = new LinkedHashMap<>();
+    Map<String, Double> error = new LinkedHashMap<>();
+    List<String> quantised = Parameters.weightNames(student.topology());
+    for (String name : student.trained().names()) {
+      float[] values = now.get(name);
+      double squares = squaredDifference(values, new float[values.length]);
+      size.put(name, Math.sqrt(squares / values.length));
+      change.put(name, relative(squaredDifference(values, before.get(name)), squares));
+      if (quantised.contains(name)) {
+        int rows = Math.toIntExact(student.trained().get(name).type().shape().size(0));
+        float[] rounded =
+            QuantisedTensor.of(values, rows, quantisation.weightBits()).dequantised();
+        error.put(name, relative(squaredDifference(values, rounded), squares));
+      }
+    }
+    signals.put("parameter_size", size);
+    signals.put("parameter_change", change);
+    signals.put("weight_error", error);
+    before = now;
+  }
+
+  private static double squaredDifference(float[] a, float[] b) {
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      double difference = a[i] - b[i];
+      sum += difference * difference;
+    }
+    return sum;
+  }
+
+  private static double relative(double squares, double unit) {
+    return Math.sqrt(squares / Math.max(unit, Double.MIN_NORMAL));
+  }
+
+  @Override
+  public void close() {
+    program.close();
+    activations.forEach(memory::free);
+  }
+}
