@@ -1,6 +1,6 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling, and in range
 //   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
@@ -32,6 +32,7 @@ struct Forward {
   Activation activation;
   float epsilon;
   int32_t bits;
+  bool in_range;
 };
 
 template <int kWidth, bool kMoments, bool kAttention>
@@ -56,6 +57,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
   }
   Quantiser quantise{};
   if (job.range != nullptr) quantise = quantiser(job.range[0], job.range[1], job.bits);
+  const Passing levels = passing(quantise, job.in_range);
 
   Moments<kWidth> moments{};
   for (int64_t image = p.first_image; image < p.last_image; image++) {
@@ -97,14 +99,19 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
 #pragma unroll
           for (int k = 0; k < kWidth; k++) v[k] += addend[r][k];
         }
-        if (job.mask != nullptr) {
-          Pack<uint8_t, kWidth> mask;
+        Pack<uint8_t, kWidth> mask;
 #pragma unroll
-          for (int k = 0; k < kWidth; k++) mask[k] = passes(activation, bounded, v[k]) ? 1 : 0;
+        for (int k = 0; k < kWidth; k++) {
+          mask[k] = passes(activation, bounded, v[k]) ? 1 : 0;
+          v[k] = activate(activation, bounded, v[k]);
+        }
+        if (job.mask != nullptr) {
+          if (job.range != nullptr) {
+#pragma unroll
+            for (int k = 0; k < kWidth; k++) mask[k] = levels(quantise.level(v[k])) ? mask[k] : 0;
+          }
           store(job.mask + element, mask);
         }
-#pragma unroll
-        for (int k = 0; k < kWidth; k++) v[k] = activate(activation, bounded, v[k]);
         if (job.range != nullptr) {
 #pragma unroll
           for (int k = 0; k < kWidth; k++) v[k] = fake_quant(quantise, v[k]);
@@ -165,12 +172,12 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* u, const float* addend, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
-                            float ceiling, int32_t bits, void* stream) noexcept {
+                            float ceiling, int32_t bits, int32_t in_range, void* stream) noexcept {
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
   const Activation activation{slope, ceiling};
-  if (!activation.valid()) return HAST_EARGUMENT;
+  if (!activation.valid() || (in_range != 0 && slope != 0.0f)) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide =
@@ -182,6 +189,6 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   float* partial = static_cast<float*>(workspace);
   const Forward job{y,          mask, batch_mean, batch_variance, attention, u,       addend,
                     gamma,      beta, mean,       variance,       range,     partial, partial + s.pieces * 2 * c,
-                    to.tickets, s,    activation, epsilon,        bits};
+                    to.tickets, s,    activation, epsilon,        bits,    in_range != 0};
   return wide ? run<4>(job, to) : run<1>(job, to);
 }

@@ -1,6 +1,6 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling, and in range
 //   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
@@ -33,6 +33,7 @@ struct Forward {
   Activation activation;
   float epsilon;
   int32_t bits;
+  bool in_range;
 };
 
 // What one channel's normalisation takes, repeated over a period.
@@ -79,6 +80,7 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   const Activation activation = job.activation;
   Quantiser quantise{};
   if constexpr (quantised) quantise = quantiser(job.range[0], job.range[1], job.bits);
+  const Passing levels = passing(quantise, job.in_range);
   const int64_t c = job.c;
   const Part at = part(job.s, piece);
 
@@ -117,8 +119,9 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
             if constexpr (attention) squares[i] += f * f;
             float v = f;
             if constexpr (addend) v += a[i];
-            if constexpr (mask) m[i] = passes(activation, bounded, v);
+            const bool slopes = passes(activation, bounded, v);
             v = activate(activation, bounded, v);
+            if constexpr (mask) m[i] = quantised ? slopes & levels(quantise.level(v)) : slopes;
             if constexpr (quantised) v = fake_quant(quantise, v);
             y[i] = v;
           }
@@ -179,18 +182,19 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* u, const float* addend, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
-                            float ceiling, int32_t bits, void* stream) noexcept {
+                            float ceiling, int32_t bits, int32_t in_range, void* stream) noexcept {
   if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
   if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
   const Activation activation{slope, ceiling};
-  if (!activation.valid()) return HAST_EARGUMENT;
+  if (!activation.valid() || (in_range != 0 && slope != 0.0f)) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const bool per_image = attention != nullptr;
   const Split s = split_forward(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
   const Forward job{y,        mask,  attention, u, addend, gamma,      beta,    mean,
-                    variance, range, partial,   s, c,      activation, epsilon, bits};
+                    variance, range, partial,   s, c,      activation, epsilon, bits,
+                    in_range != 0};
   const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
                       (range != nullptr ? kQuantised : 0) | (activation.bounded() ? kBounded : 0);

@@ -11,6 +11,9 @@ namespace hast {
 
 struct Quantiser {
   float s, z, lowest, highest;
+
+  // The level of a value before it is clamped.
+  HAST_PORTABLE HAST_INLINE float level(float x) const { return __builtin_rintf(s * x - z); }
 };
 
 // The comparison keeps a NaN range NaN.
@@ -22,8 +25,19 @@ HAST_PORTABLE HAST_INLINE Quantiser quantiser(float a, float b, int32_t bits) {
   return {s, __builtin_rintf(s * a) + half, -half, half - 1.0f};
 }
 
+// The levels whose values the gradient passes: all of them, or those that are not clamped.
+struct Passing {
+  float lowest, highest;
+
+  HAST_PORTABLE HAST_INLINE bool operator()(float level) const { return (level >= lowest) & (level <= highest); }
+};
+
+HAST_PORTABLE HAST_INLINE Passing passing(const Quantiser& quantiser, bool in_range) {
+  return in_range ? Passing{quantiser.lowest, quantiser.highest} : Passing{-__builtin_inff(), __builtin_inff()};
+}
+
 HAST_PORTABLE HAST_INLINE float fake_quant(const Quantiser& quantiser, float x) {
-  float q = __builtin_rintf(quantiser.s * x - quantiser.z);
+  float q = quantiser.level(x);
   q = q < quantiser.lowest ? quantiser.lowest : q;
   q = q > quantiser.highest ? quantiser.highest : q;
   return (q + quantiser.z) / quantiser.s;

@@ -16,6 +16,7 @@ HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] 
 
 /* f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta
  * v = f + addend;  mask = 0 < v < ceiling;  y = fake_quant(min(activation(v), ceiling))
+ * in_range = 1: the mask is also 0 where the quantiser clamps, so that no gradient passes there; for slope 0 only.
  * ceiling: INFINITY for none (then mask = v > 0), 6 for ReLU6; above 0, and slope 0 where it is finite.
  * Given mean and variance are the running ones (evaluation) or hast_bn_stats_fwd's (training). One pass over u.
  * Optional outputs, NULL to leave out: mask; batch_mean and batch_variance, the statistics of u itself;
@@ -32,7 +33,7 @@ HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                 /
                                      const float* mean, const float* variance, /* [c] */
                                      const float* range,                       /* [2] min, max, or NULL */
                                      void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c,
-                                     float epsilon, float slope, float ceiling, int32_t bits,
+                                     float epsilon, float slope, float ceiling, int32_t bits, int32_t in_range,
                                      void* stream) HAST_NOEXCEPT;
 
 /* dv = dy * (mask ? 1 : slope);  daddend = dv;  df = dv + f * attention_grad[n, c]

@@ -14,11 +14,13 @@ HAST_API int32_t hast_adam_step_f32(float* p, float* m, float* v, /* in-out [n] 
                                     const int64_t* step,          /* [1] completed steps */
                                     int64_t n, float beta1, float beta2, float epsilon, void* stream) HAST_NOEXCEPT;
 
-/* SGD with momentum: d = g + decay p; buffer = momentum buffer + d; p -= lr (nesterov ? d + momentum buffer : buffer).
+/* SGD with momentum: d = g + decay p;  buffer = momentum buffer + d;
+ *   p -= lr rate (nesterov ? d + momentum buffer : buffer),  rate = rates[i], or 1 without rates
  * A buffer that starts at 0 gives PyTorch's first step. */
 HAST_API int32_t hast_sgd_step_f32(float* p, float* buffer, /* in-out [n] */
                                    const float* g,          /* [n] */
                                    const float* lr,         /* [1] */
+                                   const float* rates,      /* [n] or NULL */
                                    int64_t n, float momentum, float decay, int32_t nesterov,
                                    void* stream) HAST_NOEXCEPT;
 
@@ -35,5 +37,15 @@ HAST_API int32_t hast_sample_step_f32(float* p, float* m, float* v, /* in-out [n
                                       const float* loss,            /* [1] */
                                       int64_t n, float beta1, float beta2, float epsilon, float factor, float threshold,
                                       float min_lr, float lr_epsilon, int32_t patience, void* stream) HAST_NOEXCEPT;
+
+/* Keeps what had the lowest loss so far: if *loss < *kept_loss: kept = p, *kept_loss = *loss, *kept_at = *now. A NaN
+ * loss keeps nothing. Start with kept_loss +inf. kept must not be p. */
+HAST_API int32_t hast_keep_best_step_f32(float* kept,        /* in-out [n] */
+                                         float* kept_loss,   /* in-out [1] */
+                                         int64_t* kept_at,   /* in-out [1] */
+                                         const float* p,     /* [n] */
+                                         const float* loss,  /* [1] */
+                                         const int64_t* now, /* [1] */
+                                         int64_t n, void* stream) HAST_NOEXCEPT;
 
 #endif

@@ -13,7 +13,7 @@
 #endif
 
 /* Raised whenever a signature or its meaning changes; the Java binding refuses any other. */
-#define HAST_ABI_VERSION 3
+#define HAST_ABI_VERSION 4
 
 /* Every function that returns int32_t returns 0, a positive cudaError_t, or one of these. */
 #define HAST_OK 0

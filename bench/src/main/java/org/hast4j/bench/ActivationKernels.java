@@ -180,6 +180,7 @@ public final class ActivationKernels {
             slope,
             Float.POSITIVE_INFINITY,
             bits,
+            0,
             device.stream());
   }
 

@@ -6,6 +6,7 @@ import java.util.function.LongConsumer;
 import java.util.function.ToLongFunction;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.kernel.ProductMethod;
 import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
@@ -402,9 +403,11 @@ final class Lowering {
         long buffer = in(1);
         long g = in(2);
         long lr = in(3);
+        long rates = inIf(node.inputs().size() == 5, 4);
         long n = elements(0);
         int nesterov = op.nesterov() ? 1 : 0;
-        yield (k, s) -> k.sgdStep(p, buffer, g, lr, n, op.momentum(), op.decay(), nesterov, s);
+        yield (k, s) ->
+            k.sgdStep(p, buffer, g, lr, rates, n, op.momentum(), op.decay(), nesterov, s);
       }
       case Op.SampleStep op -> {
         long p = in(0);
@@ -434,6 +437,16 @@ final class Lowering {
                 op.lrEpsilon(),
                 op.patience(),
                 s);
+      }
+      case Op.KeepBestStep _ -> {
+        long kept = in(0);
+        long keptLoss = in(1);
+        long keptAt = in(2);
+        long p = in(3);
+        long loss = in(4);
+        long now = in(5);
+        long n = elements(0);
+        yield (k, s) -> k.keepBestStep(kept, keptLoss, keptAt, p, loss, now, n, s);
       }
       case Op.CounterStep _ -> {
         long counter = in(0);
@@ -566,6 +579,7 @@ final class Lowering {
     long beta = inIf(op.affine(), 4);
     long addend = inIf(op.addend(), op.addendInput());
     long range = inIf(op.bits() > 0, op.rangeInput());
+    int inRange = op.straightThrough() == StraightThrough.IN_RANGE ? 1 : 0;
     long workspace = workspace();
     long bytes = workspaceBytes();
     Shape shape = shape(0);
@@ -595,6 +609,7 @@ final class Lowering {
             op.slope(),
             op.ceiling(),
             op.bits(),
+            inRange,
             s);
   }
 

@@ -89,6 +89,7 @@ final class Workspaces {
           Op.AdamStep _,
           Op.SgdStep _,
           Op.SampleStep _,
+          Op.KeepBestStep _,
           Op.CounterStep _ ->
           0;
     };

@@ -192,6 +192,7 @@ public final class Gradients {
           Op.AdamStep _,
           Op.SgdStep _,
           Op.SampleStep _,
+          Op.KeepBestStep _,
           Op.CounterStep _ -> {
         // Sources, and operations the method treats as constants.
       }

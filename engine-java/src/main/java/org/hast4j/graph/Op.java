@@ -192,13 +192,15 @@ public sealed interface Op {
    * Batch normalisation with everything fused: (u, mean, variance[, gamma, beta][, addend][,
    * range]) to (y, mask, batch mean, batch variance, attention). {@code slope} is the activation's
    * for negative values: 1 for none, 0 for ReLU. {@code ceiling} is its upper bound: 6 for ReLU6,
-   * infinity for none. {@code bits} quantises the result, 0 does not. {@code training} says that
-   * mean and variance are computed from u, so that gradients flow through them.
+   * infinity for none. {@code bits} quantises the result, 0 does not; {@code straightThrough} says
+   * where the gradient passes the quantiser. {@code training} says that mean and variance are
+   * computed from u, so that gradients flow through them.
    */
   record BnAct(
       boolean affine,
       boolean addend,
       int bits,
+      StraightThrough straightThrough,
       float slope,
       float ceiling,
       float epsilon,
@@ -216,6 +218,23 @@ public sealed interface Op {
             "an activation's ceiling is above 0, and finite for slope 0 only; got ceiling %s, slope %s"
                 .formatted(ceiling, slope));
       }
+      if (straightThrough == StraightThrough.IN_RANGE && slope != 0) {
+        throw new IllegalArgumentException(
+            "a gradient that passes a quantiser in its range only needs slope 0, got " + slope);
+      }
+    }
+
+    /** With the gradient straight through everywhere. */
+    public BnAct(
+        boolean affine,
+        boolean addend,
+        int bits,
+        float slope,
+        float ceiling,
+        float epsilon,
+        boolean training) {
+      this(
+          affine, addend, bits, StraightThrough.EVERYWHERE, slope, ceiling, epsilon, training);
     }
 
     /** Without an upper bound. */
@@ -895,13 +914,17 @@ public sealed interface Op {
     }
   }
 
-  /** (p, buffer, g, lr [1]). */
+  /** (p, buffer, g, lr [1][, rates]): each element at a rate of its own, times the common one. */
   record SgdStep(float momentum, float decay, boolean nesterov) implements Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
-      Shapes.count("SGD", inputs, 4);
+      boolean rates = inputs.size() == 5;
+      Shapes.count("SGD", inputs, rates ? 5 : 4);
       Shapes.alike("SGD", inputs.subList(0, 3));
       Shapes.same("SGD learning rate", inputs.get(3), f32(1));
+      if (rates) {
+        Shapes.alike("SGD rates", List.of(inputs.get(0), inputs.get(4)));
+      }
       return List.of();
     }
 
@@ -933,6 +956,28 @@ public sealed interface Op {
       Shapes.same("sample step state", inputs.get(3), f32(3));
       Shapes.same("sample step counter", inputs.get(4), TensorType.i64(1));
       Shapes.same("sample step loss", inputs.get(6), f32(1));
+      return List.of();
+    }
+
+    @Override
+    public boolean effect() {
+      return true;
+    }
+  }
+
+  /**
+   * (kept [n], kept loss [1], kept at [1], p [n], loss [1], now [1]): where the loss is below the
+   * kept one, p, the loss and the count {@code now} become what is kept.
+   */
+  record KeepBestStep() implements Op {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("keeping the best", inputs, 6);
+      Shapes.alike("keeping the best", List.of(inputs.get(0), inputs.get(3)));
+      Shapes.same("kept loss", inputs.get(1), f32(1));
+      Shapes.same("kept count", inputs.get(2), TensorType.i64(1));
+      Shapes.same("loss", inputs.get(4), f32(1));
+      Shapes.same("count", inputs.get(5), TensorType.i64(1));
       return List.of();
     }
 

@@ -28,16 +28,19 @@ public final class Calibration implements AutoCloseable {
   private final Quantisation quantisation;
   private final Storage key = Storage.of("calibration key", TensorType.i64(2));
   private final Optional<GeneratorTraining> generator;
+  private final StatisticsLoss statistics;
   private final Program program;
 
   /**
    * Prepares calibration from scratch of a student whose parameters lie on the device.
    *
+   * @param units of the teacher, which the BN-statistic loss of the generator is stated in
    * @param pool images to draw from when the recipe calibrates on them
    * @param crop how they are cropped
    */
   public Calibration(
       Memory memory,
+      Units units,
       Parameters teacher,
       Parameters student,
       Quantisation quantisation,
@@ -50,6 +53,7 @@ public final class Calibration implements AutoCloseable {
     Topology topology = student.topology();
     Graph graph = new Graph();
     Value keyValue = graph.variable(key, TensorType.i64(2));
+    statistics = new StatisticsLoss(memory, units, "calibration", recipe.statisticsWeight());
     generator =
         switch (recipe.source()) {
           case GENERATOR -> Optional.of(generator(topology, recipe, seed));
@@ -81,16 +85,13 @@ public final class Calibration implements AutoCloseable {
       Recipe.Calibration recipe) {
     TensorType noise = TensorType.f32(recipe.batch(), recipe.latent());
     int classes = teacher.topology().classes();
-    float weight =
-        NetworkScale.statisticsWeight(
-            recipe.statisticsWeight(), recipe.scaleByStatistics(), teacher, memory);
     return training.append(
         graph,
         teacher,
         graph.value(new Op.PhiloxNormal(Draw.CALIBRATION_NOISE.id(), noise), key),
         graph.value(
             new Op.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key),
-        weight);
+        statistics);
   }
 
   private static Value drawn(
@@ -150,6 +151,7 @@ public final class Calibration implements AutoCloseable {
   public void close() {
     program.close();
     memory.free(key);
+    statistics.free();
     generator.ifPresent(training -> training.free(memory));
   }
 }

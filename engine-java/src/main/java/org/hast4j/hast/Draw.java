@@ -9,7 +9,8 @@ enum Draw {
   CALIBRATION_LABELS,
   CALIBRATION_CROPS,
   FINE_TUNING_CROPS,
-  TRAINING_SHIFTS;
+  TRAINING_SHIFTS,
+  LOOK_CROPS;
 
   int id() {
     return ordinal();

@@ -3,6 +3,7 @@ package org.hast4j.hast;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
@@ -45,19 +46,21 @@ public final class FineTuning implements AutoCloseable {
   final Storage cleanGradients;
   final Storage promotedGradients;
   private final Storage learningRate = Storage.of("fine-tuning learning rate", TensorType.f32(1));
-  // One for each epoch: handing one over from the host would make it wait for the device.
-  private final Storage learningRates;
+  private final RateTable learningRates;
+  private final Optional<Storage> rates;
   private final Storage losses = Storage.of("fine-tuning losses", TensorType.f32(4));
   private final Program program;
   private final Readback readback;
-  private final float rateScale;
-  private long rateEpoch = -1;
 
   /**
    * Prepares fine-tuning of a calibrated student; the teacher's parameters lie on the device too.
+   *
+   * @param units of the teacher, which the learning rate is stated in
+   * @param pool images to train on
    */
   public FineTuning(
       Memory memory,
+      Units units,
       Parameters teacher,
       Parameters student,
       Quantisation quantisation,
@@ -66,6 +69,7 @@ public final class FineTuning implements AutoCloseable {
       long seed) {
     this(
         memory,
+        units,
         teacher,
         student,
         quantisation,
@@ -83,6 +87,7 @@ public final class FineTuning implements AutoCloseable {
   /** Fine-tuning on batches of the caller's choice. */
   FineTuning(
       Memory memory,
+      Units units,
       Parameters teacher,
       Parameters student,
       Quantisation quantisation,
@@ -92,11 +97,19 @@ public final class FineTuning implements AutoCloseable {
     this.memory = memory;
     this.recipe = recipe;
     this.student = student;
-    rateScale = recipe.scaleByWeights() ? NetworkScale.squaredFilterNorm(teacher, memory) : 1;
     TensorType vector = Parameters.vector(student.trained());
     momentum = Storage.of("fine-tuning momentum", vector);
     cleanGradients = Storage.of("clean gradients", vector);
     promotedGradients = Storage.of("promoted gradients", vector);
+    rates =
+        units
+            .rates(student.trained(), recipe.normRate())
+            .map(
+                values -> {
+                  Storage storage = Storage.of("fine-tuning rates", vector);
+                  memory.buffer(storage).upload(0, values);
+                  return storage;
+                });
     Graph graph = new Graph();
     append(
         graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
@@ -106,12 +119,13 @@ public final class FineTuning implements AutoCloseable {
         new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(losses), 0, 4)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
     // Without a step the first rate is there all the same: a tensor cannot be empty.
-    float[] rates = new float[Math.max(1, Math.ceilDiv(recipe.steps(), recipe.epochSteps()))];
-    for (int epoch = 0; epoch < rates.length; epoch++) {
-      rates[epoch] = learningRate(epoch);
+    float[] epochs = new float[Math.max(1, Math.ceilDiv(recipe.steps(), recipe.epochSteps()))];
+    for (int epoch = 0; epoch < epochs.length; epoch++) {
+      epochs[epoch] = recipe.learningRate(epoch);
     }
-    learningRates = Storage.of("fine-tuning learning rates", TensorType.f32(rates.length));
-    memory.buffer(learningRates).upload(0, rates);
+    learningRates =
+        new RateTable(
+            memory, "fine-tuning learning rates", epochs, learningRate, recipe.epochSteps());
   }
 
   private static Value crops(Graph graph, Value key, Pool pool, Recipe.FineTuning recipe) {
@@ -136,7 +150,9 @@ public final class FineTuning implements AutoCloseable {
     Map<String, Value> weights =
         Parameters.quantised(graph, topology, studentValues, quantisation.weightBits());
     graph.lane(Lane.MAIN);
-    Mode quantised = new Mode.Quantised(quantisation.activationBits(), quantisation.ranges());
+    Mode quantised =
+        new Mode.Quantised(
+            quantisation.activationBits(), quantisation.ranges(), recipe.straightThrough());
     List<Value> parameters = student.trained().names().stream().map(studentValues::get).toList();
 
     Pass clean = pass(graph, "clean", teacherValues, weights, quantised, x);
@@ -165,12 +181,17 @@ public final class FineTuning implements AutoCloseable {
   private void step(Graph graph, Value gradient) {
     TensorType vector = Parameters.vector(student.trained());
     Value parameters = graph.variable(student.trainedStorage(), vector);
+    List<Value> inputs =
+        new ArrayList<>(
+            List.of(
+                parameters,
+                graph.variable(momentum, vector),
+                gradient,
+                graph.variable(learningRate, TensorType.f32(1))));
+    rates.ifPresent(storage -> inputs.add(graph.variable(storage, vector)));
     graph.apply(
         new Op.SgdStep(recipe.momentum(), recipe.weightDecay(), true),
-        parameters,
-        graph.variable(momentum, vector),
-        gradient,
-        graph.variable(learningRate, TensorType.f32(1)));
+        inputs.toArray(Value[]::new));
   }
 
   private record Pass(Value loss, Value distillation) {}
@@ -235,18 +256,23 @@ public final class FineTuning implements AutoCloseable {
 
   /** One step; {@code step} counts from 0 and decides the learning rate. */
   public void iterate(long step) {
-    long epoch = step / recipe.epochSteps();
-    if (epoch != rateEpoch) {
-      long last = learningRates.bytes() / Float.BYTES - 1;
-      memory.copy(learningRates, Math.min(epoch, last) * Float.BYTES, learningRate, 0, Float.BYTES);
-      rateEpoch = epoch;
-    }
+    learningRates.at(step);
     program.run();
   }
 
-  /** Learning rate of an epoch, counted from 0. */
-  public float learningRate(long epoch) {
-    return recipe.learningRate(epoch) * rateScale;
+  /** Learning rate of a step, counted from 0. */
+  public float learningRate(long step) {
+    return learningRates.rate(step);
+  }
+
+  /** Multiplies the recipe's rates from here on. */
+  void scaleRate(float factor) {
+    learningRates.scale(factor);
+  }
+
+  /** Goes on as if the student had never moved. */
+  void forgetMomentum() {
+    memory.buffer(momentum).clear();
   }
 
   /** Asks for the losses of the last step; the device need not wait for the answer. */
@@ -289,9 +315,10 @@ public final class FineTuning implements AutoCloseable {
             cleanGradients,
             promotedGradients,
             learningRate,
-            learningRates,
             losses)) {
       memory.free(storage);
     }
+    learningRates.storages().forEach(memory::free);
+    rates.ifPresent(memory::free);
   }
 }

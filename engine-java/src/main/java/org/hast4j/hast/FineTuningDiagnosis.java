@@ -137,15 +137,18 @@ final class FineTuningDiagnosis implements AutoCloseable {
       change.put(name, relative(squaredDifference(values, before.get(name)), squares));
       if (quantised.contains(name)) {
         int rows = Math.toIntExact(student.trained().get(name).type().shape().size(0));
-        float[] rounded =
-            QuantisedTensor.of(values, rows, quantisation.weightBits()).dequantised();
-        error.put(name, relative(squaredDifference(values, rounded), squares));
+        error.put(name, Double.isFinite(squares) ? roundingError(values, rows, squares) : squares);
       }
     }
     signals.put("parameter_size", size);
     signals.put("parameter_change", change);
     signals.put("weight_error", error);
     before = now;
+  }
+
+  private double roundingError(float[] values, int rows, double squares) {
+    float[] rounded = QuantisedTensor.of(values, rows, quantisation.weightBits()).dequantised();
+    return relative(squaredDifference(values, rounded), squares);
   }
 
   private static double squaredDifference(float[] a, float[] b) {

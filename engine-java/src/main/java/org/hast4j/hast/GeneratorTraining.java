@@ -61,7 +61,8 @@ final class GeneratorTraining {
    *
    * @return the images, made before the step
    */
-  Value append(Graph graph, Parameters teacher, Value noise, Value labels, float statisticsWeight) {
+  Value append(
+      Graph graph, Parameters teacher, Value noise, Value labels, StatisticsLoss statistics) {
     Map<String, Value> parameters = generator.values(graph);
     Value images = generator.forward(graph, parameters, noise, labels);
     Forward forward =
@@ -73,8 +74,7 @@ final class GeneratorTraining {
             images,
             new Mode.Evaluation());
     Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), labels);
-    Value total =
-        Synthesis.statisticsLoss(graph, forward, statisticsWeight, crossEntropy.output(0));
+    Value total = statistics.append(graph, forward, crossEntropy.output(0));
     graph.keep(total, loss);
     List<String> names = List.copyOf(generator.slots().names());
     List<Value> grads = Gradients.of(graph, total, names.stream().map(parameters::get).toList());

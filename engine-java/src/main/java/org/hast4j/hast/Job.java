@@ -1,5 +1,6 @@
 package org.hast4j.hast;
 
+import java.util.Map;
 import java.util.Optional;
 import org.hast4j.nn.Network;
 
@@ -30,16 +31,33 @@ public record Job(
   /** Why the recipe may fail on the network, for people; empty where nothing says so. */
   public Optional<String> caution() {
     Recipe.Synthesis synthesis = recipe.synthesis();
-    if (!(images instanceof Images.Synthesised) || synthesis.scaleByStatistics()) {
+    if (!(images instanceof Images.Synthesised) || recipe.normalForm()) {
       return Optional.empty();
     }
-    float weight = synthesis.statisticsWeight() * NetworkScale.squaredVariance(teacher.weights());
+    float weight = synthesis.statisticsWeight() * squaredVariance(teacher.weights());
     return weight >= LEAST_STATISTICS_WEIGHT
         ? Optional.empty()
         : Optional.of(
             ("the recipe's weight of the BN-statistic loss, %s, is %.2g in units of this network's"
                     + " statistics, where 10 works: images may stay noise. Recipes balanced and"
-                    + " thorough scale it to the network (synthesis.scale-by-statistics)")
+                    + " thorough state it in the network's own units (normal-form)")
                 .formatted(synthesis.statisticsWeight(), weight));
+  }
+
+  /** Mean squared running variance, over channels and then layers. */
+  private static float squaredVariance(Map<String, float[]> weights) {
+    double sum = 0;
+    int layers = 0;
+    for (Map.Entry<String, float[]> entry : weights.entrySet()) {
+      if (entry.getKey().endsWith(".running_var")) {
+        double layer = 0;
+        for (float variance : entry.getValue()) {
+          layer += (double) variance * variance;
+        }
+        sum += layer / entry.getValue().length;
+        layers++;
+      }
+    }
+    return (float) (sum / layers);
   }
 }

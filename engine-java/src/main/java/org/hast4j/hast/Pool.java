@@ -52,6 +52,14 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
     memory.buffer(labels).upload(0, set.labels());
   }
 
+  /** The first {@code count} images. */
+  Pool first(int count) {
+    return new Pool(
+        images,
+        labels,
+        TensorType.f32(count, imageType.shape().size(1), imageType.shape().size(2), imageType.shape().size(3)));
+  }
+
   public int count() {
     return Math.toIntExact(imageType.shape().size(0));
   }

@@ -14,13 +14,18 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.hast4j.graph.RangeRule;
+import org.hast4j.graph.StraightThrough;
 
 /**
  * Everything that decides what a run does, apart from the network, the bit widths and the seed.
  * Recipes are HOCON files; the meaning of each value stands in {@code recipes/reference.conf}.
  */
 public record Recipe(
-    Synthesis synthesis, Calibration calibration, FineTuning fineTuning, String rendered) {
+    boolean normalForm,
+    Synthesis synthesis,
+    Calibration calibration,
+    FineTuning fineTuning,
+    String rendered) {
   /** Names of the recipes that come with the program. */
   public static final List<String> NAMES =
       List.of("balanced", "quick", "thorough", "paper", "imagenet", "released");
@@ -37,10 +42,10 @@ public record Recipe(
       int batch,
       int iterations,
       float learningRate,
+      SynthesisSchedule schedule,
       float beta,
       float gamma,
       float statisticsWeight,
-      boolean scaleByStatistics,
       boolean augment,
       Plateau plateau) {
     public Synthesis {
@@ -57,6 +62,24 @@ public record Recipe(
       atLeastZero(gamma, "synthesis.gamma");
       atLeastZero(statisticsWeight, "synthesis.statistics-weight");
     }
+
+    /** Learning rate of an iteration, counted from 0, by the schedule COSINE. */
+    float annealed(long iteration) {
+      return learningRate * cosine((double) iteration / iterations);
+    }
+  }
+
+  /** How synthesis' learning rate falls. */
+  public enum SynthesisSchedule {
+    /** As {@link Plateau} says. */
+    PLATEAU,
+    /** Along half a cosine to 0 after the last iteration. */
+    COSINE
+  }
+
+  /** Half a cosine, from 1 at a share of 0 to 0 at 1 and after. */
+  private static float cosine(double share) {
+    return (float) (.5 * (1 + Math.cos(Math.PI * Math.min(share, 1))));
   }
 
   /** ReduceLROnPlateau. */
@@ -83,7 +106,6 @@ public record Recipe(
       int latent,
       float learningRate,
       float statisticsWeight,
-      boolean scaleByStatistics,
       float momentum,
       RangeRule rule) {
     public Calibration {
@@ -109,7 +131,7 @@ public record Recipe(
       int steps,
       int batch,
       float learningRate,
-      boolean scaleByWeights,
+      float normRate,
       Schedule schedule,
       float momentum,
       float weightDecay,
@@ -119,6 +141,8 @@ public record Recipe(
       float epsilon,
       boolean alignment,
       boolean promotion,
+      StraightThrough straightThrough,
+      float heldBack,
       float cropScaleMin,
       int epochSteps,
       float decayFactor,
@@ -128,6 +152,8 @@ public record Recipe(
       atLeast(0, steps, "fine-tuning.steps");
       atLeast(1, batch, "fine-tuning.batch");
       positive(learningRate, "fine-tuning.learning-rate");
+      atLeastZero(normRate, "fine-tuning.norm-rate");
+      share(heldBack, "fine-tuning.held-back");
       share(momentum, "fine-tuning.momentum");
       atLeastZero(weightDecay, "fine-tuning.weight-decay");
       positive(temperature, "fine-tuning.temperature");
@@ -144,7 +170,7 @@ public record Recipe(
       decayEpochs.forEach(epoch -> atLeast(0, epoch, "fine-tuning.decay-epochs"));
     }
 
-    /** Learning rate of an epoch, counted from 0, before it is scaled by the weights. */
+    /** Learning rate of an epoch, counted from 0. */
     public float learningRate(long epoch) {
       return switch (schedule) {
         case STEPS -> {
@@ -156,10 +182,7 @@ public record Recipe(
           }
           yield (float) rate;
         }
-        case COSINE -> {
-          double share = (double) epoch * epochSteps / Math.max(steps, 1);
-          yield (float) (learningRate * .5 * (1 + Math.cos(Math.PI * Math.min(share, 1))));
-        }
+        case COSINE -> learningRate * cosine((double) epoch * epochSteps / Math.max(steps, 1));
       };
     }
   }
@@ -223,10 +246,10 @@ public record Recipe(
             whole(c, "synthesis.batch"),
             whole(c, "synthesis.iterations"),
             number(c, "synthesis.learning-rate"),
+            choice(c, "synthesis.schedule", SynthesisSchedule.values()),
             number(c, "synthesis.beta"),
             c.getBoolean("synthesis.hard") ? number(c, "synthesis.gamma") : 0,
             number(c, "synthesis.statistics-weight"),
-            c.getBoolean("synthesis.scale-by-statistics"),
             c.getBoolean("synthesis.augment"),
             new Plateau(
                 number(c, "synthesis.plateau.factor"),
@@ -241,7 +264,6 @@ public record Recipe(
             whole(c, "calibration.latent"),
             number(c, "calibration.learning-rate"),
             number(c, "calibration.statistics-weight"),
-            c.getBoolean("calibration.scale-by-statistics"),
             number(c, "calibration.momentum"),
             choice(c, "calibration.rule", RangeRule.values()));
     FineTuning fineTuning =
@@ -249,7 +271,7 @@ public record Recipe(
             whole(c, "fine-tuning.steps"),
             whole(c, "fine-tuning.batch"),
             number(c, "fine-tuning.learning-rate"),
-            c.getBoolean("fine-tuning.scale-by-weights"),
+            number(c, "fine-tuning.norm-rate"),
             choice(c, "fine-tuning.schedule", Schedule.values()),
             number(c, "fine-tuning.momentum"),
             number(c, "fine-tuning.weight-decay"),
@@ -259,6 +281,8 @@ public record Recipe(
             number(c, "fine-tuning.epsilon"),
             c.getBoolean("fine-tuning.alignment"),
             c.getBoolean("fine-tuning.promotion"),
+            choice(c, "fine-tuning.straight-through", StraightThrough.values()),
+            number(c, "fine-tuning.held-back"),
             number(c, "fine-tuning.crop-scale-min"),
             whole(c, "fine-tuning.epoch-steps"),
             number(c, "fine-tuning.decay-factor"),
@@ -270,7 +294,7 @@ public record Recipe(
                     .setOriginComments(false)
                     .setComments(false)
                     .setJson(false));
-    return new Recipe(synthesis, calibration, fineTuning, rendered);
+    return new Recipe(c.getBoolean("normal-form"), synthesis, calibration, fineTuning, rendered);
   }
 
   /** The values in which two rendered recipes differ, for people. */

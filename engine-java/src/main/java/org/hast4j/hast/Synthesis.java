@@ -3,6 +3,7 @@ package org.hast4j.hast;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
@@ -11,7 +12,6 @@ import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Lane;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
@@ -32,11 +32,20 @@ public final class Synthesis implements AutoCloseable {
   private static final float ADAM_BETA2 = .999f;
   private static final float ADAM_EPSILON = 1e-8f;
   private static final float PLATEAU_EPSILON = 1e-8f;
+  private static final int RATE_ITERATIONS = 10;
+  private static final long GOLDEN_RATIO = 0x9e3779b97f4a7c15L;
   private static final Op.Augmentation CROP =
       new Op.Augmentation.ResizedCrop(.4f, 1, 3f / 4, 4f / 3);
 
-  /** Losses of the last iteration: the sum, the hard-sample part, the learning rate of the next. */
-  public record Losses(float total, float hardSample, float learningRate) {
+  /**
+   * Losses of the last iteration.
+   *
+   * @param total the sum
+   * @param hardSample the hard-sample part
+   * @param learningRate the learning rate of the next
+   * @param lowest the lowest sum of the batch so far, whose images are kept
+   */
+  public record Losses(float total, float hardSample, float learningRate, float lowest) {
     /** The BN-statistic part. */
     public float statistics() {
       return total - hardSample;
@@ -53,6 +62,9 @@ public final class Synthesis implements AutoCloseable {
   private final Storage labels;
   private final Storage firstMoment;
   private final Storage secondMoment;
+  private final Storage kept;
+  private final Storage keptLoss = Storage.of("synthesis kept loss", TensorType.f32(1));
+  private final Storage keptAt = Storage.of("synthesis kept iteration", TensorType.i64(1));
   private final Storage plateau = Storage.of("synthesis plateau", TensorType.f32(3));
   private final Storage iteration = Storage.of("synthesis iteration", TensorType.i64(1));
   private final Storage key = Storage.of("synthesis key", TensorType.i64(2));
@@ -61,12 +73,19 @@ public final class Synthesis implements AutoCloseable {
   private final Program start;
   private final Program plain;
   private final Program augmented;
+  private final StatisticsLoss statistics;
+  private final Optional<RateTable> rates;
   private final boolean[] augments;
   private final Readback readback;
   private int decided = -1;
 
-  /** Prepares synthesis for a teacher whose parameters lie on the device. */
-  public Synthesis(Memory memory, Parameters teacher, Recipe.Synthesis recipe, long seed) {
+  /**
+   * Prepares synthesis for a teacher whose parameters lie on the device.
+   *
+   * @param units of the teacher, which the BN-statistic loss is stated in
+   */
+  public Synthesis(
+      Memory memory, Parameters teacher, Units units, Recipe.Synthesis recipe, long seed) {
     this.memory = memory;
     this.recipe = recipe;
     this.seed = seed;
@@ -78,6 +97,13 @@ public final class Synthesis implements AutoCloseable {
     labels = Storage.of("synthesis labels", labelType);
     firstMoment = Storage.of("synthesis first moment", batchType);
     secondMoment = Storage.of("synthesis second moment", batchType);
+    kept = Storage.of("synthesis kept pixels", batchType);
+    statistics = new StatisticsLoss(memory, units, "synthesis", recipe.statisticsWeight());
+    rates =
+        switch (recipe.schedule()) {
+          case PLATEAU -> Optional.empty();
+          case COSINE -> Optional.of(annealed());
+        };
     order = Storage.of("synthesis order", labelType);
     augments = new boolean[recipe.iterations()];
     start = Program.compile("synthesis start", startGraph(), memory);
@@ -92,8 +118,18 @@ public final class Synthesis implements AutoCloseable {
             memory.device(),
             List.of(
                 new Readback.Source(memory.buffer(losses), 0, 2),
-                new Readback.Source(memory.buffer(plateau), 0, 1)));
+                new Readback.Source(memory.buffer(plateau), 0, 1),
+                new Readback.Source(memory.buffer(keptLoss), 0, 1)));
     memory.buffer(order).upload(0, IntStream.range(0, recipe.batch()).toArray());
+  }
+
+  private RateTable annealed() {
+    float[] values = new float[Math.ceilDiv(recipe.iterations(), RATE_ITERATIONS)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = recipe.annealed((long) i * RATE_ITERATIONS);
+    }
+    return new RateTable(
+        memory, "synthesis learning rates", values, plateau, RATE_ITERATIONS);
   }
 
   private Graph startGraph() {
@@ -117,14 +153,21 @@ public final class Synthesis implements AutoCloseable {
     Value seen = augment ? cropped(graph, x, keyValue) : x;
     Forward forward =
         Forward.of(graph, "teacher", topology, teacher.values(graph), seen, new Mode.Evaluation());
-    float weight =
-        NetworkScale.statisticsWeight(
-            recipe.statisticsWeight(), recipe.scaleByStatistics(), teacher, memory);
     Node hard =
         graph.apply(new Op.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
-    Value total = statisticsLoss(graph, forward, weight, hard.output(0));
+    Value total = statistics.append(graph, forward, hard.output(0));
     Value gradient = Gradients.of(graph, total, List.of(x)).getFirst();
     graph.part("");
+    Value completed = graph.variable(iteration, TensorType.i64(1));
+    // Before the step: the loss is that of the pixels it was computed from.
+    graph.apply(
+        new Op.KeepBestStep(),
+        graph.variable(kept, batchType),
+        graph.variable(keptLoss, TensorType.f32(1)),
+        graph.variable(keptAt, TensorType.i64(1)),
+        x,
+        total,
+        completed);
     Recipe.Plateau rule = recipe.plateau();
     graph.apply(
         new Op.SampleStep(
@@ -135,12 +178,12 @@ public final class Synthesis implements AutoCloseable {
             rule.threshold(),
             rule.minLearningRate(),
             PLATEAU_EPSILON,
-            rule.patience()),
+            rates.isPresent() ? Integer.MAX_VALUE : rule.patience()),
         x,
         graph.variable(firstMoment, batchType),
         graph.variable(secondMoment, batchType),
         graph.variable(plateau, TensorType.f32(3)),
-        graph.variable(iteration, TensorType.i64(1)),
+        completed,
         gradient,
         total);
     graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
@@ -160,28 +203,6 @@ public final class Synthesis implements AutoCloseable {
     return graph.value(new Op.CropFlip(topology.height(), topology.width()), x, boxes);
   }
 
-  /** Adds the BN-statistic loss of every layer, averaged over the layers, to a loss. */
-  static Value statisticsLoss(Graph graph, Forward forward, float weight, Value loss) {
-    graph.part("statistics");
-    Lane lane = graph.lane(Lane.SIDE);
-    Value total = loss;
-    for (Forward.Statistics layer : forward.statistics()) {
-      Op.BnStatsLoss op =
-          new Op.BnStatsLoss(layer.rows(), weight / forward.statistics().size(), true);
-      total =
-          graph.value(
-              op,
-              layer.mean(),
-              layer.variance(),
-              layer.runningMean(),
-              layer.runningVariance(),
-              total);
-    }
-    graph.lane(lane);
-    graph.part("");
-    return total;
-  }
-
   /**
    * Starts a batch from noise: N(0, 1) pixels, uniform labels, fresh optimiser and learning rate.
    */
@@ -194,6 +215,8 @@ public final class Synthesis implements AutoCloseable {
     memory
         .buffer(plateau)
         .upload(0, new float[] {recipe.learningRate(), Float.POSITIVE_INFINITY, 0});
+    memory.buffer(keptLoss).upload(0, new float[] {Float.POSITIVE_INFINITY});
+    rates.ifPresent(RateTable::forget);
     decide(batch);
   }
 
@@ -203,6 +226,7 @@ public final class Synthesis implements AutoCloseable {
       // Also when an interrupted batch goes on, which does not begin anew.
       decide(batch);
     }
+    rates.ifPresent(table -> table.at(index));
     if (augments[index]) {
       augmented.run();
     } else {
@@ -213,10 +237,11 @@ public final class Synthesis implements AutoCloseable {
   /** Tosses the coins of a batch: which iterations augment. */
   private void decide(int batch) {
     if (recipe.augment()) {
-      RandomGeneratorFactory<RandomGenerator> coins = RandomGeneratorFactory.of("L64X128MixRandom");
+      // Far apart for neighbouring seeds, so that no batch of one has the coins of another's.
+      RandomGenerator coins =
+          RandomGeneratorFactory.of("L64X128MixRandom").create(seed * GOLDEN_RATIO + batch);
       for (int index = 0; index < augments.length; index++) {
-        long point = seed + (long) batch * recipe.iterations() + index;
-        augments[index] = coins.create(point).nextBoolean();
+        augments[index] = coins.nextBoolean();
       }
     }
     decided = batch;
@@ -230,7 +255,7 @@ public final class Synthesis implements AutoCloseable {
   /** Losses of the iteration they were fetched at, or of the last one. */
   public Losses losses() {
     float[] values = readback.values();
-    return new Losses(values[0], values[1], values[2]);
+    return new Losses(values[0], values[1], values[2], values[3]);
   }
 
   /** Starts to watch what the optimiser does to the images. */
@@ -238,15 +263,25 @@ public final class Synthesis implements AutoCloseable {
     return new SynthesisDiagnosis(memory, pixels, secondMoment, ADAM_BETA2);
   }
 
-  /** Copies the finished batch into the pool. */
+  /** Copies the finished batch, as it was when its loss was lowest, into the pool. */
   public void finish(int batch, Pool pool) {
-    memory.copy(pixels, pool.images(), batch * batchType.bytes());
+    memory.copy(kept, pool.images(), batch * batchType.bytes());
     memory.copy(labels, pool.labels(), batch * labelType.bytes());
   }
 
   /** What an interrupted batch needs to go on. */
   public List<Storage> state() {
-    return List.of(pixels, labels, firstMoment, secondMoment, plateau, iteration, key);
+    return List.of(
+        pixels,
+        labels,
+        firstMoment,
+        secondMoment,
+        plateau,
+        iteration,
+        key,
+        kept,
+        keptLoss,
+        keptAt);
   }
 
   /** Kernels and copies that an iteration launches. */
@@ -268,6 +303,8 @@ public final class Synthesis implements AutoCloseable {
     readback.close();
     programs.forEach(Program::close);
     state().forEach(memory::free);
+    statistics.free();
+    rates.ifPresent(table -> table.storages().forEach(memory::free));
     memory.free(losses);
     memory.free(order);
   }

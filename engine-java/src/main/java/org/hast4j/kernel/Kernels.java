@@ -22,7 +22,7 @@ import java.lang.invoke.MethodHandle;
  */
 public final class Kernels {
   /** HAST_ABI_VERSION of the headers this binding was written against. */
-  public static final int ABI_VERSION = 3;
+  public static final int ABI_VERSION = 4;
 
   private static final int OUT_OF_MEMORY = -3;
   private static final int DESCRIPTION_BYTES = 512;
@@ -88,7 +88,7 @@ public final class Kernels {
   private static final MethodHandle BN_STATS_WORKSPACE_BYTES = query("jj");
   private static final MethodHandle BN_STATS_FWD = call("ppppjjjp");
   private static final MethodHandle BN_ACT_FWD_WORKSPACE_BYTES = query("jjj");
-  private static final MethodHandle BN_ACT_FWD = call("pppppppppppppjjjjfffip");
+  private static final MethodHandle BN_ACT_FWD = call("pppppppppppppjjjjfffiip");
   private static final MethodHandle BN_ACT_BWD_WORKSPACE_BYTES = query("jjj");
   private static final MethodHandle BN_ACT_BWD = call("pppppppppppppppjjjjffip");
   private static final MethodHandle BN_RUNNING_STEP = call("ppppjjfp");
@@ -120,8 +120,9 @@ public final class Kernels {
   private static final MethodHandle DISTILL_KL_FWD = call("pppppjjffp");
   private static final MethodHandle FEATURE_ALIGN_FWD = call("pppppjjjfip");
   private static final MethodHandle ADAM_STEP = call("ppppppjfffp");
-  private static final MethodHandle SGD_STEP = call("ppppjffip");
+  private static final MethodHandle SGD_STEP = call("pppppjffip");
   private static final MethodHandle SAMPLE_STEP = call("pppppppjfffffffip");
+  private static final MethodHandle KEEP_BEST_STEP = call("ppppppjp");
 
   private final MemorySegment statusText;
   private final MemorySegment deviceCount;
@@ -206,6 +207,7 @@ public final class Kernels {
   private final MemorySegment adamStep;
   private final MemorySegment sgdStep;
   private final MemorySegment sampleStep;
+  private final MemorySegment keepBestStep;
 
   /** Resolves every symbol of a loaded library; {@link KernelLibrary} owns the library. */
   Kernels(Symbols symbols) {
@@ -303,6 +305,7 @@ public final class Kernels {
     adamStep = symbols.find("hast_adam_step_f32");
     sgdStep = symbols.find("hast_sgd_step_f32");
     sampleStep = symbols.find("hast_sample_step_f32");
+    keepBestStep = symbols.find("hast_keep_best_step_f32");
   }
 
   /** Finds a symbol of one library by name, or fails naming both. */
@@ -1005,6 +1008,7 @@ public final class Kernels {
       float slope,
       float ceiling,
       int bits,
+      int inRange,
       long stream) {
     try {
       check(
@@ -1033,6 +1037,7 @@ public final class Kernels {
                   slope,
                   ceiling,
                   bits,
+                  inRange,
                   stream));
     } catch (Throwable e) {
       throw unexpected(e);
@@ -1757,6 +1762,7 @@ public final class Kernels {
       long buffer,
       long g,
       long lr,
+      long rates,
       long n,
       float momentum,
       float decay,
@@ -1767,7 +1773,7 @@ public final class Kernels {
           "hast_sgd_step_f32",
           (int)
               SGD_STEP.invokeExact(
-                  sgdStep, p, buffer, g, lr, n, momentum, decay, nesterov, stream));
+                  sgdStep, p, buffer, g, lr, rates, n, momentum, decay, nesterov, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -1814,6 +1820,19 @@ public final class Kernels {
                   lrEpsilon,
                   patience,
                   stream));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  public void keepBestStep(
+      long kept, long keptLoss, long keptAt, long p, long loss, long now, long n, long stream) {
+    try {
+      check(
+          "hast_keep_best_step_f32",
+          (int)
+              KEEP_BEST_STEP.invokeExact(
+                  keepBestStep, kept, keptLoss, keptAt, p, loss, now, n, stream));
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -8,6 +8,7 @@ import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 
@@ -28,10 +29,16 @@ public record Forward(
   public record Tap(Value attention, long area) {}
 
   /**
-   * Mean and variance of one BatchNorm's input beside its running ones, and the values behind each.
+   * Mean and variance of the input of the BatchNorm of this name beside its running ones, and the
+   * values behind each.
    */
   public record Statistics(
-      Value mean, Value variance, Value runningMean, Value runningVariance, long rows) {}
+      String name,
+      Value mean,
+      Value variance,
+      Value runningMean,
+      Value runningVariance,
+      long rows) {}
 
   /**
    * Appends a forward pass to a graph.
@@ -199,8 +206,10 @@ public record Forward(
         inputs.add(addend);
       }
       int bits = 0;
+      StraightThrough straightThrough = StraightThrough.EVERYWHERE;
       if (relu != null && mode instanceof Mode.Quantised quantised) {
         bits = quantised.bits();
+        straightThrough = quantised.straightThrough();
         inputs.add(nextRange(quantised.ranges()));
       }
       Op.BnAct op =
@@ -208,6 +217,7 @@ public record Forward(
               true,
               addend != null,
               bits,
+              straightThrough,
               relu != null ? 0 : 1,
               relu != null ? relu.ceiling() : Float.POSITIVE_INFINITY,
               norm.epsilon(),
@@ -217,6 +227,7 @@ public record Forward(
       if (!training) {
         statistics.add(
             new Statistics(
+                unit.name(),
                 node.output(Op.BnAct.BATCH_MEAN),
                 node.output(Op.BnAct.BATCH_VARIANCE),
                 runningMean,

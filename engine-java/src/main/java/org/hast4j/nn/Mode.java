@@ -2,6 +2,7 @@ package org.hast4j.nn;
 
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
+import org.hast4j.graph.StraightThrough;
 
 /** What a forward pass does at BatchNorms and ReLUs. */
 public sealed interface Mode {
@@ -10,8 +11,15 @@ public sealed interface Mode {
 
   /**
    * Running statistics; every ReLU's output quantised on its frozen range, [quantisers, 2] floats.
+   *
+   * @param straightThrough where the gradient passes the quantisers
    */
-  record Quantised(int bits, Storage ranges) implements Mode {}
+  record Quantised(int bits, Storage ranges, StraightThrough straightThrough) implements Mode {
+    /** For passes without a gradient. */
+    public Quantised(int bits, Storage ranges) {
+      this(bits, ranges, StraightThrough.EVERYWHERE);
+    }
+  }
 
   /**
    * As {@link Quantised}, bit for bit, with what the quantisers take in at hand: {@link

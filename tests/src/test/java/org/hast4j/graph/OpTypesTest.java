@@ -78,6 +78,8 @@ class OpTypesTest {
         Good.of(new Op.GatherLabels(), i32(9), i32(4, 6)),
         Good.of(new Op.AdamStep(.9f, .99f, 1e-8f), X, X, X, X, f32(1), i64(1)),
         Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1)),
+        Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1), X),
+        Good.of(new Op.KeepBestStep(), X, f32(1), i64(1), X, f32(1), i64(1)),
         Good.of(
             new Op.SampleStep(.9f, .99f, 1e-8f, .1f, 0, 0, 0, 1),
             X,

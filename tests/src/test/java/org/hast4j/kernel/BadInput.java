@@ -379,6 +379,7 @@ abstract class BadInput {
                 0,
                 Float.POSITIVE_INFINITY,
                 0,
+                0,
                 stream),
         "hast_bn_act_fwd_f32");
     refused(
@@ -402,7 +403,17 @@ abstract class BadInput {
         () ->
             kernels.bnActFwd(
                 at(0), 0, 0, 0, 0, at(2), 0, 0, 0, at(3), at(4), 0, at(5), REGION, 3, 3, 3, .1f,
-                slope, ceiling, 0, stream),
+                slope, ceiling, 0, 0, stream),
+        "hast_bn_act_fwd_f32");
+  }
+
+  @Test
+  void aGradientInRangeNeedsSlopeZero() {
+    refused(
+        () ->
+            kernels.bnActFwd(
+                at(0), 0, 0, 0, 0, at(2), 0, 0, 0, at(3), at(4), 0, at(5), REGION, 3, 3, 3, .1f,
+                .2f, Float.POSITIVE_INFINITY, 0, 1, stream),
         "hast_bn_act_fwd_f32");
   }
 

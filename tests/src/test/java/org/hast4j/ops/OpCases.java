@@ -13,6 +13,7 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
@@ -115,6 +116,7 @@ public final class OpCases {
       case "AdamStep" -> adams();
       case "SgdStep" -> sgds();
       case "SampleStep" -> samples();
+      case "KeepBestStep" -> keepsBest();
       case "CounterStep" -> counters();
       default -> throw new IllegalStateException("no case for " + op);
     }
@@ -460,6 +462,12 @@ public final class OpCases {
     for (long[] shape : shapes) {
       batchNorm(new Op.BnAct(true, true, 3, 0, 1e-5f, false), shape, everything);
       batchNorm(new Op.BnAct(true, false, 4, 0, 1.5f, 1e-5f, false), shape, everything);
+      for (float ceiling : new float[] {UNBOUNDED, .9f}) {
+        Op.BnAct inRange =
+            new Op.BnAct(
+                true, true, 4, StraightThrough.IN_RANGE, 0, ceiling, 1e-5f, false);
+        batchNorm(inRange, shape, everything);
+      }
       batchNorm(new Op.BnAct(true, false, 0, 0, .6f, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
       batchNorm(new Op.BnAct(true, false, 0, .2f, .8f, true), shape, everything);
       batchNorm(new Op.BnAct(true, true, 5, 0, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
@@ -498,7 +506,8 @@ public final class OpCases {
             op.addend() ? " addend" : "",
             op.bits(),
             op.slope(),
-            op.ceiling() == UNBOUNDED ? "" : " ceiling " + op.ceiling());
+            op.ceiling() == UNBOUNDED ? "" : " ceiling " + op.ceiling())
+        + (op.straightThrough() == StraightThrough.IN_RANGE ? " in range" : "");
   }
 
   private void batchNormGradients() {
@@ -1181,6 +1190,36 @@ public final class OpCases {
             normal(f32(n)),
             normal(f32(n)),
             scalar(.1));
+        String own = begin("SgdStep %d%s, rates".formatted(n, nesterov ? " nesterov" : ""));
+        end(
+            own,
+            new Op.SgdStep(.9f, 1e-4f, nesterov),
+            ROUNDINGS,
+            normal(f32(n)),
+            normal(f32(n)),
+            normal(f32(n)),
+            scalar(.1),
+            uniform(0, 2, n));
+      }
+    }
+  }
+
+  private void keepsBest() {
+    for (long n : new long[] {1, 7, 17, 40_001}) {
+      for (double kept : new double[] {Double.POSITIVE_INFINITY, 1, .5, Double.NaN}) {
+        for (double loss : new double[] {.5, 1, Double.NaN, Double.POSITIVE_INFINITY}) {
+          String name = begin("KeepBestStep %d, loss %s after %s".formatted(n, loss, kept));
+          end(
+              name,
+              new Op.KeepBestStep(),
+              EXACT,
+              normal(f32(n)),
+              scalar(kept),
+              Tensor.of(i64(1), 3),
+              normal(f32(n)),
+              scalar(loss),
+              Tensor.of(i64(1), 1L << 40));
+        }
       }
     }
   }

@@ -208,6 +208,10 @@ final class TrafficCases {
         new Op.AdamStep(.9f, .999f, 1e-8f),
         List.of(vector, vector, vector, vector, rate, i64(1)));
     add("SGD", new Op.SgdStep(.9f, 1e-4f, true), List.of(vector, vector, vector, rate));
+    add(
+        "SGD with rates",
+        new Op.SgdStep(.9f, 1e-4f, true),
+        List.of(vector, vector, vector, rate, vector));
     add("sign perturbation", new Op.SignPerturb(.01f), List.of(pixels, pixels), 0);
     add("add", new Op.Add(), List.of(pixels, pixels), 0);
     add("normal values", new Op.PhiloxNormal(0, pixels), List.of(i64(2)), 0);

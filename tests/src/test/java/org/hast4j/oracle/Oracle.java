@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.TensorType;
 import org.hast4j.tensor.DType;
@@ -91,6 +92,7 @@ public final class Oracle {
       case Op.AdamStep step -> adam(step, in);
       case Op.SgdStep step -> sgd(step, in);
       case Op.SampleStep step -> sampleStep(step, in);
+      case Op.KeepBestStep _ -> keepBest(in);
       case Op.CounterStep _ ->
           List.of(map(in.getFirst().type(), i -> in.getFirst().values()[i] + 1));
     };
@@ -370,7 +372,13 @@ public final class Oracle {
       double activated = Math.min(v > 0 ? v : op.slope() * v, op.ceiling());
       if (op.bits() > 0) {
         double[] range = in.get(op.rangeInput()).values();
-        activated = fakeQuant((float) activated, (float) range[0], (float) range[1], op.bits());
+        float a = (float) range[0];
+        float b = (float) range[1];
+        if (op.straightThrough() == StraightThrough.IN_RANGE
+            && clamps((float) activated, a, b, op.bits())) {
+          mask.values()[i] = 0;
+        }
+        activated = fakeQuant((float) activated, a, b, op.bits());
       }
       y.values()[i] = activated;
     }
@@ -471,6 +479,14 @@ public final class Oracle {
     float z = rint(s * a) + half;
     float q = Math.min(Math.max(rint(s * x - z), -half), half - 1);
     return (q + z) / s;
+  }
+
+  /** Whether a value's level is outside of those there are. */
+  private static boolean clamps(float x, float a, float b, int bits) {
+    float half = 1 << (bits - 1);
+    float s = ((1 << bits) - 1) / Math.max(b - a, 1e-8f);
+    float q = rint(s * x - (rint(s * a) + half));
+    return q < -half || q > half - 1;
   }
 
   private static float rint(float x) {
@@ -1030,6 +1046,7 @@ public final class Oracle {
   private static List<Tensor> sgd(Op.SgdStep op, List<Tensor> in) {
     double[] p = in.get(0).values();
     double lr = in.get(3).values()[0];
+    double[] rates = in.size() == 5 ? in.get(4).values() : null;
     double[] d = new double[p.length];
     Arrays.setAll(d, i -> in.get(2).values()[i] + (double) op.decay() * p[i]);
     Tensor buffer = map(in.get(1).type(), i -> op.momentum() * in.get(1).values()[i] + d[i]);
@@ -1038,9 +1055,22 @@ public final class Oracle {
             in.get(0).type(),
             i -> {
               double moved = op.momentum() * buffer.values()[i] + d[i];
-              return p[i] - lr * (op.nesterov() ? moved : buffer.values()[i]);
+              double rate = rates == null ? lr : lr * rates[i];
+              return p[i] - rate * (op.nesterov() ? moved : buffer.values()[i]);
             });
-    return List.of(next, buffer, in.get(2), in.get(3));
+    List<Tensor> after = new ArrayList<>(in);
+    after.set(0, next);
+    after.set(1, buffer);
+    return after;
+  }
+
+  private static List<Tensor> keepBest(List<Tensor> in) {
+    boolean better = in.get(4).values()[0] < in.get(1).values()[0];
+    List<Tensor> after = new ArrayList<>(in);
+    for (int kept = 0; better && kept < 3; kept++) {
+      after.set(kept, in.get(kept + 3));
+    }
+    return after;
   }
 
   private static List<Tensor> sampleStep(Op.SampleStep op, List<Tensor> in) {

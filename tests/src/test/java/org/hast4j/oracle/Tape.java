@@ -165,6 +165,7 @@ public final class Tape {
           Op.AdamStep _,
           Op.SgdStep _,
           Op.SampleStep _,
+          Op.KeepBestStep _,
           Op.CounterStep _ -> {
         // Sources, and what the method treats as constant.
       }

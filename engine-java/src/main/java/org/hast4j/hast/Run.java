@@ -1,0 +1,521 @@
+package org.hast4j.hast;
+
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.hast4j.exec.Memory;
+import org.hast4j.graph.Storage;
+import org.hast4j.io.Sha256;
+import org.hast4j.nn.Generator;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Topology;
+import org.hast4j.quant.Provenance;
+import org.hast4j.quant.QuantisedNetwork;
+
+/** One run: its stages in order, each from where a checkpoint left it. */
+final class Run {
+  private static final int METRICS_EVERY = 50;
+  private static final int AGREEMENT_IMAGES = 1024;
+  private static final String ACCURACY = "accuracy";
+  private static final String AGREEMENT = "agreement";
+  private static final String DIAGNOSIS = "diagnosis";
+
+  /** Entry of a line of metrics and of the result: each BatchNorm's mismatch on the images. */
+  static final String MISMATCH = "statistics_mismatch";
+
+  /** Entry of a line of metrics: the step whose state a diverged student was put back to. */
+  static final String ROLLED_BACK = "rolled_back_to";
+
+  private static final Runnable NOTHING = () -> {};
+
+  private final Job job;
+  private final Listener listener;
+  private final Duration checkpointEvery;
+  private final boolean diagnose;
+  private final RunDirectory directory;
+  private final Memory memory;
+  private final Optional<Hast.Test> test;
+  private final Units units;
+  private final Parameters teacher;
+  private final Parameters student;
+  private final Quantisation quantisation;
+  private final Pool pool;
+  private final Snapshot resumed;
+  private long lastCheckpoint = System.nanoTime();
+  // What is known of a moment that the device may not have reached yet.
+  private Runnable pending = NOTHING;
+  private Map<String, Double> mismatch = Map.of();
+  private Optional<Looks.Judgement> judgement = Optional.empty();
+  private long rollbacks;
+
+  /**
+   * Checks everything about the job that can be checked before any work; only then the folder is
+   * the run's.
+   */
+  Run(
+      Job job,
+      Map<String, Object> identity,
+      RunDirectory directory,
+      Memory memory,
+      Optional<Hast.Test> test,
+      Listener listener,
+      Duration checkpointEvery,
+      boolean diagnose) {
+    this.job = job;
+    this.listener = listener;
+    this.checkpointEvery = checkpointEvery;
+    this.diagnose = diagnose;
+    this.directory = directory;
+    this.memory = memory;
+    this.test = test;
+    Network network = job.teacher();
+    Recipe.Calibration calibration = job.recipe().calibration();
+    switch (calibration.source()) {
+      case GENERATOR -> Generator.check(calibration.latent(), network.topology());
+      case SYNTHETIC -> {}
+    }
+    teacher = new Parameters(network.topology(), "teacher");
+    student = new Parameters(network.topology(), "student");
+    quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
+    int images =
+        switch (job.images()) {
+          case Images.Synthesised _ -> job.recipe().synthesis().images();
+          case Images.Stored stored -> SyntheticSet.count(stored.file(), network);
+          case Images.Real real -> real.set().count();
+        };
+    pool = Pool.of(network.topology(), images);
+    resumed =
+        Files.exists(directory.checkpoint())
+            ? Snapshot.read(directory.checkpoint())
+            : new Snapshot(Stage.SYNTHESIS, 0, 0);
+    units = job.recipe().normalForm() ? Units.normal(network) : Units.own(network);
+    teacher.upload(memory, units.network());
+    student.upload(memory, units.network());
+    // A pool that does not fit is known now rather than after the first batch.
+    memory.buffer(pool.images());
+    directory.claim(identity, Map.of("device", memory.device().description()), job.recipe().rendered());
+    directory.truncateMetrics(resumed.metricsBytes());
+  }
+
+  void toImages() {
+    switch (job.images()) {
+      case Images.Synthesised _ -> synthesise();
+      case Images.Stored stored -> SyntheticSet.read(stored.file(), job.teacher(), memory, pool);
+      case Images.Real real -> pool.upload(memory, real.set(), job.teacher().normalization());
+    }
+    mismatch = StatisticsMismatch.of(memory, teacher, units, pool);
+    Map<String, Object> line = line(Stage.SYNTHESIS);
+    line.put(MISMATCH, mismatch);
+    listener.metrics(line);
+  }
+
+  private boolean past(Stage stage) {
+    return resumed.stage().ordinal() > stage.ordinal();
+  }
+
+  /** Units of a stage that a checkpoint says are done. */
+  private long doneBefore(Stage stage) {
+    return resumed.stage() == stage ? resumed.done() : 0;
+  }
+
+  private void synthesise() {
+    if (past(Stage.SYNTHESIS)) {
+      SyntheticSet.read(directory.synthetic(), job.teacher(), memory, pool);
+      return;
+    }
+    Recipe.Synthesis recipe = job.recipe().synthesis();
+    try (Synthesis synthesis = new Synthesis(memory, teacher, units, recipe, job.seed())) {
+      List<Storage> state = new ArrayList<>(synthesis.state());
+      state.add(pool.images());
+      state.add(pool.labels());
+      long done = doneBefore(Stage.SYNTHESIS);
+      if (done > 0) {
+        Snapshot.restore(directory.checkpoint(), memory, state);
+      }
+      long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
+      SynthesisDiagnosis diagnosis = diagnose ? synthesis.diagnosis() : null;
+      for (; done < total; done++) {
+        int batch = Math.toIntExact(done / recipe.iterations());
+        int index = Math.toIntExact(done % recipe.iterations());
+        if (index == 0) {
+          synthesis.begin(batch);
+        }
+        synthesis.iterate(batch, index);
+        boolean last = index == recipe.iterations() - 1;
+        if (last || (index + 1) % METRICS_EVERY == 0) {
+          settle();
+          synthesis.fetchLosses();
+          pending = () -> report(batch, index + 1, synthesis.losses());
+        }
+        if (diagnose) {
+          settle();
+          Map<String, Object> line = line(batch, index + 1, synthesis.losses());
+          line.put(DIAGNOSIS, diagnosis.signals(index + 1));
+          metrics(line);
+        }
+        if (last) {
+          synthesis.finish(batch, pool);
+        }
+        listener.progress(Stage.SYNTHESIS, done + 1, total);
+        checkpoint(Stage.SYNTHESIS, done + 1, state);
+      }
+      settle();
+    }
+    SyntheticSet.write(directory.synthetic(), memory, pool, job.teacher(), job.sourceSha256());
+    save(Stage.CALIBRATION, 0, List.of());
+  }
+
+  private void report(int batch, int iteration, Synthesis.Losses losses) {
+    if (!Float.isFinite(losses.lowest())) {
+      throw new IllegalStateException(
+          "the synthesis loss is %s in batch %d from the start: are the network's weights, variances and normalisation right?"
+              .formatted(losses.total(), batch));
+    }
+    metrics(line(batch, iteration, losses));
+  }
+
+  private static Map<String, Object> line(int batch, int iteration, Synthesis.Losses losses) {
+    Map<String, Object> line = line(Stage.SYNTHESIS);
+    line.put("batch", batch);
+    line.put("iteration", iteration);
+    line.put("loss", losses.total());
+    line.put("hard_sample_loss", losses.hardSample());
+    line.put("statistics_loss", losses.statistics());
+    line.put("learning_rate", losses.learningRate());
+    line.put("lowest_loss", losses.lowest());
+    return line;
+  }
+
+  Hast.Result toEnd() {
+    toImages();
+    calibrate();
+    fineTune();
+    return result();
+  }
+
+  private void calibrate() {
+    if (past(Stage.CALIBRATION)) {
+      return;
+    }
+    Recipe.Calibration recipe = job.recipe().calibration();
+    try (Calibration calibration =
+        new Calibration(
+            memory,
+            units,
+            teacher,
+            student,
+            quantisation,
+            pool,
+            FineTuning.crop(job.recipe().fineTuning()),
+            recipe,
+            job.seed())) {
+      long done = doneBefore(Stage.CALIBRATION);
+      if (done > 0) {
+        Snapshot.restore(directory.checkpoint(), memory, calibration.state());
+      }
+      for (; done < recipe.iterations(); done++) {
+        calibration.iterate();
+        listener.progress(Stage.CALIBRATION, done + 1, recipe.iterations());
+        checkpoint(Stage.CALIBRATION, done + 1, calibration.state());
+      }
+      float[] ranges = memory.floats(quantisation.ranges());
+      checkRanges(ranges, recipe.iterations());
+      Map<String, Object> line = line(Stage.CALIBRATION);
+      line.put("iteration", recipe.iterations());
+      calibration.loss().ifPresent(loss -> line.put("generator_loss", loss));
+      line.put("ranges", ranges);
+      evaluated(line);
+    }
+  }
+
+  private static void checkRanges(float[] ranges, int iterations) {
+    for (int i = 0; i < ranges.length; i++) {
+      if (!Float.isFinite(ranges[i])) {
+        throw new IllegalStateException(
+            "the range of activation quantiser %d is %s after %d calibration iterations: raise calibration.iterations"
+                .formatted(i / 2, ranges[i], iterations));
+      }
+    }
+  }
+
+  private void fineTune() {
+    Recipe.FineTuning recipe = job.recipe().fineTuning();
+    int held = heldBack(recipe);
+    try (FineTuning fineTuning =
+            new FineTuning(
+                memory,
+                units,
+                teacher,
+                student,
+                quantisation,
+                pool.first(pool.count() - held),
+                recipe,
+                job.seed());
+        Looks looks =
+            new Looks(
+                memory,
+                teacher,
+                student,
+                quantisation,
+                pool,
+                held > 0 ? pool.count() - held : 0,
+                fineTuning,
+                recipe,
+                job.seed());
+        FineTuningDiagnosis diagnosis =
+            diagnose ? new FineTuningDiagnosis(memory, student, quantisation, pool) : null) {
+      List<Storage> state = new ArrayList<>(fineTuning.state());
+      state.addAll(looks.state());
+      state.add(quantisation.ranges());
+      long done = doneBefore(Stage.FINE_TUNING);
+      if (past(Stage.CALIBRATION)) {
+        Snapshot.restore(directory.checkpoint(), memory, state);
+        looks.resume();
+        done = resumed.stage() == Stage.DONE ? recipe.steps() : done;
+      } else {
+        looks.begin();
+        save(Stage.FINE_TUNING, 0, state);
+      }
+      looks.fetch();
+      boolean hopeless = looks.hopeless();
+      for (; done < recipe.steps() && !hopeless; done++) {
+        fineTuning.iterate(done);
+        long step = done + 1;
+        boolean last = step == recipe.steps();
+        boolean evaluate = test.isPresent() && test.get().steps().contains(step) && !last;
+        if (step % METRICS_EVERY == 0 || last || evaluate) {
+          settle();
+          fineTuning.fetchLosses();
+          pending = () -> report(step, fineTuning, recipe, evaluate);
+        }
+        if (evaluate) {
+          settle();
+        }
+        if (diagnose && step % METRICS_EVERY == 0) {
+          settle();
+          Map<String, Object> line = line(Stage.FINE_TUNING);
+          line.put("step", step);
+          line.put(DIAGNOSIS, diagnosis.signals());
+          metrics(line);
+        }
+        if (step % Looks.EVERY == 0 || last) {
+          judge(step, looks, fineTuning);
+          hopeless = looks.hopeless();
+          looks.look();
+          looks.fetch();
+        }
+        listener.progress(Stage.FINE_TUNING, step, recipe.steps());
+        checkpoint(Stage.FINE_TUNING, step, state);
+      }
+      Looks.Judgement end = looks.judge();
+      judgement = Optional.of(end);
+      rollbacks = looks.rollbacks();
+      if (resumed.stage() != Stage.DONE) {
+        settle();
+        looks.restoreBest();
+        Map<String, Object> line = line(Stage.FINE_TUNING);
+        line.put("step", recipe.steps());
+        line.put("kept_step", end.bestStep());
+        line.put("held_back_loss", end.best());
+        evaluated(line);
+        save(Stage.DONE, 0, state);
+      }
+    }
+  }
+
+  /** Images at the end of the pool that are only looked at: at least one, if any are asked for. */
+  private int heldBack(Recipe.FineTuning recipe) {
+    if (recipe.heldBack() == 0 || pool.count() == 1) {
+      return 0;
+    }
+    return Math.clamp(Math.round(recipe.heldBack() * pool.count()), 1, pool.count() - 1);
+  }
+
+  /** Judges the last look, and puts the student back if it has diverged. */
+  private void judge(long step, Looks looks, FineTuning fineTuning) {
+    Looks.Judgement seen = looks.judge();
+    Map<String, Object> line = line(Stage.FINE_TUNING);
+    line.put("look", (step - 1) / Looks.EVERY * Looks.EVERY);
+    line.put("held_back_loss", seen.loss());
+    line.put("best_step", seen.bestStep());
+    line.put("best_held_back_loss", seen.best());
+    if (seen.diverged()) {
+      looks.rollBack();
+      line.put(ROLLED_BACK, seen.bestStep());
+      line.put("learning_rate", fineTuning.learningRate(step));
+    }
+    settle();
+    metrics(line);
+  }
+
+  private void report(
+      long step, FineTuning fineTuning, Recipe.FineTuning recipe, boolean evaluate) {
+    FineTuning.Losses losses = fineTuning.losses();
+    Map<String, Object> line = line(Stage.FINE_TUNING);
+    line.put("step", step);
+    line.put("clean_loss", losses.clean());
+    line.put("clean_distillation", losses.cleanDistillation());
+    if (recipe.promotion()) {
+      line.put("promoted_loss", losses.promoted());
+      line.put("promoted_distillation", losses.promotedDistillation());
+    }
+    line.put("learning_rate", fineTuning.learningRate(step - 1));
+    if (evaluate) {
+      evaluated(line);
+    } else {
+      metrics(line);
+    }
+  }
+
+  /** Adds accuracy on the test images and agreement on the pool to a line of metrics. */
+  private void evaluated(Map<String, Object> line) {
+    try (Evaluation evaluation = quantisedEvaluation()) {
+      test.ifPresent(t -> line.put(ACCURACY, accuracy(evaluation, t)));
+      line.put(AGREEMENT, agreement(evaluation));
+    }
+    metrics(line);
+  }
+
+  private double accuracy(Evaluation evaluation, Hast.Test given) {
+    return evaluation.accuracy(given.images(), job.teacher().normalization(), _ -> {});
+  }
+
+  /** Accuracy of a network that was finished without test images. */
+  private double accuracyNow(Hast.Test given) {
+    try (Evaluation evaluation = quantisedEvaluation()) {
+      return accuracy(evaluation, given);
+    }
+  }
+
+  private Evaluation quantisedEvaluation() {
+    return Evaluation.of(
+        memory,
+        student,
+        job.weightBits(),
+        new Mode.Quantised(job.activationBits(), quantisation.ranges()));
+  }
+
+  private double agreement(Evaluation quantised) {
+    int count = Math.min(pool.count(), AGREEMENT_IMAGES);
+    int size = Math.toIntExact(pool.imageType().shape().elements() / pool.count());
+    Topology topology = job.teacher().topology();
+    int part = Evaluation.batch(topology);
+    int alike = 0;
+    try (Evaluation full = Evaluation.of(memory, teacher)) {
+      for (int start = 0; start < count; start += part) {
+        int n = Math.min(part, count - start);
+        float[] images = new float[n * size];
+        memory.buffer(pool.images()).download((long) start * size * Float.BYTES, images);
+        alike +=
+            Evaluation.alike(
+                full.logits(images, n), quantised.logits(images, n), topology.classes());
+      }
+    }
+    return 100.0 * alike / count;
+  }
+
+  private Hast.Result result() {
+    QuantisedNetwork network =
+        QuantisedNetwork.of(
+            units.network().withWeights(student.download(memory)),
+            job.weightBits(),
+            job.activationBits(),
+            memory.floats(quantisation.ranges()),
+            new Provenance(job.sourceSha256(), job.recipe().rendered(), job.seed()));
+    network.write(directory.quantised());
+    Optional<Double> fullPrecision = Optional.empty();
+    if (test.isPresent()) {
+      // The network as it came, not its normal form.
+      int batch = Evaluation.batch(job.teacher().topology());
+      try (Evaluation evaluation = Evaluation.of(memory, job.teacher(), batch)) {
+        fullPrecision = Optional.of(accuracy(evaluation, test.get()));
+      }
+    }
+    // The metrics are the record of what was evaluated when, also by the processes that came
+    // before.
+    List<Map<String, Object>> lines =
+        directory.metricsLines().stream().filter(line -> line.containsKey(AGREEMENT)).toList();
+    Hast.Result result =
+        new Hast.Result(
+            network,
+            fullPrecision,
+            number(lines.getFirst(), ACCURACY),
+            number(lines.getLast(), ACCURACY).or(() -> test.map(this::accuracyNow)),
+            number(lines.getFirst(), AGREEMENT).orElseThrow(),
+            number(lines.getLast(), AGREEMENT).orElseThrow(),
+            judgement.map(Looks.Judgement::bestStep).orElseThrow(),
+            rollbacks,
+            mismatch,
+            warning());
+    Map<String, Object> json = new LinkedHashMap<>();
+    result.fullPrecision().ifPresent(value -> json.put("full_precision_accuracy", value));
+    result.rounded().ifPresent(value -> json.put("rounded_accuracy", value));
+    result.fineTuned().ifPresent(value -> json.put("fine_tuned_accuracy", value));
+    json.put("rounded_agreement", result.roundedAgreement());
+    json.put("fine_tuned_agreement", result.agreement());
+    json.put("kept_step", result.keptStep());
+    json.put("rollbacks", result.rollbacks());
+    json.put(MISMATCH, result.statisticsMismatch());
+    result.warning().ifPresent(text -> json.put("warning", text));
+    json.put("quantised_sha256", Sha256.of(directory.quantised()));
+    directory.writeJson("result.json", json);
+    return result;
+  }
+
+  /** What is wrong with the result, for people. */
+  private Optional<String> warning() {
+    int steps = job.recipe().fineTuning().steps();
+    return steps > 0 && judgement.orElseThrow().bestStep() == 0
+        ? Optional.of(
+            ("%d steps of fine-tuning did not make the network better than rounding did (by the"
+                    + " distillation loss on images held back): what is saved is the rounded"
+                    + " network. More or other images, or a lower fine-tuning.learning-rate, may"
+                    + " help")
+                .formatted(steps))
+        : Optional.empty();
+  }
+
+  private static Optional<Double> number(Map<String, Object> line, String key) {
+    return Optional.ofNullable((Number) line.get(key)).map(Number::doubleValue);
+  }
+
+  private static Map<String, Object> line(Stage stage) {
+    Map<String, Object> line = new LinkedHashMap<>();
+    line.put("stage", stage.name());
+    return line;
+  }
+
+  private void metrics(Map<String, Object> line) {
+    directory.append(line);
+    listener.metrics(line);
+  }
+
+  /**
+   * Reports what is pending. Called when the next report or a checkpoint is due: by then the
+   * device has long come past it, and it is never more than one report ahead.
+   */
+  private void settle() {
+    Runnable due = pending;
+    pending = NOTHING;
+    due.run();
+  }
+
+  private void checkpoint(Stage stage, long done, List<Storage> state) {
+    if (System.nanoTime() - lastCheckpoint >= checkpointEvery.toNanos()) {
+      save(stage, done, state);
+    }
+  }
+
+  private void save(Stage stage, long done, List<Storage> state) {
+    settle();
+    new Snapshot(stage, done, directory.forcedMetricsBytes())
+        .write(directory.checkpoint(), memory, state);
+    lastCheckpoint = System.nanoTime();
+  }
+}

@@ -1,0 +1,242 @@
+package org.hast4j.hast;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.hast4j.nn.Layer;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Slots;
+import org.hast4j.nn.Topology;
+import org.hast4j.tensor.Shape;
+
+/**
+ * A network in the units that losses and learning rates are stated in: its own, or its normal form
+ * (algorithm section 6).
+ *
+ * <p>A filter in front of a BatchNorm may be multiplied by any c &gt; 0, its statistics with it (mean
+ * times c, variance + epsilon times c²), and the network computes the same. In the normal form c is
+ * 1 / sqrt(variance + epsilon): every BatchNorm divides by 1. What is stated there is the same for
+ * all networks that compute the same; where the factors are powers of two it is the same bit for
+ * bit, since variance + epsilon is added in float32, as the kernels add it.
+ */
+public final class Units {
+  /** Variances this many times epsilon count as all of variance + epsilon. */
+  private static final float MANY_EPSILONS = 5;
+
+  /**
+   * Share of its layer's mean squared filter norm below which a filter's output is as good as
+   * constant.
+   */
+  private static final double NEGLIGIBLE = 1e-6;
+
+  private final Network network;
+  private final Map<String, Statistics> statistics;
+  private final boolean normal;
+
+  /**
+   * What one BatchNorm's statistics are held against, per channel.
+   *
+   * @param mean the running mean
+   * @param variance the running variance that the batch's should have
+   * @param squaredUnit running variance plus epsilon
+   */
+  record Statistics(float[] mean, float[] variance, float[] squaredUnit) {
+    /** Mean over the channels of ((m - mean) / unit)² + ((v - variance) / unit²)². */
+    double mismatch(float[] batchMean, float[] batchVariance) {
+      double sum = 0;
+      for (int i = 0; i < mean.length; i++) {
+        double mean = (double) batchMean[i] - this.mean[i];
+        double variance = ((double) batchVariance[i] - this.variance[i]) / squaredUnit[i];
+        sum += mean * mean / squaredUnit[i] + variance * variance;
+      }
+      return sum / mean.length;
+    }
+  }
+
+  private Units(Network network, Map<String, Statistics> statistics, boolean normal) {
+    this.network = network;
+    this.statistics = statistics;
+    this.normal = normal;
+  }
+
+  /** The network as it is. */
+  public static Units own(Network network) {
+    Map<String, Statistics> statistics = new LinkedHashMap<>();
+    for (Topology.Unit unit : network.topology().units()) {
+      if (unit.layer() instanceof Layer.BatchNorm norm) {
+        float[] variance = network.weights().get(unit.name() + ".running_var");
+        statistics.put(
+            unit.name(),
+            new Statistics(
+                network.weights().get(unit.name() + ".running_mean"),
+                variance,
+                squaredUnit(variance, norm)));
+      }
+    }
+    return new Units(network, statistics, false);
+  }
+
+  /** The normal form of a network. */
+  public static Units normal(Network network) {
+    Topology topology = network.topology();
+    Map<String, float[]> weights = new LinkedHashMap<>(network.weights());
+    Map<String, Statistics> statistics = new LinkedHashMap<>();
+    for (int i = 0; i < topology.units().size(); i++) {
+      Topology.Unit unit = topology.units().get(i);
+      if (unit.layer() instanceof Layer.BatchNorm norm) {
+        Optional<String> filters = filters(topology, i);
+        statistics.put(
+            unit.name(),
+            filters.isPresent()
+                ? normalise(weights, filters.get(), unit.name(), norm)
+                : own(network).statistics.get(unit.name()));
+      }
+    }
+    return new Units(network.withWeights(weights), statistics, true);
+  }
+
+  /** Name of the weight in front of a BatchNorm, if nothing else reads the convolution's result. */
+  private static Optional<String> filters(Topology topology, int norm) {
+    int input = topology.units().get(norm).inputs().getFirst();
+    if (input == Topology.IMAGE || topology.consumers(input).size() != 1) {
+      return Optional.empty();
+    }
+    Topology.Unit unit = topology.units().get(input);
+    return unit.layer() instanceof Layer.Convolution
+            || unit.layer() instanceof Layer.DepthwiseConvolution
+        ? Optional.of(unit.name() + ".weight")
+        : Optional.empty();
+  }
+
+  private static Statistics normalise(
+      Map<String, float[]> weights, String filters, String name, Layer.BatchNorm norm) {
+    float[] variance = weights.get(name + ".running_var");
+    float[] square = squaredUnit(variance, norm);
+    int channels = variance.length;
+    float[] weight = weights.get(filters).clone();
+    float[] mean = weights.get(name + ".running_mean").clone();
+    float[] one = new float[channels];
+    float[] rest = new float[channels];
+    int size = weight.length / channels;
+    for (int channel = 0; channel < channels; channel++) {
+      double unit = Math.sqrt(square[channel]);
+      for (int i = channel * size; i < (channel + 1) * size; i++) {
+        weight[i] = (float) (weight[i] / unit);
+      }
+      mean[channel] = (float) (mean[channel] / unit);
+      one[channel] = 1;
+      rest[channel] = 1 - norm.epsilon();
+    }
+    float[] targets = targets(variance, square, squaredNorms(weight, channels), norm);
+    weights.put(filters, weight);
+    weights.put(name + ".running_mean", mean);
+    weights.put(name + ".running_var", rest);
+    return new Statistics(mean, targets, one);
+  }
+
+  /**
+   * Variances in the normal form. A file has one epsilon a layer, so that a filter times c stands
+   * there with the variance c² (variance + epsilon) - epsilon, and the variance itself cannot be
+   * told from that: where it is many times epsilon, all of the sum counts as variance, which then is
+   * the same for every c. A filter of next to no norm puts out a constant whatever its statistics.
+   */
+  private static float[] targets(
+      float[] variance, float[] square, double[] norms, Layer.BatchNorm norm) {
+    double mean = 0;
+    for (double one : norms) {
+      mean += one / norms.length;
+    }
+    float[] targets = new float[variance.length];
+    for (int i = 0; i < targets.length; i++) {
+      if (norms[i] >= NEGLIGIBLE * mean) {
+        targets[i] =
+            variance[i] >= MANY_EPSILONS * norm.epsilon() ? 1 : variance[i] / square[i];
+      }
+    }
+    return targets;
+  }
+
+  private static float[] squaredUnit(float[] variance, Layer.BatchNorm norm) {
+    float[] square = new float[variance.length];
+    for (int i = 0; i < square.length; i++) {
+      square[i] = variance[i] + norm.epsilon();
+      if (!(square[i] > 0)) {
+        throw new IllegalArgumentException(
+            "a variance and epsilon of 0 leave nothing to divide by: the checkpoint is damaged");
+      }
+    }
+    return square;
+  }
+
+  private static double[] squaredNorms(float[] weight, int rows) {
+    double[] norms = new double[rows];
+    int size = weight.length / rows;
+    for (int i = 0; i < weight.length; i++) {
+      norms[i / size] += (double) weight[i] * weight[i];
+    }
+    return norms;
+  }
+
+  /** The network in these units. */
+  public Network network() {
+    return network;
+  }
+
+  /** What the statistics of each BatchNorm are held against, by its name, in order. */
+  Map<String, Statistics> statistics() {
+    return statistics;
+  }
+
+  /**
+   * The rate of every trained parameter, as a factor of the learning rate; empty where all have the
+   * same. In the normal form a filter, and a row of the classifier, moves at its squared norm, so
+   * that a rate is an angle; the classifier's bias at the mean of its rows', BatchNorm's scale and
+   * shift at {@code normRate} times the network's mean squared scale.
+   *
+   * @return values in the layout of the slots, 0 in the gaps between them
+   */
+  Optional<float[]> rates(Slots trained, float normRate) {
+    if (!normal) {
+      return Optional.empty();
+    }
+    double scale = normRate * meanSquaredScale();
+    float[] rates = new float[Math.toIntExact(trained.bytes() / Float.BYTES)];
+    for (String name : trained.names()) {
+      Shape shape = trained.get(name).type().shape();
+      int first = Math.toIntExact(trained.get(name).offset() / Float.BYTES);
+      int count = Math.toIntExact(shape.elements());
+      String weight = name.replaceFirst("bias$", "weight");
+      Shape rows = trained.get(weight).type().shape();
+      double[] norms =
+          squaredNorms(network.weights().get(weight), Math.toIntExact(rows.size(0)));
+      double mean = 0;
+      for (double norm : norms) {
+        mean += norm / norms.length;
+      }
+      for (int i = 0; i < count; i++) {
+        double rate =
+            rows.rank() == 1 ? scale : shape.rank() == 1 ? mean : norms[i / (count / norms.length)];
+        rates[first + i] = (float) rate;
+      }
+    }
+    return Optional.of(rates);
+  }
+
+  private double meanSquaredScale() {
+    double sum = 0;
+    long count = 0;
+    for (String name : statistics.keySet()) {
+      for (float scale : network.weights().get(name + ".weight")) {
+        sum += (double) scale * scale;
+        count++;
+      }
+    }
+    return sum / Math.max(count, 1);
+  }
+
+  /** Names of the BatchNorms. */
+  List<String> names() {
+    return List.copyOf(statistics.keySet());
+  }
+}
