@@ -4,6 +4,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.function.Function;
+import org.hast4j.hast.StoppedException;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.TypeConversionException;
@@ -94,6 +95,10 @@ public final class Main {
   }
 
   private static int failed(Throwable failure, boolean stacktrace) {
+    if (failure instanceof StoppedException) {
+      // Whoever asked for it has been told, and the signal decides the exit code.
+      return FAILED;
+    }
     System.err.println("hast: " + printable(Failure.message(failure)));
     if (stacktrace) {
       failure.printStackTrace();

@@ -6,7 +6,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
+import java.util.stream.Collectors;
 import org.hast4j.device.Device;
+import org.hast4j.hast.Expectation;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Job;
@@ -90,9 +92,26 @@ record QuantisationRun(
     job.caution().ifPresent(reporter::note);
     try (progress;
         Device device = options.open();
-        InterruptionNotice _ = new InterruptionNotice(reporter, "stopped" + howToGoOn)) {
-      return work.apply(new Hast(device, progress, checkpointEvery, diagnose), job);
+        Interruption interruption = new Interruption(reporter, true, "stopped" + howToGoOn)) {
+      progress.stopWhen(interruption::asked);
+      Hast hast = new Hast(device, progress, checkpointEvery, diagnose);
+      if (!resume) {
+        tell(hast.expect(job), reporter);
+      }
+      return work.apply(hast, job);
     }
+  }
+
+  private static void tell(Expectation expected, Reporter reporter) {
+    reporter.note(
+        "expected: %s (%s), %.0f MiB of memory"
+            .formatted(
+                Meter.text(expected.total()),
+                expected.times().entrySet().stream()
+                    .sorted(Map.Entry.comparingByKey())
+                    .map(e -> StageProgress.name(e.getKey()) + " " + Meter.text(e.getValue()))
+                    .collect(Collectors.joining(", ")),
+                expected.deviceBytes() / 1048576.0));
   }
 
   private void print(Hast.Result result, Path file, Map<Stage, Duration> times, Reporter reporter) {
@@ -120,6 +139,7 @@ record QuantisationRun(
         (stage, time) ->
             reporter.line("%-12s %s".formatted(StageProgress.name(stage), Meter.text(time))));
     reporter.line("");
+    result.warning().ifPresent(text -> reporter.note("warning: " + text));
     reporter.line(
         "%s: %s; the float file has %s, %.1f times as much"
             .formatted(
@@ -154,6 +174,10 @@ record QuantisationRun(
     json.put("fine_tuned_accuracy", result.fineTuned().orElse(null));
     json.put("rounded_agreement", result.roundedAgreement());
     json.put("fine_tuned_agreement", result.agreement());
+    json.put("kept_step", result.keptStep());
+    json.put("rollbacks", result.rollbacks());
+    json.put("statistics_mismatch", result.statisticsMismatch());
+    json.put("warning", result.warning().orElse(null));
     json.put("run", folder.toString());
     json.put("quantised", file.toString());
     json.put("quantised_sha256", Sha256.of(file));

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.hast4j.hast.Listener;
 import org.hast4j.hast.Stage;
 
@@ -13,6 +14,7 @@ final class StageProgress implements Listener, AutoCloseable {
   private final long[] nanos = new long[Stage.values().length];
   private Stage current;
   private Meter meter;
+  private BooleanSupplier stop = () -> false;
   private long heard = System.nanoTime();
 
   StageProgress(Reporter reporter) {
@@ -36,12 +38,50 @@ final class StageProgress implements Listener, AutoCloseable {
     if (current != null) {
       takeTime();
     }
+    if (line.get("statistics_mismatch") instanceof Map<?, ?> layers) {
+      reporter.note(mismatch(layers));
+    }
+    if (line.get("rolled_back_to") != null) {
+      reporter.note(
+          "fine-tuning diverged (held-back loss %s at step %s, %s at step %s): it goes on from there at a lower rate"
+              .formatted(
+                  line.get("held_back_loss"),
+                  line.get("look"),
+                  line.get("best_held_back_loss"),
+                  line.get("rolled_back_to")));
+    }
     if (line.get("accuracy") instanceof Double accuracy) {
       reporter.note(
           line.get("step") == null
               ? "straight after rounding: %.2f %%".formatted(accuracy)
               : "after %s steps: %.2f %%".formatted(line.get("step"), accuracy));
     }
+  }
+
+  private static String mismatch(Map<?, ?> layers) {
+    String worst = "";
+    double most = -1;
+    double sum = 0;
+    for (Map.Entry<?, ?> layer : layers.entrySet()) {
+      double value = (double) layer.getValue();
+      sum += value;
+      if (value > most) {
+        most = value;
+        worst = layer.getKey().toString();
+      }
+    }
+    return "mismatch of the images' BatchNorm statistics: mean %.3g, most at %s with %.3g"
+        .formatted(sum / layers.size(), worst, most);
+  }
+
+  /** Has the run stop, with a checkpoint, when it is said to. */
+  void stopWhen(BooleanSupplier asked) {
+    stop = asked;
+  }
+
+  @Override
+  public boolean stopping() {
+    return stop.getAsBoolean();
   }
 
   private void takeTime() {

@@ -65,9 +65,9 @@ record TrainingRun(
         Memory memory = new Memory(device);
         Training training = new Training(memory, topology, train, normalization, schedule, seed);
         Evaluation evaluation = Evaluation.of(memory, training.parameters());
-        InterruptionNotice _ =
-            new InterruptionNotice(
-                reporter, "stopped: the same command with --resume goes on from the last epoch")) {
+        Interruption _ =
+            new Interruption(
+                reporter, false, "stopped: the same command with --resume goes on from the last epoch")) {
       done = epochs(training, evaluation, test, reporter);
     }
     report(done, Duration.ofNanos(System.nanoTime() - began), reporter);

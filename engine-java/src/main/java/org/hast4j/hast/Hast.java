@@ -95,6 +95,16 @@ public final class Hast {
     }
   }
 
+  /**
+   * What a job will take on this device. It is tried for a moment, and leaves nothing behind.
+   *
+   * @throws IllegalArgumentException if the job cannot be done
+   * @throws org.hast4j.device.DeviceMemoryException if it does not fit
+   */
+  public Expectation expect(Job job) {
+    return Expectation.of(device, job);
+  }
+
   /** Synthesises the images of a job only. The folder can be resumed by {@link #quantise} later. */
   public Path synthesise(Job job, Path folder, boolean resume) {
     Map<String, Object> identity = identity(job);

@@ -12,4 +12,9 @@ public interface Listener {
 
   /** A line of metrics, as it goes into the run's metrics file. */
   void metrics(Map<String, Object> line);
+
+  /** Whether the run should write a checkpoint and stop, with a {@link StoppedException}. */
+  default boolean stopping() {
+    return false;
+  }
 }

@@ -41,11 +41,7 @@ final class Run {
   private final RunDirectory directory;
   private final Memory memory;
   private final Optional<Hast.Test> test;
-  private final Units units;
-  private final Parameters teacher;
-  private final Parameters student;
-  private final Quantisation quantisation;
-  private final Pool pool;
+  private final RunState state;
   private final Snapshot resumed;
   private long lastCheckpoint = System.nanoTime();
   // What is known of a moment that the device may not have reached yet.
@@ -74,31 +70,11 @@ final class Run {
     this.directory = directory;
     this.memory = memory;
     this.test = test;
-    Network network = job.teacher();
-    Recipe.Calibration calibration = job.recipe().calibration();
-    switch (calibration.source()) {
-      case GENERATOR -> Generator.check(calibration.latent(), network.topology());
-      case SYNTHETIC -> {}
-    }
-    teacher = new Parameters(network.topology(), "teacher");
-    student = new Parameters(network.topology(), "student");
-    quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
-    int images =
-        switch (job.images()) {
-          case Images.Synthesised _ -> job.recipe().synthesis().images();
-          case Images.Stored stored -> SyntheticSet.count(stored.file(), network);
-          case Images.Real real -> real.set().count();
-        };
-    pool = Pool.of(network.topology(), images);
+    state = new RunState(job, memory);
     resumed =
         Files.exists(directory.checkpoint())
             ? Snapshot.read(directory.checkpoint())
             : new Snapshot(Stage.SYNTHESIS, 0, 0);
-    units = job.recipe().normalForm() ? Units.normal(network) : Units.own(network);
-    teacher.upload(memory, units.network());
-    student.upload(memory, units.network());
-    // A pool that does not fit is known now rather than after the first batch.
-    memory.buffer(pool.images());
     directory.claim(identity, Map.of("device", memory.device().description()), job.recipe().rendered());
     directory.truncateMetrics(resumed.metricsBytes());
   }
@@ -106,10 +82,10 @@ final class Run {
   void toImages() {
     switch (job.images()) {
       case Images.Synthesised _ -> synthesise();
-      case Images.Stored stored -> SyntheticSet.read(stored.file(), job.teacher(), memory, pool);
-      case Images.Real real -> pool.upload(memory, real.set(), job.teacher().normalization());
+      case Images.Stored stored -> SyntheticSet.read(stored.file(), job.teacher(), memory, state.pool());
+      case Images.Real real -> state.pool().upload(memory, real.set(), job.teacher().normalization());
     }
-    mismatch = StatisticsMismatch.of(memory, teacher, units, pool);
+    mismatch = StatisticsMismatch.of(memory, state.teacher(), state.units(), state.pool());
     Map<String, Object> line = line(Stage.SYNTHESIS);
     line.put(MISMATCH, mismatch);
     listener.metrics(line);
@@ -126,17 +102,17 @@ final class Run {
 
   private void synthesise() {
     if (past(Stage.SYNTHESIS)) {
-      SyntheticSet.read(directory.synthetic(), job.teacher(), memory, pool);
+      SyntheticSet.read(directory.synthetic(), job.teacher(), memory, state.pool());
       return;
     }
     Recipe.Synthesis recipe = job.recipe().synthesis();
-    try (Synthesis synthesis = new Synthesis(memory, teacher, units, recipe, job.seed())) {
-      List<Storage> state = new ArrayList<>(synthesis.state());
-      state.add(pool.images());
-      state.add(pool.labels());
+    try (Synthesis synthesis = state.synthesis()) {
+      List<Storage> saved = new ArrayList<>(synthesis.state());
+      saved.add(state.pool().images());
+      saved.add(state.pool().labels());
       long done = doneBefore(Stage.SYNTHESIS);
       if (done > 0) {
-        Snapshot.restore(directory.checkpoint(), memory, state);
+        Snapshot.restore(directory.checkpoint(), memory, saved);
       }
       long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
       SynthesisDiagnosis diagnosis = diagnose ? synthesis.diagnosis() : null;
@@ -160,14 +136,14 @@ final class Run {
           metrics(line);
         }
         if (last) {
-          synthesis.finish(batch, pool);
+          synthesis.finish(batch, state.pool());
         }
         listener.progress(Stage.SYNTHESIS, done + 1, total);
-        checkpoint(Stage.SYNTHESIS, done + 1, state);
+        checkpoint(Stage.SYNTHESIS, done + 1, saved);
       }
       settle();
     }
-    SyntheticSet.write(directory.synthetic(), memory, pool, job.teacher(), job.sourceSha256());
+    SyntheticSet.write(directory.synthetic(), memory, state.pool(), job.teacher(), job.sourceSha256());
     save(Stage.CALIBRATION, 0, List.of());
   }
 
@@ -205,16 +181,7 @@ final class Run {
     }
     Recipe.Calibration recipe = job.recipe().calibration();
     try (Calibration calibration =
-        new Calibration(
-            memory,
-            units,
-            teacher,
-            student,
-            quantisation,
-            pool,
-            FineTuning.crop(job.recipe().fineTuning()),
-            recipe,
-            job.seed())) {
+state.calibration()) {
       long done = doneBefore(Stage.CALIBRATION);
       if (done > 0) {
         Snapshot.restore(directory.checkpoint(), memory, calibration.state());
@@ -224,7 +191,7 @@ final class Run {
         listener.progress(Stage.CALIBRATION, done + 1, recipe.iterations());
         checkpoint(Stage.CALIBRATION, done + 1, calibration.state());
       }
-      float[] ranges = memory.floats(quantisation.ranges());
+      float[] ranges = memory.floats(state.quantisation().ranges());
       checkRanges(ranges, recipe.iterations());
       Map<String, Object> line = line(Stage.CALIBRATION);
       line.put("iteration", recipe.iterations());
@@ -246,41 +213,21 @@ final class Run {
 
   private void fineTune() {
     Recipe.FineTuning recipe = job.recipe().fineTuning();
-    int held = heldBack(recipe);
-    try (FineTuning fineTuning =
-            new FineTuning(
-                memory,
-                units,
-                teacher,
-                student,
-                quantisation,
-                pool.first(pool.count() - held),
-                recipe,
-                job.seed());
-        Looks looks =
-            new Looks(
-                memory,
-                teacher,
-                student,
-                quantisation,
-                pool,
-                held > 0 ? pool.count() - held : 0,
-                fineTuning,
-                recipe,
-                job.seed());
+    try (FineTuning fineTuning = state.fineTuning();
+        Looks looks = state.looks(fineTuning);
         FineTuningDiagnosis diagnosis =
-            diagnose ? new FineTuningDiagnosis(memory, student, quantisation, pool) : null) {
-      List<Storage> state = new ArrayList<>(fineTuning.state());
-      state.addAll(looks.state());
-      state.add(quantisation.ranges());
+            diagnose ? new FineTuningDiagnosis(memory, state.student(), state.quantisation(), state.pool()) : null) {
+      List<Storage> saved = new ArrayList<>(fineTuning.state());
+      saved.addAll(looks.state());
+      saved.add(state.quantisation().ranges());
       long done = doneBefore(Stage.FINE_TUNING);
       if (past(Stage.CALIBRATION)) {
-        Snapshot.restore(directory.checkpoint(), memory, state);
+        Snapshot.restore(directory.checkpoint(), memory, saved);
         looks.resume();
         done = resumed.stage() == Stage.DONE ? recipe.steps() : done;
       } else {
         looks.begin();
-        save(Stage.FINE_TUNING, 0, state);
+        save(Stage.FINE_TUNING, 0, saved);
       }
       looks.fetch();
       boolean hopeless = looks.hopeless();
@@ -311,7 +258,7 @@ final class Run {
           looks.fetch();
         }
         listener.progress(Stage.FINE_TUNING, step, recipe.steps());
-        checkpoint(Stage.FINE_TUNING, step, state);
+        checkpoint(Stage.FINE_TUNING, step, saved);
       }
       Looks.Judgement end = looks.judge();
       judgement = Optional.of(end);
@@ -324,17 +271,9 @@ final class Run {
         line.put("kept_step", end.bestStep());
         line.put("held_back_loss", end.best());
         evaluated(line);
-        save(Stage.DONE, 0, state);
+        save(Stage.DONE, 0, saved);
       }
     }
-  }
-
-  /** Images at the end of the pool that are only looked at: at least one, if any are asked for. */
-  private int heldBack(Recipe.FineTuning recipe) {
-    if (recipe.heldBack() == 0 || pool.count() == 1) {
-      return 0;
-    }
-    return Math.clamp(Math.round(recipe.heldBack() * pool.count()), 1, pool.count() - 1);
   }
 
   /** Judges the last look, and puts the student back if it has diverged. */
@@ -396,22 +335,22 @@ final class Run {
   private Evaluation quantisedEvaluation() {
     return Evaluation.of(
         memory,
-        student,
+        state.student(),
         job.weightBits(),
-        new Mode.Quantised(job.activationBits(), quantisation.ranges()));
+        new Mode.Quantised(job.activationBits(), state.quantisation().ranges()));
   }
 
   private double agreement(Evaluation quantised) {
-    int count = Math.min(pool.count(), AGREEMENT_IMAGES);
-    int size = Math.toIntExact(pool.imageType().shape().elements() / pool.count());
+    int count = Math.min(state.pool().count(), AGREEMENT_IMAGES);
+    int size = Math.toIntExact(state.pool().imageType().shape().elements() / state.pool().count());
     Topology topology = job.teacher().topology();
     int part = Evaluation.batch(topology);
     int alike = 0;
-    try (Evaluation full = Evaluation.of(memory, teacher)) {
+    try (Evaluation full = Evaluation.of(memory, state.teacher())) {
       for (int start = 0; start < count; start += part) {
         int n = Math.min(part, count - start);
         float[] images = new float[n * size];
-        memory.buffer(pool.images()).download((long) start * size * Float.BYTES, images);
+        memory.buffer(state.pool().images()).download((long) start * size * Float.BYTES, images);
         alike +=
             Evaluation.alike(
                 full.logits(images, n), quantised.logits(images, n), topology.classes());
@@ -423,10 +362,10 @@ final class Run {
   private Hast.Result result() {
     QuantisedNetwork network =
         QuantisedNetwork.of(
-            units.network().withWeights(student.download(memory)),
+            state.units().network().withWeights(state.student().download(memory)),
             job.weightBits(),
             job.activationBits(),
-            memory.floats(quantisation.ranges()),
+            memory.floats(state.quantisation().ranges()),
             new Provenance(job.sourceSha256(), job.recipe().rendered(), job.seed()));
     network.write(directory.quantised());
     Optional<Double> fullPrecision = Optional.empty();
@@ -506,16 +445,20 @@ final class Run {
     due.run();
   }
 
-  private void checkpoint(Stage stage, long done, List<Storage> state) {
-    if (System.nanoTime() - lastCheckpoint >= checkpointEvery.toNanos()) {
-      save(stage, done, state);
+  private void checkpoint(Stage stage, long done, List<Storage> saved) {
+    boolean stopping = listener.stopping();
+    if (stopping || System.nanoTime() - lastCheckpoint >= checkpointEvery.toNanos()) {
+      save(stage, done, saved);
+    }
+    if (stopping) {
+      throw new StoppedException();
     }
   }
 
-  private void save(Stage stage, long done, List<Storage> state) {
+  private void save(Stage stage, long done, List<Storage> saved) {
     settle();
     new Snapshot(stage, done, directory.forcedMetricsBytes())
-        .write(directory.checkpoint(), memory, state);
+        .write(directory.checkpoint(), memory, saved);
     lastCheckpoint = System.nanoTime();
   }
 }

@@ -1,0 +1,127 @@
+package org.hast4j.hast;
+
+import org.hast4j.exec.Memory;
+import org.hast4j.nn.Generator;
+import org.hast4j.nn.Network;
+import org.hast4j.nn.Parameters;
+
+/**
+ * What a run holds on a device from its beginning to its end, and the stages that work on it. Made
+ * before any work: what can be checked about a job is checked here, and what does not fit is known.
+ */
+final class RunState {
+  private final Job job;
+  private final Memory memory;
+  private final Units units;
+  private final Parameters teacher;
+  private final Parameters student;
+  private final Quantisation quantisation;
+  private final Pool pool;
+
+  /**
+   * @throws IllegalArgumentException if the job cannot be done
+   * @throws org.hast4j.device.DeviceMemoryException if its images do not fit
+   */
+  RunState(Job job, Memory memory) {
+    this.job = job;
+    this.memory = memory;
+    Network network = job.teacher();
+    Recipe.Calibration calibration = job.recipe().calibration();
+    switch (calibration.source()) {
+      case GENERATOR -> Generator.check(calibration.latent(), network.topology());
+      case SYNTHETIC -> {}
+    }
+    teacher = new Parameters(network.topology(), "teacher");
+    student = new Parameters(network.topology(), "student");
+    quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
+    int images =
+        switch (job.images()) {
+          case Images.Synthesised _ -> job.recipe().synthesis().images();
+          case Images.Stored stored -> SyntheticSet.count(stored.file(), network);
+          case Images.Real real -> real.set().count();
+        };
+    pool = Pool.of(network.topology(), images);
+    units = job.recipe().normalForm() ? Units.normal(network) : Units.own(network);
+    teacher.upload(memory, units.network());
+    student.upload(memory, units.network());
+    memory.buffer(pool.images());
+  }
+
+  Memory memory() {
+    return memory;
+  }
+
+  Units units() {
+    return units;
+  }
+
+  Parameters teacher() {
+    return teacher;
+  }
+
+  Parameters student() {
+    return student;
+  }
+
+  Quantisation quantisation() {
+    return quantisation;
+  }
+
+  Pool pool() {
+    return pool;
+  }
+
+  Synthesis synthesis() {
+    return new Synthesis(memory, teacher, units, job.recipe().synthesis(), job.seed());
+  }
+
+  Calibration calibration() {
+    return new Calibration(
+        memory,
+        units,
+        teacher,
+        student,
+        quantisation,
+        pool,
+        FineTuning.crop(job.recipe().fineTuning()),
+        job.recipe().calibration(),
+        job.seed());
+  }
+
+  /** Fine-tuning on the images that are not held back. */
+  FineTuning fineTuning() {
+    return new FineTuning(
+        memory,
+        units,
+        teacher,
+        student,
+        quantisation,
+        pool.first(pool.count() - heldBack()),
+        job.recipe().fineTuning(),
+        job.seed());
+  }
+
+  /** Looks at the images held back, or at all of them where none is. */
+  Looks looks(FineTuning fineTuning) {
+    int held = heldBack();
+    return new Looks(
+        memory,
+        teacher,
+        student,
+        quantisation,
+        pool,
+        held > 0 ? pool.count() - held : 0,
+        fineTuning,
+        job.recipe().fineTuning(),
+        job.seed());
+  }
+
+  /** Images at the end of the pool that are only looked at: at least one, if any are asked for. */
+  private int heldBack() {
+    float share = job.recipe().fineTuning().heldBack();
+    if (share == 0 || pool.count() == 1) {
+      return 0;
+    }
+    return Math.clamp(Math.round(share * pool.count()), 1, pool.count() - 1);
+  }
+}
