@@ -10,6 +10,7 @@ import org.hast4j.hast.Pool;
 import org.hast4j.hast.Quantisation;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
+import org.hast4j.hast.Units;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
@@ -28,6 +29,7 @@ public final class HastLoops implements AutoCloseable {
   private final Device device;
   private final Memory memory;
   private final Topology topology;
+  private final Units units;
   private final Parameters teacher;
   private final Parameters student;
 
@@ -38,13 +40,14 @@ public final class HastLoops implements AutoCloseable {
     Network network = RandomNetwork.of(topology);
     teacher = new Parameters(topology, "teacher");
     student = new Parameters(topology, "student");
-    teacher.upload(memory, network);
-    student.upload(memory, network);
+    units = Units.normal(network);
+    teacher.upload(memory, units.network());
+    student.upload(memory, units.network());
   }
 
   /** Synthesis of one batch, begun. */
   public Synthesis synthesis(int batch) {
-    Synthesis synthesis = new Synthesis(memory, teacher, recipe(batch).synthesis(), SEED);
+    Synthesis synthesis = new Synthesis(memory, teacher, units, recipe(batch).synthesis(), SEED);
     synthesis.begin(0);
     return synthesis;
   }
@@ -71,7 +74,7 @@ public final class HastLoops implements AutoCloseable {
     }
     memory.buffer(quantisation.ranges()).upload(0, ranges);
     return new FineTuning(
-        memory, teacher, student, quantisation, pool, recipe(batch).fineTuning(), SEED);
+        memory, units, teacher, student, quantisation, pool, recipe(batch).fineTuning(), SEED);
   }
 
   private static Recipe recipe(int batch) {
@@ -82,7 +85,7 @@ public final class HastLoops implements AutoCloseable {
     // Random weights do not train, they diverge: a rate that leaves them as they are costs the
     // same.
     sizes.put("fine-tuning.learning-rate", "1e-12");
-    return Recipe.read("released", sizes);
+    return Recipe.read("balanced", sizes);
   }
 
   @Override

@@ -103,7 +103,7 @@ public final class FineTuning implements AutoCloseable {
     promotedGradients = Storage.of("promoted gradients", vector);
     rates =
         units
-            .rates(student.trained(), recipe.normRate())
+            .rates(student.trained(), recipe.otherRate())
             .map(
                 values -> {
                   Storage storage = Storage.of("fine-tuning rates", vector);

@@ -30,7 +30,8 @@ final class Looks implements AutoCloseable {
   private static final float DIVERGED = 2;
   private static final float SLOWER = .5f;
   private static final int PATIENCE = 10;
-  private static final int CROPS = 256;
+  private static final int MOST_CROPS = 256;
+  private static final int CROPS_AN_IMAGE = 4;
 
   /**
    * What a look saw.
@@ -91,8 +92,9 @@ final class Looks implements AutoCloseable {
     int images = pool.count() - first;
     order = Storage.of("look order", TensorType.i32(images));
     kept = new Storage("best parameters", student.trainedStorage().bytes());
-    int batch = Math.min(CROPS, Evaluation.batch(student.topology()));
-    parts = Math.ceilDiv(CROPS, batch);
+    int crops = Math.min(MOST_CROPS, images * CROPS_AN_IMAGE);
+    int batch = Math.min(crops, Evaluation.batch(student.topology()));
+    parts = Math.ceilDiv(crops, batch);
     part =
         Program.compile(
             "look workspace",

@@ -131,8 +131,9 @@ public record Recipe(
       int steps,
       int batch,
       float learningRate,
-      float normRate,
+      float otherRate,
       Schedule schedule,
+      int warmUp,
       float momentum,
       float weightDecay,
       float temperature,
@@ -152,7 +153,8 @@ public record Recipe(
       atLeast(0, steps, "fine-tuning.steps");
       atLeast(1, batch, "fine-tuning.batch");
       positive(learningRate, "fine-tuning.learning-rate");
-      atLeastZero(normRate, "fine-tuning.norm-rate");
+      atLeastZero(otherRate, "fine-tuning.other-rate");
+      atLeast(0, warmUp, "fine-tuning.warm-up");
       share(heldBack, "fine-tuning.held-back");
       share(momentum, "fine-tuning.momentum");
       atLeastZero(weightDecay, "fine-tuning.weight-decay");
@@ -172,6 +174,11 @@ public record Recipe(
 
     /** Learning rate of an epoch, counted from 0. */
     public float learningRate(long epoch) {
+      double reached = (epoch + .5) * epochSteps / Math.max(warmUp, 1);
+      return scheduled(epoch) * (float) Math.min(reached, 1);
+    }
+
+    private float scheduled(long epoch) {
       return switch (schedule) {
         case STEPS -> {
           double rate = learningRate;
@@ -271,8 +278,9 @@ public record Recipe(
             whole(c, "fine-tuning.steps"),
             whole(c, "fine-tuning.batch"),
             number(c, "fine-tuning.learning-rate"),
-            number(c, "fine-tuning.norm-rate"),
+            number(c, "fine-tuning.other-rate"),
             choice(c, "fine-tuning.schedule", Schedule.values()),
+            whole(c, "fine-tuning.warm-up"),
             number(c, "fine-tuning.momentum"),
             number(c, "fine-tuning.weight-decay"),
             number(c, "fine-tuning.temperature"),

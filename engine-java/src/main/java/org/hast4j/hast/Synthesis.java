@@ -75,7 +75,7 @@ public final class Synthesis implements AutoCloseable {
   private final Program augmented;
   private final StatisticsLoss statistics;
   private final Optional<RateTable> rates;
-  private final boolean[] augments;
+  private boolean[] augments;
   private final Readback readback;
   private int decided = -1;
 
@@ -234,17 +234,23 @@ public final class Synthesis implements AutoCloseable {
     }
   }
 
-  /** Tosses the coins of a batch: which iterations augment. */
   private void decide(int batch) {
     if (recipe.augment()) {
-      // Far apart for neighbouring seeds, so that no batch of one has the coins of another's.
-      RandomGenerator coins =
-          RandomGeneratorFactory.of("L64X128MixRandom").create(seed * GOLDEN_RATIO + batch);
-      for (int index = 0; index < augments.length; index++) {
-        augments[index] = coins.nextBoolean();
-      }
+      augments = coins(seed, batch, recipe.iterations());
     }
     decided = batch;
+  }
+
+  /** The coins of a batch: which iterations augment. */
+  static boolean[] coins(long seed, int batch, int iterations) {
+    // Far apart for neighbouring seeds, so that no batch of one has the coins of another's.
+    RandomGenerator random =
+        RandomGeneratorFactory.of("L64X128MixRandom").create(seed * GOLDEN_RATIO + batch);
+    boolean[] coins = new boolean[iterations];
+    for (int index = 0; index < iterations; index++) {
+      coins[index] = random.nextBoolean();
+    }
+    return coins;
   }
 
   /** Asks for the losses of the last iteration; the device need not wait for the answer. */

@@ -1,7 +1,7 @@
 package org.hast4j.hast;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.hast4j.nn.Layer;
@@ -190,34 +190,29 @@ public final class Units {
 
   /**
    * The rate of every trained parameter, as a factor of the learning rate; empty where all have the
-   * same. In the normal form a filter, and a row of the classifier, moves at its squared norm, so
-   * that a rate is an angle; the classifier's bias at the mean of its rows', BatchNorm's scale and
-   * shift at {@code normRate} times the network's mean squared scale.
+   * same. In the normal form a filter moves at its squared norm, so that a rate is an angle; what no
+   * filter's unit reaches, BatchNorm's scale and shift and the classifier, at {@code otherRate}
+   * times the mean squared scale of the network's BatchNorms.
    *
    * @return values in the layout of the slots, 0 in the gaps between them
    */
-  Optional<float[]> rates(Slots trained, float normRate) {
+  Optional<float[]> rates(Slots trained, float otherRate) {
     if (!normal) {
       return Optional.empty();
     }
-    double scale = normRate * meanSquaredScale();
+    float other = (float) (otherRate * meanSquaredScale());
     float[] rates = new float[Math.toIntExact(trained.bytes() / Float.BYTES)];
     for (String name : trained.names()) {
       Shape shape = trained.get(name).type().shape();
       int first = Math.toIntExact(trained.get(name).offset() / Float.BYTES);
       int count = Math.toIntExact(shape.elements());
-      String weight = name.replaceFirst("bias$", "weight");
-      Shape rows = trained.get(weight).type().shape();
-      double[] norms =
-          squaredNorms(network.weights().get(weight), Math.toIntExact(rows.size(0)));
-      double mean = 0;
-      for (double norm : norms) {
-        mean += norm / norms.length;
-      }
-      for (int i = 0; i < count; i++) {
-        double rate =
-            rows.rank() == 1 ? scale : shape.rank() == 1 ? mean : norms[i / (count / norms.length)];
-        rates[first + i] = (float) rate;
+      Arrays.fill(rates, first, first + count, other);
+      if (shape.rank() == 4) {
+        double[] norms =
+            squaredNorms(network.weights().get(name), Math.toIntExact(shape.size(0)));
+        for (int i = 0; i < count; i++) {
+          rates[first + i] = (float) norms[i / (count / norms.length)];
+        }
       }
     }
     return Optional.of(rates);
@@ -233,10 +228,5 @@ public final class Units {
       }
     }
     return sum / Math.max(count, 1);
-  }
-
-  /** Names of the BatchNorms. */
-  List<String> names() {
-    return List.copyOf(statistics.keySet());
   }
 }

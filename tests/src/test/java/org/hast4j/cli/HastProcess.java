@@ -146,6 +146,11 @@ final class HastProcess {
     process.destroyForcibly();
   }
 
+  /** SIGTERM: the program is asked to end. */
+  void terminate() {
+    process.destroy();
+  }
+
   Outcome outcome() {
     try {
       if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {

@@ -109,6 +109,28 @@ class QuantizeProcessTest {
     assertThat(checksums(folder)).isEqualTo(checksums(undisturbed));
   }
 
+  /** Nothing but the signal has it write a checkpoint within fine-tuning. */
+  @Test
+  void writesACheckpointWhenItIsAskedToEnd() throws IOException, InterruptedException {
+    Path folder = scratch.resolve("terminated");
+    String[] command =
+        Arrays.stream(command(folder, "--checkpoint-every", "100000", "--resume"))
+            .map(argument -> argument.replace("fine-tuning.steps=110", "fine-tuning.steps=100000"))
+            .toArray(String[]::new);
+    HastProcess process = HastProcess.start(scratch, command);
+    // 4 batches of synthesis, calibration, and fine-tuning has begun.
+    while (process.isAlive() && lines(folder) < 6) {
+      Thread.sleep(2);
+    }
+    process.terminate();
+    HastProcess.Outcome ended = process.outcome();
+    assertThat(ended.code()).as(ended.err()).isEqualTo(143);
+    assertThat(ended.err()).contains("--resume goes on").doesNotContain("is lost", "Exception");
+    Safetensors checkpoint = Safetensors.read(folder.resolve("checkpoint.safetensors"));
+    assertThat(checkpoint.metadata()).containsEntry("stage", "FINE_TUNING");
+    assertThat(Long.parseLong(checkpoint.metadata().get("done"))).isGreaterThanOrEqualTo(50);
+  }
+
   private static boolean checkpointed(Path folder) {
     return Files.exists(folder.resolve("checkpoint.safetensors"));
   }

@@ -99,7 +99,7 @@ abstract class GoldenSteps {
                 Map.of(
                     "synthesis.images", "2", "synthesis.batch", "2", "synthesis.iterations", "3"))
             .synthesis();
-    try (Synthesis synthesis = new Synthesis(memory, uploaded("teacher"), recipe, 1)) {
+    try (Synthesis synthesis = new Synthesis(memory, uploaded("teacher"), Units.own(network), recipe, 1)) {
       synthesis.begin(0);
       Storage pixels = synthesis.state().get(0);
       Storage moment = synthesis.state().get(2);
@@ -150,6 +150,7 @@ abstract class GoldenSteps {
     try (FineTuning tuning =
         new FineTuning(
             memory,
+            Units.own(network),
             teacher,
             student,
             quantisation,
@@ -287,7 +288,8 @@ abstract class GoldenSteps {
             teacher,
             graph.variable(noise, f32(16, 4)),
             graph.variable(labels, TensorType.i32(16)),
-            recipe.statisticsWeight());
+            new StatisticsLoss(
+                memory, Units.own(network), "calibration", recipe.statisticsWeight()));
     graph.keep(made, images);
     Calibration.append(graph, uploaded("student"), quantisation, made, recipe);
     Tensor before = Tensor.zeros(Parameters.vector(generator.slots()));

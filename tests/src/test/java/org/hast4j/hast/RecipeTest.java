@@ -25,8 +25,7 @@ class RecipeTest {
     assertThat(quick.fineTuning().steps()).isLessThan(balanced.fineTuning().steps());
     // Only what quick includes can give it these; it must be found in a jar too.
     assertThat(quick.fineTuning().batch()).isEqualTo(64);
-    assertThat(quick.fineTuning().scaleByWeights()).isTrue();
-    assertThat(quick.synthesis().scaleByStatistics()).isTrue();
+    assertThat(quick.normalForm()).isTrue();
   }
 
   @Test
@@ -40,7 +39,7 @@ class RecipeTest {
     assertThat(thorough.calibration()).isEqualTo(balanced.calibration());
     assertThat(thorough.fineTuning().learningRate(0))
         .isEqualTo(balanced.fineTuning().learningRate(0));
-    assertThat(thorough.fineTuning().scaleByWeights()).isTrue();
+    assertThat(thorough.normalForm()).isTrue();
   }
 
   @Test
