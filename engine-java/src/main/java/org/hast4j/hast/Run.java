@@ -115,12 +115,16 @@ final class Run {
         Snapshot.restore(directory.checkpoint(), memory, saved);
       }
       long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
-      SynthesisDiagnosis diagnosis = diagnose ? synthesis.diagnosis() : null;
+      SynthesisDiagnosis diagnosis = null;
       for (; done < total; done++) {
         int batch = Math.toIntExact(done / recipe.iterations());
         int index = Math.toIntExact(done % recipe.iterations());
         if (index == 0) {
           synthesis.begin(batch);
+          diagnosis = null;
+        }
+        if (diagnose && diagnosis == null) {
+          diagnosis = synthesis.diagnosis();
         }
         synthesis.iterate(batch, index);
         boolean last = index == recipe.iterations() - 1;

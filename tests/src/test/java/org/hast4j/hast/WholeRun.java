@@ -174,6 +174,14 @@ abstract class WholeRun {
                       near(key, ((float[]) values.get(key))[i], numbers[i], tolerance);
                     }
                   }
+                  case Map<?, ?> numbers ->
+                      numbers.forEach(
+                          (name, number) ->
+                              near(
+                                  key + " of " + name,
+                                  (double) ((Map<?, ?>) values.get(key)).get(name),
+                                  (double) number,
+                                  tolerance));
                   case Number number ->
                       near(
                           key,
