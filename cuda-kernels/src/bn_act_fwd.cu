@@ -187,8 +187,15 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   const int width = wide ? 4 : 1;
   const Split s = attention != nullptr ? split(n, hw, c, width, to) : split(1, n * hw, c, width, to);
   float* partial = static_cast<float*>(workspace);
-  const Forward job{y,          mask, batch_mean, batch_variance, attention, u,       addend,
-                    gamma,      beta, mean,       variance,       range,     partial, partial + s.pieces * 2 * c,
-                    to.tickets, s,    activation, epsilon,        bits,    in_range != 0};
+  const Forward job{y,          mask,
+                    batch_mean, batch_variance,
+                    attention,  u,
+                    addend,     gamma,
+                    beta,       mean,
+                    variance,   range,
+                    partial,    partial + s.pieces * 2 * c,
+                    to.tickets, s,
+                    activation, epsilon,
+                    bits,       in_range != 0};
   return wide ? run<4>(job, to) : run<1>(job, to);
 }

@@ -192,9 +192,8 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   const bool per_image = attention != nullptr;
   const Split s = split_forward(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
-  const Forward job{y,        mask,  attention, u, addend, gamma,      beta,    mean,
-                    variance, range, partial,   s, c,      activation, epsilon, bits,
-                    in_range != 0};
+  const Forward job{y,     mask,    attention, u, addend,     gamma,   beta, mean,         variance,
+                    range, partial, s,         c, activation, epsilon, bits, in_range != 0};
   const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
                       (range != nullptr ? kQuantised : 0) | (activation.bounded() ? kBounded : 0);

@@ -68,7 +68,8 @@ public final class StepKernels {
         long momentum = operands.constant(elements, 0);
         long g = operands.normal(elements);
         long learningRate = operands.filled(new float[] {LEARNING_RATE});
-        yield () -> kernels.sgdStep(p, momentum, g, learningRate, 0, elements, .9f, 1e-4f, 1, stream);
+        yield () ->
+            kernels.sgdStep(p, momentum, g, learningRate, 0, elements, .9f, 1e-4f, 1, stream);
       }
       case CROP_FLIP -> {
         long n = elements / IMAGE;

@@ -24,7 +24,8 @@ final class Interruption implements AutoCloseable {
         new Thread(
             () -> {
               asked = true;
-              String state = patient && !endsInTime() ? " (what came after the last checkpoint is lost)" : "";
+              String state =
+                  patient && !endsInTime() ? " (what came after the last checkpoint is lost)" : "";
               reporter.note("\n" + text + state);
             });
     Runtime.getRuntime().addShutdownHook(hook);

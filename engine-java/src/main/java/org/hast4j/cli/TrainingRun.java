@@ -67,7 +67,9 @@ record TrainingRun(
         Evaluation evaluation = Evaluation.of(memory, training.parameters());
         Interruption _ =
             new Interruption(
-                reporter, false, "stopped: the same command with --resume goes on from the last epoch")) {
+                reporter,
+                false,
+                "stopped: the same command with --resume goes on from the last epoch")) {
       done = epochs(training, evaluation, test, reporter);
     }
     report(done, Duration.ofNanos(System.nanoTime() - began), reporter);

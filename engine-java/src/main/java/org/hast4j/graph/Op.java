@@ -233,8 +233,7 @@ public sealed interface Op {
         float ceiling,
         float epsilon,
         boolean training) {
-      this(
-          affine, addend, bits, StraightThrough.EVERYWHERE, slope, ceiling, epsilon, training);
+      this(affine, addend, bits, StraightThrough.EVERYWHERE, slope, ceiling, epsilon, training);
     }
 
     /** Without an upper bound. */

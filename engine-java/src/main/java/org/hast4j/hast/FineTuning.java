@@ -309,13 +309,7 @@ public final class FineTuning implements AutoCloseable {
     readback.close();
     program.close();
     for (Storage storage :
-        List.of(
-            key,
-            momentum,
-            cleanGradients,
-            promotedGradients,
-            learningRate,
-            losses)) {
+        List.of(key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
       memory.free(storage);
     }
     learningRates.storages().forEach(memory::free);

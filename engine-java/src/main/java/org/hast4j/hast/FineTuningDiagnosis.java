@@ -32,16 +32,14 @@ final class FineTuningDiagnosis implements AutoCloseable {
   private final Program program;
   private Map<String, float[]> before;
 
-  FineTuningDiagnosis(
-      Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
+  FineTuningDiagnosis(Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
     this.memory = memory;
     this.student = student;
     this.quantisation = quantisation;
     Graph graph = new Graph();
     Shape all = pool.imageType().shape();
     TensorType type =
-        TensorType.f32(
-            Math.min(IMAGES, all.size(0)), all.size(1), all.size(2), all.size(3));
+        TensorType.f32(Math.min(IMAGES, all.size(0)), all.size(1), all.size(2), all.size(3));
     Map<String, Value> weights =
         Parameters.quantised(
             graph, student.topology(), student.values(graph), quantisation.weightBits());

@@ -65,8 +65,8 @@ public final class Hast {
    *     which the distillation loss on the images held back was lowest; 0 is rounding
    * @param rollbacks how often fine-tuning diverged and was put back
    * @param statisticsMismatch for each BatchNorm, mean over the channels of ((m - μ) / s)² + ((v -
-   *     σ²) / s²)², m and v a batch's mean and variance of its input, s² = σ² + ε; averaged over the
-   *     batches of the images
+   *     σ²) / s²)², m and v a batch's mean and variance of its input, s² = σ² + ε; averaged over
+   *     the batches of the images
    * @param warning what is wrong with the result, for people; empty where nothing is
    */
   public record Result(
@@ -121,8 +121,7 @@ public final class Hast {
       RunDirectory directory,
       Memory memory,
       Optional<Test> test) {
-    return new Run(
-        job, identity, directory, memory, test, listener, checkpointEvery, diagnose);
+    return new Run(job, identity, directory, memory, test, listener, checkpointEvery, diagnose);
   }
 
   private static Map<String, Object> identity(Job job) {

@@ -18,9 +18,9 @@ import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /**
- * Looks at the student now and then: the distillation loss on fixed crops of images that fine-tuning
- * does not see. The best state is kept, on the device; a look is judged when the next is due, so
- * that nobody waits for it. A state much worse than the best has diverged.
+ * Looks at the student now and then: the distillation loss on fixed crops of images that
+ * fine-tuning does not see. The best state is kept, on the device; a look is judged when the next
+ * is due, so that nobody waits for it. A state much worse than the best has diverged.
  */
 final class Looks implements AutoCloseable {
   /** Steps between looks. */
@@ -97,9 +97,7 @@ final class Looks implements AutoCloseable {
     parts = Math.ceilDiv(crops, batch);
     part =
         Program.compile(
-            "look workspace",
-            partGraph(teacher, quantisation, pool, first, batch, recipe),
-            memory);
+            "look workspace", partGraph(teacher, quantisation, pool, first, batch, recipe), memory);
     keep = Program.compile("look keeping", keepGraph(), memory);
     memory.buffer(order).upload(0, IntStream.range(0, images).toArray());
     memory.buffer(start).upload(0, new long[] {seed, 0});
@@ -126,8 +124,7 @@ final class Looks implements AutoCloseable {
     Graph graph = new Graph();
     Topology topology = student.topology();
     Shape all = pool.imageType().shape();
-    TensorType type =
-        TensorType.f32(all.size(0) - first, all.size(1), all.size(2), all.size(3));
+    TensorType type = TensorType.f32(all.size(0) - first, all.size(1), all.size(2), all.size(3));
     long offset = pool.imageType().bytes() / all.size(0) * first;
     Value images = graph.variable(pool.images(), offset, type);
     Value boxes =
@@ -138,10 +135,10 @@ final class Looks implements AutoCloseable {
             graph.variable(order, TensorType.i32(type.shape().size(0))));
     Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), images, boxes);
     Map<String, Value> weights =
-        Parameters.quantised(
-            graph, topology, student.values(graph), quantisation.weightBits());
+        Parameters.quantised(graph, topology, student.values(graph), quantisation.weightBits());
     Forward taught =
-        Forward.of(graph, "look teacher", topology, teacher.values(graph), x, new Mode.Evaluation());
+        Forward.of(
+            graph, "look teacher", topology, teacher.values(graph), x, new Mode.Evaluation());
     Forward learnt =
         Forward.of(
             graph,
@@ -155,8 +152,7 @@ final class Looks implements AutoCloseable {
             new Op.DistillKl(recipe.temperature(), recipe.alpha() / parts),
             learnt.logits(),
             taught.logits());
-    Value sum =
-        graph.value(new Op.Add(), graph.variable(loss, TensorType.f32(1)), distillation);
+    Value sum = graph.value(new Op.Add(), graph.variable(loss, TensorType.f32(1)), distillation);
     graph.keep(sum, loss);
     graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     return graph;

@@ -57,7 +57,11 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
     return new Pool(
         images,
         labels,
-        TensorType.f32(count, imageType.shape().size(1), imageType.shape().size(2), imageType.shape().size(3)));
+        TensorType.f32(
+            count,
+            imageType.shape().size(1),
+            imageType.shape().size(2),
+            imageType.shape().size(3)));
   }
 
   public int count() {

@@ -10,10 +10,7 @@ import java.util.Optional;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.io.Sha256;
-import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
-import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
 import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
@@ -75,15 +72,18 @@ final class Run {
         Files.exists(directory.checkpoint())
             ? Snapshot.read(directory.checkpoint())
             : new Snapshot(Stage.SYNTHESIS, 0, 0);
-    directory.claim(identity, Map.of("device", memory.device().description()), job.recipe().rendered());
+    directory.claim(
+        identity, Map.of("device", memory.device().description()), job.recipe().rendered());
     directory.truncateMetrics(resumed.metricsBytes());
   }
 
   void toImages() {
     switch (job.images()) {
       case Images.Synthesised _ -> synthesise();
-      case Images.Stored stored -> SyntheticSet.read(stored.file(), job.teacher(), memory, state.pool());
-      case Images.Real real -> state.pool().upload(memory, real.set(), job.teacher().normalization());
+      case Images.Stored stored ->
+          SyntheticSet.read(stored.file(), job.teacher(), memory, state.pool());
+      case Images.Real real ->
+          state.pool().upload(memory, real.set(), job.teacher().normalization());
     }
     mismatch = StatisticsMismatch.of(memory, state.teacher(), state.units(), state.pool());
     Map<String, Object> line = line(Stage.SYNTHESIS);
@@ -147,7 +147,8 @@ final class Run {
       }
       settle();
     }
-    SyntheticSet.write(directory.synthetic(), memory, state.pool(), job.teacher(), job.sourceSha256());
+    SyntheticSet.write(
+        directory.synthetic(), memory, state.pool(), job.teacher(), job.sourceSha256());
     save(Stage.CALIBRATION, 0, List.of());
   }
 
@@ -184,8 +185,7 @@ final class Run {
       return;
     }
     Recipe.Calibration recipe = job.recipe().calibration();
-    try (Calibration calibration =
-state.calibration()) {
+    try (Calibration calibration = state.calibration()) {
       long done = doneBefore(Stage.CALIBRATION);
       if (done > 0) {
         Snapshot.restore(directory.checkpoint(), memory, calibration.state());
@@ -220,7 +220,10 @@ state.calibration()) {
     try (FineTuning fineTuning = state.fineTuning();
         Looks looks = state.looks(fineTuning);
         FineTuningDiagnosis diagnosis =
-            diagnose ? new FineTuningDiagnosis(memory, state.student(), state.quantisation(), state.pool()) : null) {
+            diagnose
+                ? new FineTuningDiagnosis(
+                    memory, state.student(), state.quantisation(), state.pool())
+                : null) {
       List<Storage> saved = new ArrayList<>(fineTuning.state());
       saved.addAll(looks.state());
       saved.add(state.quantisation().ranges());
@@ -440,8 +443,8 @@ state.calibration()) {
   }
 
   /**
-   * Reports what is pending. Called when the next report or a checkpoint is due: by then the
-   * device has long come past it, and it is never more than one report ahead.
+   * Reports what is pending. Called when the next report or a checkpoint is due: by then the device
+   * has long come past it, and it is never more than one report ahead.
    */
   private void settle() {
     Runnable due = pending;

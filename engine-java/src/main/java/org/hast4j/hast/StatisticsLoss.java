@@ -12,8 +12,8 @@ import org.hast4j.graph.Value;
 import org.hast4j.nn.Forward;
 
 /**
- * The BN-statistic loss (algorithm section 1.4) in the units of a network: what a batch's statistics
- * should be lies on the device.
+ * The BN-statistic loss (algorithm section 1.4) in the units of a network: what a batch's
+ * statistics should be lies on the device.
  */
 final class StatisticsLoss {
   private final Memory memory;
@@ -47,10 +47,8 @@ final class StatisticsLoss {
     for (Forward.Statistics layer : forward.statistics()) {
       Op.BnStatsLoss op =
           new Op.BnStatsLoss(layer.rows(), weight / forward.statistics().size(), true);
-      Value variance =
-          graph.variable(variances.get(layer.name()), layer.runningVariance().type());
-      total =
-          graph.value(op, layer.mean(), layer.variance(), layer.runningMean(), variance, total);
+      Value variance = graph.variable(variances.get(layer.name()), layer.runningVariance().type());
+      total = graph.value(op, layer.mean(), layer.variance(), layer.runningMean(), variance, total);
     }
     graph.lane(lane);
     graph.part("");

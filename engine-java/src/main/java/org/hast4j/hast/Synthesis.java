@@ -128,8 +128,7 @@ public final class Synthesis implements AutoCloseable {
     for (int i = 0; i < values.length; i++) {
       values[i] = recipe.annealed((long) i * RATE_ITERATIONS);
     }
-    return new RateTable(
-        memory, "synthesis learning rates", values, plateau, RATE_ITERATIONS);
+    return new RateTable(memory, "synthesis learning rates", values, plateau, RATE_ITERATIONS);
   }
 
   private Graph startGraph() {
@@ -278,16 +277,7 @@ public final class Synthesis implements AutoCloseable {
   /** What an interrupted batch needs to go on. */
   public List<Storage> state() {
     return List.of(
-        pixels,
-        labels,
-        firstMoment,
-        secondMoment,
-        plateau,
-        iteration,
-        key,
-        kept,
-        keptLoss,
-        keptAt);
+        pixels, labels, firstMoment, secondMoment, plateau, iteration, key, kept, keptLoss, keptAt);
   }
 
   /** Kernels and copies that an iteration launches. */

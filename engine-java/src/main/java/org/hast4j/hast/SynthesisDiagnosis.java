@@ -51,8 +51,7 @@ final class SynthesisDiagnosis {
     Map<String, Object> signals = new LinkedHashMap<>();
     signals.put("root_second_moment", roots / now.length);
     signals.put(
-        "root_second_moment_low",
-        Math.sqrt(moment[(int) (LOW * moment.length)] * correction));
+        "root_second_moment_low", Math.sqrt(moment[(int) (LOW * moment.length)] * correction));
     signals.put("step", Math.sqrt(squares / now.length));
     signals.put("largest_pixel", largest);
     before = now;

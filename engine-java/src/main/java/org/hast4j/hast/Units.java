@@ -14,11 +14,11 @@ import org.hast4j.tensor.Shape;
  * A network in the units that losses and learning rates are stated in: its own, or its normal form
  * (algorithm section 6).
  *
- * <p>A filter in front of a BatchNorm may be multiplied by any c &gt; 0, its statistics with it (mean
- * times c, variance + epsilon times c²), and the network computes the same. In the normal form c is
- * 1 / sqrt(variance + epsilon): every BatchNorm divides by 1. What is stated there is the same for
- * all networks that compute the same; where the factors are powers of two it is the same bit for
- * bit, since variance + epsilon is added in float32, as the kernels add it.
+ * <p>A filter in front of a BatchNorm may be multiplied by any c &gt; 0, its statistics with it
+ * (mean times c, variance + epsilon times c²), and the network computes the same. In the normal
+ * form c is 1 / sqrt(variance + epsilon): every BatchNorm divides by 1. What is stated there is the
+ * same for all networks that compute the same; where the factors are powers of two it is the same
+ * bit for bit, since variance + epsilon is added in float32, as the kernels add it.
  */
 public final class Units {
   /** Variances this many times epsilon count as all of variance + epsilon. */
@@ -138,8 +138,9 @@ public final class Units {
   /**
    * Variances in the normal form. A file has one epsilon a layer, so that a filter times c stands
    * there with the variance c² (variance + epsilon) - epsilon, and the variance itself cannot be
-   * told from that: where it is many times epsilon, all of the sum counts as variance, which then is
-   * the same for every c. A filter of next to no norm puts out a constant whatever its statistics.
+   * told from that: where it is many times epsilon, all of the sum counts as variance, which then
+   * is the same for every c. A filter of next to no norm puts out a constant whatever its
+   * statistics.
    */
   private static float[] targets(
       float[] variance, float[] square, double[] norms, Layer.BatchNorm norm) {
@@ -150,8 +151,7 @@ public final class Units {
     float[] targets = new float[variance.length];
     for (int i = 0; i < targets.length; i++) {
       if (norms[i] >= NEGLIGIBLE * mean) {
-        targets[i] =
-            variance[i] >= MANY_EPSILONS * norm.epsilon() ? 1 : variance[i] / square[i];
+        targets[i] = variance[i] >= MANY_EPSILONS * norm.epsilon() ? 1 : variance[i] / square[i];
       }
     }
     return targets;
@@ -190,8 +190,8 @@ public final class Units {
 
   /**
    * The rate of every trained parameter, as a factor of the learning rate; empty where all have the
-   * same. In the normal form a filter moves at its squared norm, so that a rate is an angle; what no
-   * filter's unit reaches, BatchNorm's scale and shift and the classifier, at {@code otherRate}
+   * same. In the normal form a filter moves at its squared norm, so that a rate is an angle; what
+   * no filter's unit reaches, BatchNorm's scale and shift and the classifier, at {@code otherRate}
    * times the mean squared scale of the network's BatchNorms.
    *
    * @return values in the layout of the slots, 0 in the gaps between them
@@ -208,8 +208,7 @@ public final class Units {
       int count = Math.toIntExact(shape.elements());
       Arrays.fill(rates, first, first + count, other);
       if (shape.rank() == 4) {
-        double[] norms =
-            squaredNorms(network.weights().get(name), Math.toIntExact(shape.size(0)));
+        double[] norms = squaredNorms(network.weights().get(name), Math.toIntExact(shape.size(0)));
         for (int i = 0; i < count; i++) {
           rates[first + i] = (float) norms[i / (count / norms.length)];
         }

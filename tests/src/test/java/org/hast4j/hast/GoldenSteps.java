@@ -99,7 +99,8 @@ abstract class GoldenSteps {
                 Map.of(
                     "synthesis.images", "2", "synthesis.batch", "2", "synthesis.iterations", "3"))
             .synthesis();
-    try (Synthesis synthesis = new Synthesis(memory, uploaded("teacher"), Units.own(network), recipe, 1)) {
+    try (Synthesis synthesis =
+        new Synthesis(memory, uploaded("teacher"), Units.own(network), recipe, 1)) {
       synthesis.begin(0);
       Storage pixels = synthesis.state().get(0);
       Storage moment = synthesis.state().get(2);

@@ -43,8 +43,7 @@ final class Networks {
     int filter = 0;
     for (Topology.Unit unit : network.topology().units()) {
       if (unit.layer() instanceof Layer.BatchNorm norm) {
-        String conv =
-            network.topology().units().get(unit.inputs().getFirst()).name() + ".weight";
+        String conv = network.topology().units().get(unit.inputs().getFirst()).name() + ".weight";
         float[] weight = weights.get(conv).clone();
         float[] mean = weights.get(unit.name() + ".running_mean").clone();
         float[] variance = weights.get(unit.name() + ".running_var").clone();

@@ -124,7 +124,11 @@ class RunTest {
     assertThat(end.get("kept_step")).isEqualTo(result.keptStep());
     assertThat(result.keptStep()).isIn(200L, 400L, 420L);
     double kept = (float) end.get("held_back_loss");
-    assertThat(looks).allSatisfy(look -> assertThat((float) look.get("held_back_loss")).isGreaterThanOrEqualTo((float) kept));
+    assertThat(looks)
+        .allSatisfy(
+            look ->
+                assertThat((float) look.get("held_back_loss"))
+                    .isGreaterThanOrEqualTo((float) kept));
     assertThat(result.warning()).isEmpty();
   }
 

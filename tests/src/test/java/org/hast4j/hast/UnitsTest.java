@@ -43,8 +43,9 @@ class UnitsTest {
               assertThat(same.variance()).isEqualTo(statistics.variance());
             });
     Slots trained = Slots.parameters(RESNET);
-    assertThat(two.rates(trained, 3)).hasValueSatisfying(
-        rates -> assertThat(rates).isEqualTo(one.rates(trained, 3).orElseThrow()));
+    assertThat(two.rates(trained, 3))
+        .hasValueSatisfying(
+            rates -> assertThat(rates).isEqualTo(one.rates(trained, 3).orElseThrow()));
   }
 
   /** Law: any other factors leave nothing but roundings. */

@@ -412,8 +412,29 @@ abstract class BadInput {
     refused(
         () ->
             kernels.bnActFwd(
-                at(0), 0, 0, 0, 0, at(2), 0, 0, 0, at(3), at(4), 0, at(5), REGION, 3, 3, 3, .1f,
-                .2f, Float.POSITIVE_INFINITY, 0, 1, stream),
+                at(0),
+                0,
+                0,
+                0,
+                0,
+                at(2),
+                0,
+                0,
+                0,
+                at(3),
+                at(4),
+                0,
+                at(5),
+                REGION,
+                3,
+                3,
+                3,
+                .1f,
+                .2f,
+                Float.POSITIVE_INFINITY,
+                0,
+                1,
+                stream),
         "hast_bn_act_fwd_f32");
   }
 

@@ -13,8 +13,8 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
 import org.hast4j.graph.Op;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.RangeRule;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
@@ -464,8 +464,7 @@ public final class OpCases {
       batchNorm(new Op.BnAct(true, false, 4, 0, 1.5f, 1e-5f, false), shape, everything);
       for (float ceiling : new float[] {UNBOUNDED, .9f}) {
         Op.BnAct inRange =
-            new Op.BnAct(
-                true, true, 4, StraightThrough.IN_RANGE, 0, ceiling, 1e-5f, false);
+            new Op.BnAct(true, true, 4, StraightThrough.IN_RANGE, 0, ceiling, 1e-5f, false);
         batchNorm(inRange, shape, everything);
       }
       batchNorm(new Op.BnAct(true, false, 0, 0, .6f, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
@@ -501,12 +500,12 @@ public final class OpCases {
 
   private static String options(Op.BnAct op) {
     return "%s%s bits %d slope %s%s"
-        .formatted(
-            op.affine() ? " affine" : "",
-            op.addend() ? " addend" : "",
-            op.bits(),
-            op.slope(),
-            op.ceiling() == UNBOUNDED ? "" : " ceiling " + op.ceiling())
+            .formatted(
+                op.affine() ? " affine" : "",
+                op.addend() ? " addend" : "",
+                op.bits(),
+                op.slope(),
+                op.ceiling() == UNBOUNDED ? "" : " ceiling " + op.ceiling())
         + (op.straightThrough() == StraightThrough.IN_RANGE ? " in range" : "");
   }
 

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.hast4j.graph.Op;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.RangeRule;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.tensor.DType;
 
