@@ -162,12 +162,13 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       int area = topology.height() * topology.width();
       count = Math.clamp(PIXELS / area, MIN_IMAGES, MAX_IMAGES);
       images = TensorType.f32(count, topology.height(), topology.width(), topology.channels());
-      parameters = new Parameters(topology, "checked");
-      parameters.upload(memory, inOwnUnits(network));
+      Network inOwnUnits = inOwnUnits(network);
       if (targets.isEmpty()) {
         throw new IllegalArgumentException(
             topology.name() + " has no BatchNorm: there are no statistics to check");
       }
+      parameters = new Parameters(topology, "checked");
+      parameters.upload(memory, inOwnUnits);
       for (Target target : targets) {
         memory.buffer(target.variance()).upload(0, target.variances());
       }

@@ -58,23 +58,23 @@ final class FaultyNetworks {
   }
 
   /**
-   * The network as one trained with an epsilon of {@code trained}, its filters scaled until a
+   * The same function as one trained with an epsilon of {@code trained}, its filters scaled until a
    * layer's median variance is {@code variance}; what reads it takes its own epsilon.
    */
   static Network otherEpsilon(Network network, double trained, double variance) {
     Map<String, float[]> weights = copy(network);
     for (Topology.Unit unit : network.topology().units()) {
       if (unit.layer() instanceof Layer.BatchNorm norm) {
-        float[] means = weights.get(unit.name() + ".running_mean");
         float[] variances = weights.get(unit.name() + ".running_var");
+        float[] gains = weights.get(unit.name() + ".weight");
         double[] sorted = sorted(variances);
-        double square = (variance + trained) / (sorted[sorted.length / 2] + norm.epsilon());
-        scale(network, weights, unit, (float) Math.sqrt(square));
-        for (int c = 0; c < means.length; c++) {
-          // What it was divided by stays the same: variance and epsilon together.
-          double kept = variances[c] + square * norm.epsilon() - trained;
-          variances[c] = (float) Math.max(0, kept);
+        float factor = (float) Math.sqrt(variance / sorted[sorted.length / 2]);
+        for (int c = 0; c < gains.length; c++) {
+          double before = factor * factor * ((double) variances[c] + norm.epsilon());
+          double after = factor * factor * (double) variances[c] + trained;
+          gains[c] *= (float) Math.sqrt(after / before);
         }
+        scale(network, weights, unit, factor);
       }
     }
     return network.withWeights(weights);

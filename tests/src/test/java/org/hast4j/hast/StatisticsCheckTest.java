@@ -120,8 +120,8 @@ class StatisticsCheckTest {
   void anEpsilonThatMattersDoesNotPass() {
     StatisticsCheck check =
         check(
-            "built-in, trained with epsilon .001 on variances of .01",
-            FaultyNetworks.otherEpsilon(builtIn, 1e-3, 1e-2));
+            "built-in, trained with epsilon .001 on variances of .001",
+            FaultyNetworks.otherEpsilon(builtIn, 1e-3, 1e-3));
     assertThat(check.warning().orElseThrow()).contains("epsilon");
   }
 
