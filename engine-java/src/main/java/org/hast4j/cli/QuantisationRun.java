@@ -96,6 +96,7 @@ record QuantisationRun(
       progress.stopWhen(interruption::asked);
       Hast hast = new Hast(device, progress, checkpointEvery, diagnose);
       if (!resume) {
+        hast.check(job).warning().ifPresent(text -> reporter.note("warning: " + text));
         tell(hast.expect(job), reporter);
       }
       return work.apply(hast, job);

@@ -95,6 +95,11 @@ public final class Hast {
     }
   }
 
+  /** Whether the BatchNorm statistics that the method goes by fit a job's network. */
+  public StatisticsCheck check(Job job) {
+    return StatisticsCheck.of(device, job.teacher(), job.seed());
+  }
+
   /**
    * What a job will take on this device. It is tried for a moment, and leaves nothing behind.
    *

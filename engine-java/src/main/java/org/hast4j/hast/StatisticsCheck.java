@@ -2,9 +2,7 @@ package org.hast4j.hast;
 
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.hast4j.device.Device;
@@ -17,7 +15,6 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.nn.Forward;
-import org.hast4j.nn.Layer;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
@@ -80,8 +77,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
    * Checks a network. What the device holds for it meanwhile is given back.
    *
    * @param seed decides the images; the result is a function of it, the network and the device
-   * @throws IllegalArgumentException if a BatchNorm does not follow a convolution of its own, or
-   *     the network has none
+   * @throws IllegalArgumentException if the network has no BatchNorm
    */
   public static StatisticsCheck of(Device device, Network network, long seed) {
     try (Memory memory = new Memory(device)) {
@@ -134,15 +130,11 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
 
   /** The optimisation of the images, in the memory of its caller. */
   private static final class Search {
-    /**
-     * A BatchNorm in its channels' own units: what it should see, and where what it sees is kept.
-     */
+    /** A BatchNorm in its channels' own units, and where what it sees is kept. */
     private record Target(
         String name,
         boolean fresh,
-        float[] means,
-        float[] variances,
-        Storage variance,
+        Units.Statistics stored,
         Storage seenMean,
         Storage seenVariance) {}
 
@@ -152,6 +144,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
     private final int count;
     private final TensorType images;
     private final Parameters parameters;
+    private final StatisticsLoss loss;
     private final Storage pixels;
     private final Storage learningRate =
         Storage.of("statistics check learning rate", TensorType.f32(1));
@@ -162,16 +155,15 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       int area = topology.height() * topology.width();
       count = Math.clamp(PIXELS / area, MIN_IMAGES, MAX_IMAGES);
       images = TensorType.f32(count, topology.height(), topology.width(), topology.channels());
-      Network inOwnUnits = inOwnUnits(network);
-      if (targets.isEmpty()) {
+      Units units = Units.normal(network);
+      if (units.statistics().isEmpty()) {
         throw new IllegalArgumentException(
             topology.name() + " has no BatchNorm: there are no statistics to check");
       }
+      units.statistics().forEach((name, stored) -> targets.add(target(network, name, stored)));
+      loss = new StatisticsLoss(memory, units, "statistics check", 1);
       parameters = new Parameters(topology, "checked");
-      parameters.upload(memory, inOwnUnits);
-      for (Target target : targets) {
-        memory.buffer(target.variance()).upload(0, target.variances());
-      }
+      parameters.upload(memory, units.network());
       pixels = Storage.of("statistics check images", images);
       memory
           .buffer(pixels)
@@ -179,67 +171,16 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       memory.buffer(learningRate).upload(0, new float[] {LEARNING_RATE});
     }
 
-    /**
-     * The same function with every filter, its statistics and its ε divided by the channel's unit
-     * or its square. σ² + ε becomes 1; since a layer has one ε, which stays, the variance that the
-     * BatchNorm divides by becomes 1 - ε, and the one to aim at is a number of its own.
-     */
-    private Network inOwnUnits(Network network) {
-      Map<String, float[]> weights = new LinkedHashMap<>(network.weights());
-      for (int i = 0; i < topology.units().size(); i++) {
-        Topology.Unit unit = topology.units().get(i);
-        if (unit.layer() instanceof Layer.BatchNorm norm) {
-          String filters = filters(i) + ".weight";
-          float[] filter = weights.get(filters).clone();
-          float[] mean = weights.get(unit.name() + ".running_mean").clone();
-          float[] variance = weights.get(unit.name() + ".running_var").clone();
-          boolean fresh = fresh(mean, variance);
-          float[] aim = new float[mean.length];
-          int size = filter.length / mean.length;
-          for (int c = 0; c < mean.length; c++) {
-            double square = Math.max((double) variance[c] + norm.epsilon(), Float.MIN_NORMAL);
-            double unitOfChannel = Math.sqrt(square);
-            for (int j = c * size; j < (c + 1) * size; j++) {
-              filter[j] = (float) (filter[j] / unitOfChannel);
-            }
-            mean[c] = (float) (mean[c] / unitOfChannel);
-            aim[c] = (float) (variance[c] / square);
-            variance[c] = 1 - norm.epsilon();
-          }
-          weights.put(filters, filter);
-          weights.put(unit.name() + ".running_mean", mean);
-          weights.put(unit.name() + ".running_var", variance);
-          targets.add(target(unit.name(), fresh, mean, aim));
-        }
-      }
-      return network.withWeights(weights);
-    }
-
-    private static Target target(String name, boolean fresh, float[] means, float[] variances) {
-      TensorType type = TensorType.f32(means.length);
+    private static Target target(Network network, String name, Units.Statistics stored) {
+      TensorType type = TensorType.f32(stored.mean().length);
       return new Target(
           name,
-          fresh,
-          means,
-          variances,
-          Storage.of(name + " variance", type),
+          fresh(
+              network.weights().get(name + ".running_mean"),
+              network.weights().get(name + ".running_var")),
+          stored,
           Storage.of(name + " mean seen", type),
           Storage.of(name + " variance seen", type));
-    }
-
-    /** The convolution that only this BatchNorm reads. */
-    private String filters(int norm) {
-      int source = topology.units().get(norm).inputs().getFirst();
-      boolean convolution =
-          source != Topology.IMAGE
-              && (topology.units().get(source).layer() instanceof Layer.Convolution
-                  || topology.units().get(source).layer() instanceof Layer.DepthwiseConvolution);
-      if (!convolution || topology.consumers(source).size() != 1) {
-        throw new IllegalArgumentException(
-            "%s: %s does not follow a convolution of its own, so its statistics cannot be checked"
-                .formatted(topology.name(), topology.units().get(norm).name()));
-      }
-      return topology.units().get(source).name();
     }
 
     StatisticsCheck result() {
@@ -281,21 +222,13 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       // Labels play no part, but gradients come from a loss of the logits.
       TensorType labels = TensorType.i32(count);
       Value none = graph.variable(Storage.of("statistics check labels", labels), labels);
-      Value total = graph.value(new Op.HardCrossEntropy(0, 0), forward.logits(), none);
+      Value zero = graph.value(new Op.HardCrossEntropy(0, 0), forward.logits(), none);
       for (int l = 0; l < targets.size(); l++) {
         Forward.Statistics seen = forward.statistics().get(l);
-        Target target = targets.get(l);
-        graph.keep(seen.mean(), target.seenMean());
-        graph.keep(seen.variance(), target.seenVariance());
-        total =
-            graph.value(
-                new Op.BnStatsLoss(seen.rows(), 1f / targets.size(), true),
-                seen.mean(),
-                seen.variance(),
-                seen.runningMean(),
-                graph.variable(target.variance(), seen.variance().type()),
-                total);
+        graph.keep(seen.mean(), targets.get(l).seenMean());
+        graph.keep(seen.variance(), targets.get(l).seenVariance());
       }
+      Value total = loss.append(graph, forward, zero);
       Value gradient = Gradients.of(graph, total, List.of(x)).getFirst();
       graph.part("statistics check");
       Value done =
@@ -316,12 +249,14 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
     private BatchNorm layer(Target target) {
       float[] means = memory.floats(target.seenMean());
       float[] variances = memory.floats(target.seenVariance());
+      Units.Statistics stored = target.stored();
       double sum = 0;
       for (int c = 0; c < means.length; c++) {
+        double square = stored.squaredUnit()[c];
         sum +=
             distance(
-                (double) means[c] - target.means()[c],
-                (double) variances[c] - target.variances()[c]);
+                (means[c] - stored.mean()[c]) / Math.sqrt(square),
+                (variances[c] - stored.variance()[c]) / square);
       }
       double distance = sum / means.length;
       return new BatchNorm(target.name(), Double.isNaN(distance) ? 1 : distance, target.fresh());
