@@ -11,7 +11,7 @@ HAST_API int32_t hast_device_count(int32_t* count) HAST_NOEXCEPT;
  * Writes at most text_bytes bytes, always terminated. */
 HAST_API int32_t hast_device_describe(char* text, int64_t text_bytes, int32_t ordinal) HAST_NOEXCEPT;
 
-/* Bytes free and bytes installed on the device. */
+/* Bytes free and bytes installed on the device; on the CPU at most what the process's control groups allow. */
 HAST_API int32_t hast_device_memory(int64_t* free_bytes, int64_t* total_bytes, int32_t ordinal) HAST_NOEXCEPT;
 
 /* A stream runs kernels in the order of their launch. On the CPU it owns `threads` workers, the launching thread
