@@ -17,7 +17,8 @@ HAST_API int32_t hast_device_memory(int64_t* free_bytes, int64_t* total_bytes, i
 /* A stream runs kernels in the order of their launch. On the CPU it owns `threads` workers, the launching thread
  * counted among them, and a launch returns when the kernel has finished; results do not depend on `threads`.
  * With pin = 1 the calling thread and each worker stay on a processor of their own until the stream is destroyed, where
- * the process may use enough of them; it keeps a busy system from putting two of them on one.
+ * they are as many as the machine has processors and may use all of them; it keeps the system from putting two of them
+ * on one. Fewer threads go where the system puts them: there they do not meet another process's on the same processors.
  * On a GPU `threads` and `pin` are ignored. One thread at a time may use a stream. */
 HAST_API int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t threads, int32_t pin) HAST_NOEXCEPT;
 HAST_API int32_t hast_stream_destroy(void* stream) HAST_NOEXCEPT;
