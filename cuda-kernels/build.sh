@@ -5,9 +5,11 @@
 #        usable: only what this machine can run: no emulation, and no CUDA library where there is no NVIDIA driver
 set -euo pipefail
 
-source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# Where the folders really are: a build through a link goes on in the next, through another.
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$source_dir/../tools/cuda.sh"
-build_dir=$1
+mkdir -p "$1"
+build_dir=$(cd "$1" && pwd -P)
 resources_dir=$2
 wanted=$3
 

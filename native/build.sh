@@ -3,9 +3,18 @@
 # usage: build.sh <build folder> <resources folder>
 set -euo pipefail
 
-source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-build_dir=$1
+# Where the folders really are: a build through a link goes on in the next, through another.
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+mkdir -p "$1"
+build_dir=$(cd "$1" && pwd -P)
 resources_dir=$2
+
+if [[ $1 == *:* ]]; then
+  root=$(dirname "$source_dir")
+  echo "hast4j cannot be built as $root: compilers take the colon for the end of a path." >&2
+  echo "Build it through a link without one: ln -s '$root' ~/hast4j && mvn -f ~/hast4j/pom.xml verify" >&2
+  exit 1
+fi
 
 missing=()
 command -v cmake >/dev/null || missing+=("cmake (3.25 or newer)")

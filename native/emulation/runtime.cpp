@@ -36,6 +36,7 @@ struct Stream final : CUstream_st {
   bool holds(const void* address, size_t bytes) const override;
 
   CUgraph_st* capture = nullptr;
+  int device = 0;            // that was current when it was created
   Stream* origin = nullptr;  // the stream whose capture this one has joined
   cudaError_t failure = cudaSuccess;
   std::set<size_t> frontier;    // nodes that the next one depends on
@@ -54,11 +55,14 @@ struct CUevent_st {
 
 namespace {
 
+// Two, so that it shows whether what belongs to one goes there.
+constexpr int kDevices = 2;
 constexpr size_t kDeviceBytes = size_t{4} << 30;
 // Shared memory of a block: what every kernel has, and what it may be allowed (compute capability 8.6 and 8.9).
 constexpr size_t kSharedBytes = size_t{48} << 10, kMostSharedBytes = size_t{99} << 10;
 
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local int current_device = 0;
 
 // Remembers an error as the runtime does, for cudaGetLastError.
 cudaError_t noted(cudaError_t error) {
@@ -66,10 +70,15 @@ cudaError_t noted(cudaError_t error) {
   return error;
 }
 
+struct Allocation {
+  size_t bytes;
+  int device;
+};
+
 struct Allocations {
   std::mutex mutex;
-  std::map<void*, size_t> bytes;
-  size_t held = 0;
+  std::map<void*, Allocation> live;
+  size_t held[kDevices] = {};
 };
 Allocations& allocations() {
   static Allocations all;
@@ -121,9 +130,10 @@ cudaError_t Stream::submit(std::function<cudaError_t()> run) {
 bool Stream::holds(const void* address, size_t bytes) const {
   Allocations& all = allocations();
   std::lock_guard lock(all.mutex);
-  auto after = all.bytes.upper_bound(const_cast<void*>(address));
-  if (after == all.bytes.begin()) return false;
-  const auto& [start, size] = *--after;
+  auto after = all.live.upper_bound(const_cast<void*>(address));
+  if (after == all.live.begin()) return false;
+  const auto& [start, allocation] = *--after;
+  const size_t size = allocation.bytes;
   const size_t offset = static_cast<size_t>(static_cast<const char*>(address) - static_cast<char*>(start));
   return offset <= size && bytes <= size - offset;
 }
@@ -160,7 +170,12 @@ cudaError_t replay(const CUgraph_st& graph) {
 void hast::emulation::launch(void* stream, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes,
                              std::function<void()> call) {
   if (noted(check(kernel, grid, block, shared_bytes)) != cudaSuccess) return;
-  enqueue(static_cast<cudaStream_t>(stream), [job = Grid{grid, block, shared_bytes, std::move(call)}] {
+  const auto on = static_cast<cudaStream_t>(stream);
+  if (on != nullptr && of(on)->device != current_device) {
+    noted(cudaErrorInvalidResourceHandle);
+    return;
+  }
+  enqueue(on, [job = Grid{grid, block, shared_bytes, std::move(call)}] {
     return run_grid(job) ? cudaSuccess : cudaErrorLaunchFailure;
   });
 }
@@ -186,6 +201,8 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorInvalidResourceHandle:
+      return "invalid resource handle";
     case cudaErrorLaunchFailure:
       return "a race or a stray access in a kernel; the error output says where";
     case cudaErrorStreamCaptureUnsupported:
@@ -206,15 +223,19 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = kDevices;
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : noted(cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= kDevices) return noted(cudaErrorInvalidDevice);
+  current_device = device;
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return noted(cudaErrorInvalidDevice);
+  if (device < 0 || device >= kDevices) return noted(cudaErrorInvalidDevice);
   *properties = {};
-  std::snprintf(properties->name, sizeof(properties->name), "emulated device");
+  std::snprintf(properties->name, sizeof(properties->name), "emulated device %d", device);
   properties->totalGlobalMem = kDeviceBytes;
   properties->sharedMemPerBlockOptin = kMostSharedBytes;
   properties->major = 8;
@@ -227,7 +248,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
   std::lock_guard lock(allocations().mutex);
-  *available = kDeviceBytes - allocations().held;
+  *available = kDeviceBytes - allocations().held[current_device];
   *total = kDeviceBytes;
   return cudaSuccess;
 }
@@ -235,13 +256,13 @@ cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
 cudaError_t cudaMalloc(void** address, size_t bytes) {
   Allocations& all = allocations();
   std::lock_guard lock(all.mutex);
-  if (bytes > kDeviceBytes - all.held) return noted(cudaErrorMemoryAllocation);
+  if (bytes > kDeviceBytes - all.held[current_device]) return noted(cudaErrorMemoryAllocation);
   *address = hast::emulation::watch::allocate(bytes);
   if (*address == nullptr) return noted(cudaErrorMemoryAllocation);
   // As a float a NaN.
   std::memset(*address, 0xff, bytes);
-  all.bytes[*address] = bytes;
-  all.held += bytes;
+  all.live[*address] = {bytes, current_device};
+  all.held[current_device] += bytes;
   hast::emulation::watch::allocated(*address, bytes);
   return cudaSuccess;
 }
@@ -250,11 +271,11 @@ cudaError_t cudaFree(void* address) {
   if (address == nullptr) return cudaSuccess;
   Allocations& all = allocations();
   std::lock_guard lock(all.mutex);
-  const auto found = all.bytes.find(address);
-  if (found == all.bytes.end()) return noted(cudaErrorInvalidValue);
-  all.held -= found->second;
+  const auto found = all.live.find(address);
+  if (found == all.live.end()) return noted(cudaErrorInvalidValue);
+  all.held[found->second.device] -= found->second.bytes;
   hast::emulation::watch::freed(address);
-  all.bytes.erase(found);
+  all.live.erase(found);
   hast::emulation::watch::release(address);
   return cudaSuccess;
 }
@@ -282,7 +303,9 @@ cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new Stream();
+  Stream* created = new Stream();
+  created->device = current_device;
+  *stream = created;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {

@@ -1,7 +1,7 @@
 // The CPU as a device: its description, its memory, its streams.
 //
 // Linux grants more memory than it has and kills the process later, so an allocation is first held against
-// MemAvailable and what the control group (version 2) of a container leaves.
+// MemAvailable and what control groups leave.
 #include <hast/device.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include <new>
 
 #include "kernel.h"
+#include "memory_limits.h"
 
 using namespace hast;
 
@@ -21,11 +22,6 @@ namespace {
 constexpr int64_t kAlignment = 256;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kCopyPiece = int64_t{256} << 10;
-
-struct Memory {
-  int64_t available = 0;
-  int64_t total = 0;
-};
 
 // The value after "key:" on its line, in place; NULL when the line has another key.
 const char* value_of(const char* line, const char* key) {
@@ -38,39 +34,6 @@ const char* value_of(const char* line, const char* key) {
   return colon;
 }
 
-// The number a file begins with; false when there is none ("max": no limit).
-bool read_number(const char* path, int64_t& number) {
-  std::FILE* file = std::fopen(path, "re");
-  if (file == nullptr) return false;
-  long long read = 0;
-  const bool found = std::fscanf(file, "%lld", &read) == 1;
-  std::fclose(file);
-  if (found) number = read;
-  return found;
-}
-
-// Of the memory charged to the control group, file pages that are dropped before anything is refused.
-int64_t reclaimable() {
-  std::FILE* file = std::fopen("/sys/fs/cgroup/memory.stat", "re");
-  if (file == nullptr) return 0;
-  char line[256];
-  long long bytes = 0;
-  while (std::fgets(line, sizeof(line), file) != nullptr) {
-    if (std::sscanf(line, "inactive_file %lld", &bytes) == 1) break;
-  }
-  std::fclose(file);
-  return bytes;
-}
-
-// Lowers both numbers to what the control group allows.
-void limit_memory(Memory& memory) {
-  int64_t limit = 0, current = 0;
-  if (!read_number("/sys/fs/cgroup/memory.max", limit) || !read_number("/sys/fs/cgroup/memory.current", current))
-    return;
-  memory.total = smaller(memory.total, limit);
-  memory.available = smaller(memory.available, larger(limit - current + reclaimable(), 0));
-}
-
 bool read_memory(Memory& memory) {
   std::FILE* file = std::fopen("/proc/meminfo", "re");
   if (file == nullptr) return false;
@@ -80,7 +43,7 @@ bool read_memory(Memory& memory) {
     if (const char* v = value_of(line, "MemTotal")) memory.total = std::atoll(v) * 1024;
   }
   std::fclose(file);
-  limit_memory(memory);
+  limit_memory(memory, GroupTree());
   return memory.total > 0;
 }
 

@@ -151,10 +151,21 @@ void* work(void* argument) {
   }
 }
 
-// Gives the launching thread and each worker one of the processors that the launching thread may use, if there are
-// enough. Left alone, a system often wakes a worker on the launching thread's processor and leaves it there for long.
+// Whether a stream has the machine to itself: it may use every processor, and does. With fewer threads two streams of
+// two processes would both take the lowest processors, and leave the rest of the machine idle.
+constexpr bool uses_all(int64_t threads, int64_t allowed, int64_t online) {
+  return threads == online && allowed == online;
+}
+static_assert(uses_all(2, 2, 2) && uses_all(64, 64, 64));
+static_assert(!uses_all(2, 64, 64) && !uses_all(63, 64, 64));  // some threads on a large machine
+static_assert(!uses_all(2, 2, 64));                            // all of what a scheduler or a container allows
+static_assert(!uses_all(4, 2, 2) && !uses_all(65, 64, 64));    // more threads than processors
+
+// Gives the launching thread and each worker a processor if that takes all of them. Left alone, a system often wakes a
+// worker on the launching thread's processor and leaves it there for long.
 void pin_threads(Stream& s) {
-  if (sched_getaffinity(0, sizeof(s.before), &s.before) != 0 || CPU_COUNT(&s.before) < s.threads) return;
+  if (sched_getaffinity(0, sizeof(s.before), &s.before) != 0) return;
+  if (!uses_all(s.threads, CPU_COUNT(&s.before), sysconf(_SC_NPROCESSORS_ONLN))) return;
   int32_t thread = 0;
   for (int processor = 0; processor < CPU_SETSIZE && thread < s.threads; processor++) {
     if (!CPU_ISSET(processor, &s.before)) continue;

@@ -11,7 +11,8 @@
 namespace hast {
 
 // Starts threads - 1 workers; the launching thread is the remaining one. Answers HAST_OK, HAST_EMEMORY or HAST_ETHREAD.
-// `pin` keeps every thread, the caller included, on a processor of its own while the stream is open.
+// `pin` keeps every thread, the caller included, on a processor of its own while the stream is open, if that takes all
+// processors of the machine.
 int32_t open_stream(void** stream, int32_t threads, bool pin);
 void close_stream(void* stream);
 

@@ -11,13 +11,14 @@ HAST_API int32_t hast_device_count(int32_t* count) HAST_NOEXCEPT;
  * Writes at most text_bytes bytes, always terminated. */
 HAST_API int32_t hast_device_describe(char* text, int64_t text_bytes, int32_t ordinal) HAST_NOEXCEPT;
 
-/* Bytes free and bytes installed on the device. */
+/* Bytes free and bytes installed on the device; on the CPU at most what the process's control groups allow. */
 HAST_API int32_t hast_device_memory(int64_t* free_bytes, int64_t* total_bytes, int32_t ordinal) HAST_NOEXCEPT;
 
 /* A stream runs kernels in the order of their launch. On the CPU it owns `threads` workers, the launching thread
  * counted among them, and a launch returns when the kernel has finished; results do not depend on `threads`.
  * With pin = 1 the calling thread and each worker stay on a processor of their own until the stream is destroyed, where
- * the process may use enough of them; it keeps a busy system from putting two of them on one.
+ * they are as many as the machine has processors and may use all of them; it keeps the system from putting two of them
+ * on one. Fewer threads go where the system puts them: there they do not meet another process's on the same processors.
  * On a GPU `threads` and `pin` are ignored. One thread at a time may use a stream. */
 HAST_API int32_t hast_stream_create(void** stream, int32_t ordinal, int32_t threads, int32_t pin) HAST_NOEXCEPT;
 HAST_API int32_t hast_stream_destroy(void* stream) HAST_NOEXCEPT;

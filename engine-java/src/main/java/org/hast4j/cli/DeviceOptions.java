@@ -4,7 +4,6 @@ import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.exec.Products;
-import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -20,8 +19,10 @@ final class DeviceOptions {
       names = "--device",
       paramLabel = "DEVICE",
       defaultValue = "cpu",
-      description = "cpu, or cuda where `hast devices` shows it.")
-  private Backend backend;
+      converter = DeviceName.Converter.class,
+      description =
+          "cpu; or cuda:N, one of those that `hast devices` shows; cuda is the first of them.")
+  private DeviceName name;
 
   private int threads = Device.Options.threadsOfAllProcessors();
 
@@ -68,9 +69,13 @@ final class DeviceOptions {
 
   Device open() {
     Launching launching = checkLaunches ? Launching.AWAITED : Launching.CAPTURED;
-    // Nothing else runs in this process, so every thread may keep a processor to itself.
+    // Nothing else runs in this process, so where it takes the whole machine every thread may keep
+    // a processor to itself.
     Device device =
-        Device.open(backend, new Device.Options(threads, true, precision, launching, convolutions));
+        Device.open(
+            name.backend(),
+            name.ordinal(),
+            new Device.Options(threads, true, precision, launching, convolutions));
     try {
       // Says at once, before any file is read, where cuDNN was asked for in vain.
       Products.of(device);

@@ -34,7 +34,9 @@ final class DevicesCommand implements Runnable {
         case Availability.Available available -> {
           entry.put("available", true);
           entry.put("devices", available.devices());
-          available.devices().forEach(device -> reporter.line("%-5s %s".formatted(name, device)));
+          for (int i = 0; i < available.devices().size(); i++) {
+            line(new DeviceName(backend, i).toString(), available.devices().get(i));
+          }
           if (backend == Backend.CUDA) {
             show(VendorLibrary.CUDNN, "cudnn", "convolutions", entry);
             show(VendorLibrary.CUBLAS_LT, "cublasLt", "matrix products", entry);
@@ -43,9 +45,7 @@ final class DevicesCommand implements Runnable {
         case Availability.Unavailable unavailable -> {
           entry.put("available", false);
           entry.put("reasons", unavailable.reasons());
-          unavailable
-              .reasons()
-              .forEach(reason -> reporter.line("%-5s not available: %s".formatted(name, reason)));
+          unavailable.reasons().forEach(reason -> line(name, "not available: " + reason));
         }
       }
       json.add(entry);
@@ -53,18 +53,22 @@ final class DevicesCommand implements Runnable {
     reporter.result(json);
   }
 
+  private void line(String device, String text) {
+    reporter.line("%-7s %s".formatted(device, text));
+  }
+
   private void show(VendorLibrary library, String key, String what, Map<String, Object> entry) {
     switch (library.probe()) {
       case VendorAvailability.Available available -> {
         entry.put(key, available.version());
-        reporter.line(
-            "      %s: own kernels or %s %s, whichever is faster"
+        line(
+            "",
+            "%s: own kernels or %s %s, whichever is faster"
                 .formatted(what, library, available.version()));
       }
       case VendorAvailability.Unavailable unavailable -> {
         entry.put(key + "Reason", unavailable.reason());
-        reporter.line(
-            "      %s: own kernels; no %s: %s".formatted(what, library, unavailable.reason()));
+        line("", "%s: own kernels; no %s: %s".formatted(what, library, unavailable.reason()));
       }
     }
   }

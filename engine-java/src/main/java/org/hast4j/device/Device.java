@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
@@ -20,9 +22,8 @@ public final class Device implements AutoCloseable {
   // misses a tail.
   private static final long ALIGNMENT = 256;
 
-  private static final int ORDINAL = 0;
-
   private final KernelLibrary library;
+  private final int ordinal;
   private final Options options;
   private final long stream;
   private final List<Long> sideStreams = new ArrayList<>();
@@ -31,8 +32,9 @@ public final class Device implements AutoCloseable {
   private final Thread owner = Thread.currentThread();
   private boolean closed;
 
-  private Device(KernelLibrary library, Options options, long stream) {
+  private Device(KernelLibrary library, int ordinal, Options options, long stream) {
     this.library = library;
+    this.ordinal = ordinal;
     this.options = options;
     this.stream = stream;
   }
@@ -43,7 +45,8 @@ public final class Device implements AutoCloseable {
    * @param threads worker threads of the CPU backend, 1 to {@link #MAX_THREADS}; no result depends
    *     on it
    * @param pinned whether the calling thread and the CPU workers each keep to a processor of their
-   *     own: faster for a process that does nothing else, unfriendly inside one that does
+   *     own, where they are as many as the machine has: faster for a process that does nothing
+   *     else, unfriendly inside one that does
    * @param precision of the factors of convolutions on a GPU, depthwise ones excepted
    * @param launching how a program's kernels are launched
    * @param convolutions what computes convolutions and linear layers on a GPU
@@ -90,15 +93,21 @@ public final class Device implements AutoCloseable {
     return open(backend, Options.threads(threads));
   }
 
-  /**
-   * Opens the first device of a backend.
-   *
-   * @throws IllegalStateException if the backend cannot be used, with the reasons that {@link
-   *     KernelLibrary#probe} gives as data
-   */
+  /** Opens the first device of a backend. */
   public static Device open(Backend backend, Options options) {
+    return open(backend, 0, options);
+  }
+
+  /**
+   * Opens a device of a backend.
+   *
+   * @param ordinal its number, from 0
+   * @throws IllegalStateException if there is no such device; or if the backend cannot be used,
+   *     with the reasons that {@link KernelLibrary#probe} gives as data
+   */
+  public static Device open(Backend backend, int ordinal, Options options) {
     try {
-      return open(KernelLibrary.load(backend), options);
+      return open(KernelLibrary.load(backend), ordinal, options);
     } catch (KernelException e) {
       // The library knows which call failed; what is missing on this machine the probe finds out.
       if (KernelLibrary.probe(backend) instanceof Availability.Unavailable unavailable) {
@@ -111,16 +120,45 @@ public final class Device implements AutoCloseable {
 
   /** Opens the first device of a library, which is the device's from now on. */
   public static Device open(KernelLibrary library, Options options) {
+    return open(library, 0, options);
+  }
+
+  /**
+   * Opens a device of a library, which is the device's from now on.
+   *
+   * @param ordinal its number, from 0
+   * @throws IllegalStateException if there is no such device
+   */
+  public static Device open(KernelLibrary library, int ordinal, Options options) {
     try {
-      return new Device(library, options, createStream(library.kernels(), options));
+      checkOrdinal(library, ordinal);
+      return new Device(
+          library, ordinal, options, createStream(library.kernels(), ordinal, options));
     } catch (RuntimeException e) {
       library.close();
       throw e;
     }
   }
 
-  private static long createStream(Kernels kernels, Options options) {
-    long stream = kernels.streamCreate(ORDINAL, options.threads(), options.pinned());
+  private static void checkOrdinal(KernelLibrary library, int ordinal) {
+    // Where there is not even the first, what is wrong shows when a stream is opened.
+    if (ordinal == 0) {
+      return;
+    }
+    Kernels kernels = library.kernels();
+    int count = kernels.deviceCount();
+    if (ordinal < 0 || ordinal >= count && count > 0) {
+      String there =
+          IntStream.range(0, count)
+              .mapToObj(i -> "%d (%s)".formatted(i, kernels.deviceDescribe(i)))
+              .collect(Collectors.joining(", "));
+      throw new IllegalStateException(
+          "%s has no device %d, only %s".formatted(library.backend(), ordinal, there));
+    }
+  }
+
+  private static long createStream(Kernels kernels, int ordinal, Options options) {
+    long stream = kernels.streamCreate(ordinal, options.threads(), options.pinned());
     try {
       kernels.streamMath(stream, options.precision().code());
       return stream;
@@ -146,12 +184,12 @@ public final class Device implements AutoCloseable {
     long size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     long address;
     try {
-      address = kernels().memoryAllocate(size, ORDINAL);
+      address = kernels().memoryAllocate(size, ordinal);
     } catch (KernelException e) {
       if (!e.isOutOfMemory()) {
         throw e;
       }
-      Kernels.DeviceMemory memory = kernels().deviceMemory(ORDINAL);
+      Kernels.DeviceMemory memory = kernels().deviceMemory(ordinal);
       throw new DeviceMemoryException(
           "%.1f MiB for %s do not fit: %.1f MiB of %.1f MiB free, %s; use a smaller batch or free memory"
               .formatted(
@@ -169,7 +207,7 @@ public final class Device implements AutoCloseable {
   void release(String purpose, long address, long bytes) {
     checkThread();
     if (!closed) {
-      kernels().memoryFree(address, ORDINAL);
+      kernels().memoryFree(address, ordinal);
     }
     ledger.remove(purpose, bytes);
   }
@@ -208,6 +246,11 @@ public final class Device implements AutoCloseable {
     return library.backend();
   }
 
+  /** The device's number among those of its backend, from 0. */
+  public int ordinal() {
+    return ordinal;
+  }
+
   /** Address of the device's stream, for kernel calls. */
   public long stream() {
     return stream;
@@ -221,7 +264,7 @@ public final class Device implements AutoCloseable {
   public long sideStream(int index) {
     checkOwner();
     while (sideStreams.size() <= index) {
-      sideStreams.add(createStream(kernels(), options));
+      sideStreams.add(createStream(kernels(), ordinal, options));
     }
     return sideStreams.get(index);
   }
@@ -234,7 +277,7 @@ public final class Device implements AutoCloseable {
   /** A new event; who asked for it destroys it. */
   public long createEvent() {
     checkOwner();
-    return kernels().eventCreate(ORDINAL);
+    return kernels().eventCreate(ordinal);
   }
 
   /**
@@ -270,7 +313,7 @@ public final class Device implements AutoCloseable {
 
   /** One line for people. */
   public String description() {
-    return kernels().deviceDescribe(ORDINAL);
+    return kernels().deviceDescribe(ordinal);
   }
 
   /** Tells the device's kernel library from every other build of it. */

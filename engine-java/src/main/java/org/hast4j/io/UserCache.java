@@ -1,8 +1,11 @@
 package org.hast4j.io;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Where this program keeps what it can obtain again. */
 public final class UserCache {
@@ -10,23 +13,49 @@ public final class UserCache {
 
   /**
    * {@code hast4j} in {@code $XDG_CACHE_HOME}, {@code $HOME/.cache}, or that of the home the system
-   * knows; it need not exist yet.
+   * knows; {@code hast4j-USER} in the temporary folder where it knows none. It need not exist yet.
    */
   public static Path folder() {
-    return folder(System.getenv(), System.getProperty("user.home"));
+    return folder(
+        System.getenv(),
+        System.getProperty("user.home"),
+        Path.of(System.getProperty("java.io.tmpdir")),
+        user());
   }
 
-  static Path folder(Map<String, String> environment, String systemHome) {
+  /**
+   * The same for an environment.
+   *
+   * @param systemHome {@code ?} where the system has no entry for the user, as Java puts it
+   * @param temporary the folder for what need not last
+   * @param user tells users apart who share that folder
+   */
+  static Path folder(
+      Map<String, String> environment, String systemHome, Path temporary, String user) {
     // Java's idea of home is the system's: whoever sets HOME, as for a user without an entry in
     // the system's list, wants another one.
-    Path home = absolute(environment.get("HOME")).orElseGet(() -> Path.of(systemHome));
+    Optional<Path> home =
+        Stream.of(environment.get("HOME"), systemHome)
+            .flatMap(path -> absolute(path).stream())
+            .findFirst();
     return absolute(environment.get("XDG_CACHE_HOME"))
-        .orElseGet(() -> home.resolve(".cache"))
-        .resolve("hast4j");
+        .or(() -> home.map(path -> path.resolve(".cache")))
+        .map(path -> path.resolve("hast4j"))
+        // Not below the working directory, where nobody would look for a cache or expect one.
+        .orElseGet(() -> temporary.toAbsolutePath().resolve("hast4j-" + user));
   }
 
   /** A path, unless it is missing or relative: the XDG specification wants such ones ignored. */
   private static Optional<Path> absolute(String path) {
     return Optional.ofNullable(path).map(Path::of).filter(Path::isAbsolute);
+  }
+
+  /** The user's number, which one without a name has too. */
+  private static String user() {
+    try {
+      return Files.getAttribute(Path.of("/proc/self"), "unix:uid").toString();
+    } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
+      return System.getProperty("user.name").replaceAll("[^\\w.-]", "_");
+    }
   }
 }

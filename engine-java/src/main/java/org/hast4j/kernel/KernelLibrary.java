@@ -18,11 +18,11 @@ import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 
 /**
@@ -146,14 +146,31 @@ public final class KernelLibrary implements AutoCloseable {
                 "the driver reports no device: is one installed, and is CUDA_VISIBLE_DEVICES"
                     + " right?"));
       }
-      // Opening a stream finds out what only shows when work is sent: a device that is too old, or
-      // held by another process.
-      kernels.streamDestroy(kernels.streamCreate(0, 1, false));
-      return new Availability.Available(
-          IntStream.range(0, count).mapToObj(kernels::deviceDescribe).toList());
+      return probe(kernels, count);
     } catch (RuntimeException e) {
       return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
     }
+  }
+
+  private static Availability probe(Kernels kernels, int count) {
+    List<String> devices = new ArrayList<>();
+    List<String> reasons = new ArrayList<>();
+    // Opening a stream selects its device for this thread: the first, tried last, is what stays.
+    for (int ordinal = count - 1; ordinal >= 0; ordinal--) {
+      String device = kernels.deviceDescribe(ordinal);
+      try {
+        // Opening a stream finds out what only shows when work is sent: a device that is too old,
+        // or held by another process.
+        kernels.streamDestroy(kernels.streamCreate(ordinal, 1, false));
+      } catch (KernelException e) {
+        device += "; cannot be used: " + e.getMessage();
+        reasons.addFirst(count == 1 ? e.getMessage() : "device %d: %s".formatted(ordinal, device));
+      }
+      devices.addFirst(device);
+    }
+    return reasons.size() < count
+        ? new Availability.Available(devices)
+        : new Availability.Unavailable(reasons);
   }
 
   public Kernels kernels() {

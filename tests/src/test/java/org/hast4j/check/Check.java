@@ -156,7 +156,12 @@ public final class Check implements Callable<Integer> {
     }
   }
 
-  private static List<Class<?>> suites(String prefix) {
+  /**
+   * Suites in the order of their names.
+   *
+   * @param prefix a regular expression for how their simple names begin
+   */
+  static List<Class<?>> suites(String prefix) {
     try {
       return ReflectionSupport.findAllClassesInClasspathRoot(
               Check.class.getProtectionDomain().getCodeSource().getLocation().toURI(),

@@ -21,7 +21,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
  * <p>usage: SuiteRun CLASS
  */
 final class SuiteRun implements TestExecutionListener {
-  private static final String ENGINE = "junit-jupiter";
+  static final String ENGINE = "junit-jupiter";
 
   private final ObjectMapper json = new ObjectMapper();
   private final PrintStream out;
@@ -97,7 +97,7 @@ final class SuiteRun implements TestExecutionListener {
     return plan.getParent(test).flatMap(TestIdentifier::getParentIdObject).isPresent();
   }
 
-  private static String trace(Throwable failure) {
+  static String trace(Throwable failure) {
     StringWriter text = new StringWriter();
     failure.printStackTrace(new PrintWriter(text));
     return text.toString();

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.hast4j.device.Platform;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -68,6 +69,26 @@ class CommandLineProcessTest {
     }
   }
 
+  /** The emulated library has two. */
+  @Test
+  void aDeviceThatThereIsNotIsRefusedWithThoseThatThereAre() {
+    Platform.EMULATED.assumeUsable();
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    HastProcess.Outcome outcome =
+        HastProcess.runOn(
+            Platform.EMULATED_LIBRARY,
+            scratch,
+            "quantize",
+            network.toString(),
+            "--bits=W4A4",
+            "--conv=own",
+            "--device=cuda:2",
+            "--out",
+            scratch.resolve("run").toString());
+    Refusals.check(
+        outcome, "CUDA has no device 2, only 0 (emulated device 0", "1 (emulated device 1");
+  }
+
   @Test
   void cudnnOnTheCpuIsRefusedBeforeAnyWork() {
     Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
@@ -87,6 +108,10 @@ class CommandLineProcessTest {
           evaluate n.safetensors --threads 0            | --threads must be 1 to 1024, got 0
           evaluate n.safetensors --threads 1025         | --threads must be 1 to 1024, got 1025
           train --out n.safetensors --recipe quick      | --recipe needs --quantize
+          evaluate n.safetensors --device gpu   | expected cpu, cuda, or cuda:N for one of several GPUs, got 'gpu'
+          evaluate n.safetensors --device cpu:0 | got 'cpu:0'
+          evaluate n.safetensors --device cuda: | got 'cuda:'
+          evaluate n.safetensors --device cuda:-1 | got 'cuda:-1'
           train --threads 1 --precision fp32 --conv own | --out FILE.safetensors is missing
           """)
   void misuseIsExplained(String arguments, String named) {

@@ -28,9 +28,11 @@ class StandinProcessTest {
   void devicesNamesTheLibrariesItFinds() throws IOException {
     HastProcess.Outcome devices = hast("devices");
     assertThat(devices.out() + devices.err())
+        .contains("cuda:0  emulated device 0", "cuda:1  emulated device 1")
         .contains("convolutions: own kernels or cuDNN 9.19.0, whichever is faster")
         .contains("matrix products: own kernels or cuBLASLt 13.1.0, whichever is faster");
     JsonNode cuda = new ObjectMapper().readTree(hast("devices", "--json").out()).get(1);
+    assertThat(cuda.path("devices")).hasSize(2);
     assertThat(cuda.path("cudnn").asText()).isEqualTo("9.19.0");
     assertThat(cuda.path("cublasLt").asText()).isEqualTo("13.1.0");
   }

@@ -1,9 +1,11 @@
 package org.hast4j.ops;
 
 import java.util.List;
+import java.util.stream.Stream;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.Op;
 import org.hast4j.kernel.Precision;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
@@ -17,6 +19,17 @@ class CudaOpParityTest extends GpuOpParity {
 
   CudaOpParityTest() {
     super(Platform.CUDA);
+  }
+
+  /** Of the products those that tensor cores compute: the others are in single precision. */
+  static Stream<OpCase> convolutions() {
+    return products()
+        .filter(
+            test ->
+                switch (test.op()) {
+                  case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ -> true;
+                  default -> false;
+                });
   }
 
   @ParameterizedTest
