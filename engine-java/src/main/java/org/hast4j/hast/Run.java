@@ -296,7 +296,7 @@ final class Run {
       line.put(ROLLED_BACK, seen.bestStep());
       line.put("learning_rate", fineTuning.learningRate(step));
     }
-    settle();
+    // Not after the losses of this step, which the device may not have reached.
     metrics(line);
   }
 
