@@ -277,6 +277,7 @@ final class Run {
         line.put("step", recipe.steps());
         line.put("kept_step", end.bestStep());
         line.put("held_back_loss", end.best());
+        line.put("rounded_held_back_loss", end.rounding());
         evaluated(line);
         save(Stage.DONE, 0, saved);
       }
