@@ -12,7 +12,9 @@ import java.util.stream.Stream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
+import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -82,8 +84,37 @@ class FusionTest {
     for (int i = 0; i < mask.length; i++) {
       assertThat(mask[i] != 0)
           .as("mask[%d] of %s", i, v.values()[i])
-          .isEqualTo(v.values()[i] > 0 && v.values()[i] < op.ceiling());
+          .isEqualTo(
+              v.values()[i] > 0 && v.values()[i] < op.ceiling() && !stopped(test, v.values()[i]));
     }
+  }
+
+  /** Whether a value is clamped where no gradient passes then. */
+  private static boolean stopped(OpCase test, double v) {
+    Op.BnAct op = (Op.BnAct) test.op();
+    if (op.straightThrough() == StraightThrough.EVERYWHERE) {
+      return false;
+    }
+    double[] range = test.inputs().get(op.rangeInput()).values();
+    return Oracle.clamps((float) v, (float) range[0], (float) range[1], op.bits());
+  }
+
+  /** Range 0 to 3, 2 bits: levels stand for 0, 1, 2 and 3, and 3.5, to even, would be the fifth. */
+  @Test
+  void noGradientPassesBeyondTheRange() {
+    double[] values = {-1, .4, 3, 3.4, 3.5, 3.6, 100};
+    int[] passes = {0, 1, 1, 1, 0, 0, 0};
+    Tensor u = Tensor.of(f32(1, 1, 1, values.length), values);
+    Tensor zero = Tensor.fill(f32(values.length), () -> 0);
+    Tensor one = Tensor.fill(f32(values.length), () -> 1);
+    Tensor range = Tensor.of(f32(2), 0, 3);
+    Op op =
+        new Op.BnAct(
+            false, false, 2, StraightThrough.IN_RANGE, 0, Float.POSITIVE_INFINITY, 0, false);
+    List<byte[]> results = run(op, Set.of(0, 1), List.of(u, zero, one, range));
+    assertThat(OpRun.tensor(results.get(Op.BnAct.Y), u.type()).values())
+        .containsExactly(0, 0, 3, 3, 3, 3, 3);
+    assertThat(results.get(Op.BnAct.MASK)).containsExactly(passes);
   }
 
   /** Zero is not above zero: no gradient passes a ReLU there. */

@@ -482,7 +482,7 @@ public final class Oracle {
   }
 
   /** Whether a value's level is outside of those there are. */
-  private static boolean clamps(float x, float a, float b, int bits) {
+  public static boolean clamps(float x, float a, float b, int bits) {
     float half = 1 << (bits - 1);
     float s = ((1 << bits) - 1) / Math.max(b - a, 1e-8f);
     float q = rint(s * x - (rint(s * a) + half));
