@@ -174,7 +174,7 @@ public record Recipe(
 
     /** Learning rate of an epoch, counted from 0. */
     public float learningRate(long epoch) {
-      double reached = (epoch + .5) * epochSteps / Math.max(Math.min(warmUp, steps / 4), 1);
+      double reached = (epoch + .5) * epochSteps / Math.max(Math.min(warmUp, steps / 8), 1);
       return scheduled(epoch) * (float) Math.min(reached, 1);
     }
 

@@ -83,7 +83,7 @@ class RecipeTest {
     assertThat(fineTuning.learningRate(100)).isEqualTo(1e-7f);
   }
 
-  /** Epochs of 20 steps, whose middles are at 10, 30, .., of a warm-up of 100; of 60 steps, 15. */
+  /** Epochs of 20 steps, whose middles are at 10, 30, .., of a warm-up of 100; of 240 steps, 30. */
   @Test
   void balancedWarmsUp() {
     Recipe.FineTuning full = Recipe.read("balanced", Map.of()).fineTuning();
@@ -92,9 +92,9 @@ class RecipeTest {
     assertThat(full.learningRate(2) / top).isCloseTo(.5, within(1e-3));
     assertThat(full.learningRate(60) / top).isCloseTo(.5, within(1e-6));
     Recipe.FineTuning brief =
-        Recipe.read("balanced", Map.of("fine-tuning.steps", "60")).fineTuning();
-    assertThat(brief.learningRate(0) / top).isCloseTo(2.0 / 3, within(1e-6));
-    assertThat(brief.learningRate(1) / top).isCloseTo(.75, within(1e-6));
+        Recipe.read("balanced", Map.of("fine-tuning.steps", "240")).fineTuning();
+    assertThat(brief.learningRate(0) / top).isCloseTo(1.0 / 3, within(1e-6));
+    assertThat(brief.learningRate(6) / top).isCloseTo(.5, within(1e-6));
   }
 
   @Test
