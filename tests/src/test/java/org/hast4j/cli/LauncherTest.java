@@ -69,8 +69,10 @@ class LauncherTest {
     }
   }
 
+  private record Outcome(int code, String out) {}
+
   /** From another folder, with an argument. */
-  private void check(Path script) throws IOException, InterruptedException {
+  private Outcome run(Path script) throws IOException, InterruptedException {
     ProcessBuilder builder =
         new ProcessBuilder(script.toString(), "?")
             .directory(scratch.toFile())
@@ -78,8 +80,7 @@ class LauncherTest {
     builder.environment().put("JAVA_HOME", JAVA.toString());
     Process process = builder.start();
     String out = new String(process.getInputStream().readAllBytes(), UTF_8);
-    assertThat(process.waitFor()).as(out).isZero();
-    assertThat(out).isEqualTo("Word?\n");
+    return new Outcome(process.waitFor(), out);
   }
 
   @ParameterizedTest
@@ -97,19 +98,33 @@ class LauncherTest {
     program(target.resolve("hast4j-engine-1.jar"), target.resolve("lib/word.jar"));
     // Built for whatever this machine can run, after everything else.
     Files.writeString(target.resolve("built"), "cpu cuda");
-    check(script);
+    assertThat(run(script)).isEqualTo(new Outcome(0, "Word?\n"));
   }
 
-  @ParameterizedTest
-  @ValueSource(strings = {"plain", "a:b", "a b", "a:b/c d:e"})
-  void aBundleRunsInAnyFolder(String name) throws IOException, InterruptedException {
+  private Path bundle(String name) throws IOException {
     Path home = scratch.resolve(name);
     copy(ROOT.resolve("bundle/content"), home);
-    Files.copy(ROOT.resolve("tools/class_path.sh"), home.resolve("class_path.sh"));
     Path java = Files.createDirectories(home.resolve("runtime/bin")).resolve("java");
     Files.writeString(java, "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(JAVA.resolve("bin/java")));
     assertThat(java.toFile().setExecutable(true)).isTrue();
     program(home.resolve("lib/program.jar"), home.resolve("lib/word.jar"));
-    check(home.resolve("hast"));
+    return home;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"plain", "a b"})
+  void aBundleRuns(String name) throws IOException, InterruptedException {
+    assertThat(run(bundle(name).resolve("hast"))).isEqualTo(new Outcome(0, "Word?\n"));
+  }
+
+  /** The Java that it brings does not start there. */
+  @ParameterizedTest
+  @ValueSource(strings = {"hast", "check", "bench"})
+  void aBundleBehindAColonSaysThatItMustMove(String script)
+      throws IOException, InterruptedException {
+    Path home = bundle("a:b");
+    Outcome outcome = run(home.resolve(script));
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.out()).contains("colon", "move " + home.toRealPath()).hasLineCount(1);
   }
 }
