@@ -21,8 +21,8 @@ import org.hast4j.tensor.Shape;
  * bit for bit, since variance + epsilon is added in float32, as the kernels add it.
  */
 public final class Units {
-  /** Variances this many times epsilon count as all of variance + epsilon. */
-  private static final float MANY_EPSILONS = 5;
+  /** A layer whose median variance is this many times epsilon does not depend on it. */
+  private static final float MANY_EPSILONS = 20;
 
   /**
    * Share of its layer's mean squared filter norm below which a filter's output is as good as
@@ -138,9 +138,9 @@ public final class Units {
   /**
    * Variances in the normal form. A file has one epsilon a layer, so that a filter times c stands
    * there with the variance c² (variance + epsilon) - epsilon, and the variance itself cannot be
-   * told from that: where it is many times epsilon, all of the sum counts as variance, which then
-   * is the same for every c. A filter of next to no norm puts out a constant whatever its
-   * statistics.
+   * told from that. In a layer whose variances are mostly many times epsilon all of the sum counts
+   * as variance, which then is the same for every c; elsewhere the variance counts as it stands. A
+   * filter of next to no norm puts out a constant whatever its statistics.
    */
   private static float[] targets(
       float[] variance, float[] square, double[] norms, Layer.BatchNorm norm) {
@@ -148,10 +148,13 @@ public final class Units {
     for (double one : norms) {
       mean += one / norms.length;
     }
+    float[] sorted = variance.clone();
+    Arrays.sort(sorted);
+    boolean whole = sorted[sorted.length / 2] >= MANY_EPSILONS * norm.epsilon();
     float[] targets = new float[variance.length];
     for (int i = 0; i < targets.length; i++) {
       if (norms[i] >= NEGLIGIBLE * mean) {
-        targets[i] = variance[i] >= MANY_EPSILONS * norm.epsilon() ? 1 : variance[i] / square[i];
+        targets[i] = whole ? 1 : variance[i] / square[i];
       }
     }
     return targets;

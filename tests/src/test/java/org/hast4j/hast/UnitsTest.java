@@ -130,6 +130,17 @@ class UnitsTest {
     assertThat(rates[scale]).isEqualTo(1);
   }
 
+  /** Variances of 2e-5 and 1e-5 with an epsilon of 1e-5 count as 2/3 and 1/2 of their units. */
+  @Test
+  void whereVariancesAreOfTheSizeOfEpsilonTheyCountAsTheyStand() {
+    Network network = Networks.of(RESNET, 1);
+    Map<String, float[]> weights = new LinkedHashMap<>(network.weights());
+    weights.put("bn1.running_var", new float[] {2e-5f, 1e-5f, 1e-5f, 1});
+    float[] targets = Units.normal(network.withWeights(weights)).statistics().get("bn1").variance();
+    assertThat((double) targets[0]).isCloseTo(2.0 / 3, within(1e-6));
+    assertThat((double) targets[1]).isCloseTo(.5, within(1e-6));
+  }
+
   /** ((1 - 0) / 2)² + ((5 - 3.9) / 4)², and nothing for the channel that fits. */
   @Test
   void mismatchByHand() {
