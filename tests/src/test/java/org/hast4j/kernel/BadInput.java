@@ -426,10 +426,10 @@ abstract class BadInput {
   void anUnknownDeviceIsRefused() {
     for (Runnable call :
         List.<Runnable>of(
-            () -> kernels.deviceDescribe(1),
+            () -> kernels.deviceDescribe(1000),
             () -> kernels.deviceMemory(-1),
-            () -> kernels.streamCreate(7, 1, false),
-            () -> kernels.memoryAllocate(100, 2))) {
+            () -> kernels.streamCreate(1007, 1, false),
+            () -> kernels.memoryAllocate(100, 1002))) {
       assertThatCode(call::run)
           .isInstanceOfSatisfying(KernelException.class, e -> assertThat(e.status()).isEqualTo(-4));
     }
