@@ -155,7 +155,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       int area = topology.height() * topology.width();
       count = Math.clamp(PIXELS / area, MIN_IMAGES, MAX_IMAGES);
       images = TensorType.f32(count, topology.height(), topology.width(), topology.channels());
-      Units units = Units.normal(network);
+      Units units = Units.normalAsStored(network);
       if (units.statistics().isEmpty()) {
         throw new IllegalArgumentException(
             topology.name() + " has no BatchNorm: there are no statistics to check");

@@ -79,6 +79,15 @@ public final class Units {
 
   /** The normal form of a network. */
   public static Units normal(Network network) {
+    return normal(network, false);
+  }
+
+  /** The normal form, with the variances as the network has them, whatever its epsilon. */
+  static Units normalAsStored(Network network) {
+    return normal(network, true);
+  }
+
+  private static Units normal(Network network, boolean asStored) {
     Topology topology = network.topology();
     Map<String, float[]> weights = new LinkedHashMap<>(network.weights());
     Map<String, Statistics> statistics = new LinkedHashMap<>();
@@ -89,7 +98,7 @@ public final class Units {
         statistics.put(
             unit.name(),
             filters.isPresent()
-                ? normalise(weights, filters.get(), unit.name(), norm)
+                ? normalise(weights, filters.get(), unit.name(), norm, asStored)
                 : own(network).statistics.get(unit.name()));
       }
     }
@@ -110,7 +119,11 @@ public final class Units {
   }
 
   private static Statistics normalise(
-      Map<String, float[]> weights, String filters, String name, Layer.BatchNorm norm) {
+      Map<String, float[]> weights,
+      String filters,
+      String name,
+      Layer.BatchNorm norm,
+      boolean asStored) {
     float[] variance = weights.get(name + ".running_var");
     float[] square = squaredUnit(variance, norm);
     int channels = variance.length;
@@ -128,7 +141,10 @@ public final class Units {
       one[channel] = 1;
       rest[channel] = 1 - norm.epsilon();
     }
-    float[] targets = targets(variance, square, squaredNorms(weight, channels), norm);
+    float[] targets =
+        asStored
+            ? ratios(variance, square)
+            : targets(variance, square, squaredNorms(weight, channels), norm);
     weights.put(filters, weight);
     weights.put(name + ".running_mean", mean);
     weights.put(name + ".running_var", rest);
@@ -151,13 +167,23 @@ public final class Units {
     float[] sorted = variance.clone();
     Arrays.sort(sorted);
     boolean whole = sorted[sorted.length / 2] >= MANY_EPSILONS * norm.epsilon();
-    float[] targets = new float[variance.length];
+    float[] targets = ratios(variance, square);
     for (int i = 0; i < targets.length; i++) {
-      if (norms[i] >= NEGLIGIBLE * mean) {
-        targets[i] = whole ? 1 : variance[i] / square[i];
+      if (norms[i] < NEGLIGIBLE * mean) {
+        targets[i] = 0;
+      } else if (whole) {
+        targets[i] = 1;
       }
     }
     return targets;
+  }
+
+  private static float[] ratios(float[] variance, float[] square) {
+    float[] ratios = new float[variance.length];
+    for (int i = 0; i < ratios.length; i++) {
+      ratios[i] = variance[i] / square[i];
+    }
+    return ratios;
   }
 
   private static float[] squaredUnit(float[] variance, Layer.BatchNorm norm) {
