@@ -312,7 +312,7 @@ public final class FineTuning implements AutoCloseable {
         List.of(key, momentum, cleanGradients, promotedGradients, learningRate, losses)) {
       memory.free(storage);
     }
-    learningRates.storages().forEach(memory::free);
+    learningRates.free();
     rates.ifPresent(memory::free);
   }
 }

@@ -1,6 +1,5 @@
 package org.hast4j.hast;
 
-import java.util.List;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
@@ -67,7 +66,8 @@ final class RateTable {
     epoch = -1;
   }
 
-  List<Storage> storages() {
-    return List.of(rates);
+  /** Gives back the device's table. */
+  void free() {
+    memory.free(rates);
   }
 }

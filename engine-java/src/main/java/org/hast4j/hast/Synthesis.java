@@ -300,7 +300,7 @@ public final class Synthesis implements AutoCloseable {
     programs.forEach(Program::close);
     state().forEach(memory::free);
     statistics.free();
-    rates.ifPresent(table -> table.storages().forEach(memory::free));
+    rates.ifPresent(RateTable::free);
     memory.free(losses);
     memory.free(order);
   }

@@ -65,16 +65,16 @@ public final class Units {
     Map<String, Statistics> statistics = new LinkedHashMap<>();
     for (Topology.Unit unit : network.topology().units()) {
       if (unit.layer() instanceof Layer.BatchNorm norm) {
-        float[] variance = network.weights().get(unit.name() + ".running_var");
-        statistics.put(
-            unit.name(),
-            new Statistics(
-                network.weights().get(unit.name() + ".running_mean"),
-                variance,
-                squaredUnit(variance, norm)));
+        statistics.put(unit.name(), own(network, unit.name(), norm));
       }
     }
     return new Units(network, statistics, false);
+  }
+
+  private static Statistics own(Network network, String name, Layer.BatchNorm norm) {
+    float[] variance = network.weights().get(name + ".running_var");
+    return new Statistics(
+        network.weights().get(name + ".running_mean"), variance, squaredUnit(variance, norm));
   }
 
   /** The normal form of a network. */
@@ -99,7 +99,7 @@ public final class Units {
             unit.name(),
             filters.isPresent()
                 ? normalise(weights, filters.get(), unit.name(), norm, asStored)
-                : own(network).statistics.get(unit.name()));
+                : own(network, unit.name(), norm));
       }
     }
     return new Units(network.withWeights(weights), statistics, true);
