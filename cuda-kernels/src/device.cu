@@ -112,9 +112,9 @@ int32_t hast_stream_math(void* stream, int32_t math) noexcept {
   return HAST_OK;
 }
 
-int32_t hast_stream_native(void** native, void* stream) noexcept {
-  if (native == nullptr || stream == nullptr) return HAST_EARGUMENT;
-  *native = stream_of(stream).handle;
+int32_t hast_stream_native(void** native_stream, void* stream) noexcept {
+  if (native_stream == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  *native_stream = stream_of(stream).handle;
   return HAST_OK;
 }
 

@@ -135,9 +135,9 @@ int32_t hast_stream_math(void* stream, int32_t math) noexcept {
   return stream == nullptr || (math != HAST_MATH_FP32 && math != HAST_MATH_TF32) ? HAST_EARGUMENT : HAST_OK;
 }
 
-int32_t hast_stream_native(void** native, void* stream) noexcept {
-  if (native == nullptr || stream == nullptr) return HAST_EARGUMENT;
-  *native = nullptr;
+int32_t hast_stream_native(void** native_stream, void* stream) noexcept {
+  if (native_stream == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  *native_stream = nullptr;
   return HAST_OK;
 }
 

@@ -17,29 +17,29 @@ HAST_API int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, in
                                              int64_t s, int32_t stride, int32_t pad, int32_t direction) HAST_NOEXCEPT;
 
 /* y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c] */
-HAST_API int32_t hast_conv2d_fwd_f32(float* y,            /* out [n, p, q, k] */
-                                     const float* x,      /* [n, h, w, c] */
-                                     const float* weight, /* [k, r, s, c] */
-                                     const float* bias,   /* [k] or NULL */
-                                     void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
-                                     int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
+HAST_API int32_t hast_conv2d_fwd_f32(float* y,                        /* out [n, p, q, k] */
+                                     const float* x,                  /* [n, h, w, c] */
+                                     const float* weight,             /* [k, r, s, c] */
+                                     HAST_OPTIONAL const float* bias, /* [k] */
+                                     HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n, int64_t h,
+                                     int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                      void* stream) HAST_NOEXCEPT;
 
 /* dx (=, or += when accumulate) the adjoint of the forward map applied to dy */
 HAST_API int32_t hast_conv2d_bwd_data_f32(float* dx,           /* out or in-out [n, h, w, c] */
                                           const float* dy,     /* [n, p, q, k] */
                                           const float* weight, /* [k, r, s, c] */
-                                          void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
-                                          int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
-                                          int32_t accumulate, void* stream) HAST_NOEXCEPT;
+                                          HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n, int64_t h,
+                                          int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride,
+                                          int32_t pad, int32_t accumulate, void* stream) HAST_NOEXCEPT;
 
 /* dweight[o,u,v,c] = sum_{n,i,j} dy[n,i,j,o] x[n, i stride + u - pad, j stride + v - pad, c] */
 HAST_API int32_t hast_conv2d_bwd_weight_f32(float* dweight,  /* out [k, r, s, c], = */
                                             const float* dy, /* [n, p, q, k] */
                                             const float* x,  /* [n, h, w, c] */
-                                            void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
-                                            int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride, int32_t pad,
-                                            void* stream) HAST_NOEXCEPT;
+                                            HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n,
+                                            int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
+                                            int32_t stride, int32_t pad, void* stream) HAST_NOEXCEPT;
 
 /* The same for a depthwise convolution. */
 HAST_API int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
@@ -49,24 +49,24 @@ HAST_API int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w,
 HAST_API int32_t hast_depthwise_fwd_f32(float* y,            /* out [n, p, q, c] */
                                         const float* x,      /* [n, h, w, c] */
                                         const float* weight, /* [c, r, s, 1] */
-                                        void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
-                                        int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
+                                        HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n, int64_t h,
+                                        int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
                                         void* stream) HAST_NOEXCEPT;
 
 /* dx (=, or += when accumulate) the adjoint of the forward map applied to dy */
 HAST_API int32_t hast_depthwise_bwd_data_f32(float* dx,           /* out or in-out [n, h, w, c] */
                                              const float* dy,     /* [n, p, q, c] */
                                              const float* weight, /* [c, r, s, 1] */
-                                             void* workspace, int64_t workspace_bytes, int64_t n, int64_t h, int64_t w,
-                                             int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
-                                             int32_t accumulate, void* stream) HAST_NOEXCEPT;
+                                             HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n,
+                                             int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
+                                             int32_t pad, int32_t accumulate, void* stream) HAST_NOEXCEPT;
 
 /* dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n, i stride + u - pad, j stride + v - pad, c] */
 HAST_API int32_t hast_depthwise_bwd_weight_f32(float* dweight,  /* out [c, r, s, 1], = */
                                                const float* dy, /* [n, p, q, c] */
                                                const float* x,  /* [n, h, w, c] */
-                                               void* workspace, int64_t workspace_bytes, int64_t n, int64_t h,
-                                               int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride, int32_t pad,
-                                               void* stream) HAST_NOEXCEPT;
+                                               HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n,
+                                               int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
+                                               int32_t pad, void* stream) HAST_NOEXCEPT;
 
 #endif

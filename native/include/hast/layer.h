@@ -6,10 +6,10 @@
 #include <hast/status.h>
 
 /* y = x weight^T + bias */
-HAST_API int32_t hast_linear_fwd_f32(float* y,            /* out [n, outputs] */
-                                     const float* x,      /* [n, inputs] */
-                                     const float* weight, /* [outputs, inputs] */
-                                     const float* bias,   /* [outputs] or NULL */
+HAST_API int32_t hast_linear_fwd_f32(float* y,                        /* out [n, outputs] */
+                                     const float* x,                  /* [n, inputs] */
+                                     const float* weight,             /* [outputs, inputs] */
+                                     HAST_OPTIONAL const float* bias, /* [outputs] */
                                      int64_t n, int64_t inputs, int64_t outputs, void* stream) HAST_NOEXCEPT;
 
 /* dx = dy weight */
@@ -19,10 +19,10 @@ HAST_API int32_t hast_linear_bwd_data_f32(float* dx,           /* out [n, inputs
                                           int64_t n, int64_t inputs, int64_t outputs, void* stream) HAST_NOEXCEPT;
 
 /* dweight = dy^T x; dbias = column sums of dy */
-HAST_API int32_t hast_linear_bwd_weight_f32(float* dweight,  /* out [outputs, inputs], = */
-                                            float* dbias,    /* out [outputs] or NULL, = */
-                                            const float* dy, /* [n, outputs] */
-                                            const float* x,  /* [n, inputs] */
+HAST_API int32_t hast_linear_bwd_weight_f32(float* dweight,             /* out [outputs, inputs], = */
+                                            HAST_OPTIONAL float* dbias, /* out [outputs], = */
+                                            const float* dy,            /* [n, outputs] */
+                                            const float* x,             /* [n, inputs] */
                                             int64_t n, int64_t inputs, int64_t outputs, void* stream) HAST_NOEXCEPT;
 
 /* y = mean of x over hw */

@@ -11,7 +11,7 @@
 HAST_API int64_t hast_bn_stats_workspace_bytes(int64_t rows, int64_t c) HAST_NOEXCEPT;
 HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] */
                                        const float* x,               /* [rows, c] */
-                                       void* workspace, int64_t workspace_bytes, int64_t rows, int64_t c,
+                                       HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t rows, int64_t c,
                                        void* stream) HAST_NOEXCEPT;
 
 /* f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta
@@ -23,18 +23,19 @@ HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] 
  * attention[n, c] = mean over hw of f². Optional inputs: addend; gamma and beta (1 and 0); range (no quantisation).
  * y may be addend. */
 HAST_API int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) HAST_NOEXCEPT;
-HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                 /* out [n, hw, c] */
-                                     uint8_t* mask,                            /* out [n, hw, c] or NULL */
-                                     float* batch_mean, float* batch_variance, /* out [c] or both NULL */
-                                     float* attention,                         /* out [n, c] or NULL */
-                                     const float* u,                           /* [n, hw, c] */
-                                     const float* addend,                      /* [n, hw, c] or NULL */
-                                     const float* gamma, const float* beta,    /* [c] or NULL */
-                                     const float* mean, const float* variance, /* [c] */
-                                     const float* range,                       /* [2] min, max, or NULL */
-                                     void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c,
-                                     float epsilon, float slope, float ceiling, int32_t bits, int32_t in_range,
-                                     void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_bn_act_fwd_f32(float* y,                    /* out [n, hw, c] */
+                                     HAST_OPTIONAL uint8_t* mask, /* out [n, hw, c] */
+                                     HAST_OPTIONAL float* batch_mean,
+                                     HAST_OPTIONAL float* batch_variance, /* out [c]; both or neither */
+                                     HAST_OPTIONAL float* attention,      /* out [n, c] */
+                                     const float* u,                      /* [n, hw, c] */
+                                     HAST_OPTIONAL const float* addend,   /* [n, hw, c] */
+                                     HAST_OPTIONAL const float* gamma, HAST_OPTIONAL const float* beta, /* [c] */
+                                     const float* mean, const float* variance,                          /* [c] */
+                                     HAST_OPTIONAL const float* range, /* [2] min, max */
+                                     HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw,
+                                     int64_t c, float epsilon, float slope, float ceiling, int32_t bits,
+                                     int32_t in_range, void* stream) HAST_NOEXCEPT;
 
 /* dv = dy * (mask ? 1 : slope);  daddend = dv;  df = dv + f * attention_grad[n, c]
  * dgamma = sum df * (u - mean) / sqrt(variance + epsilon);  dbeta = sum df
@@ -44,19 +45,21 @@ HAST_API int32_t hast_bn_act_fwd_f32(float* y,                                 /
  * then, when stat_grad is given, du += stat_grad[0, c] + stat_grad[1, c] * (u - batch_mean[c])
  * mask may be NULL when slope is 1; du or daddend may be dy. */
 HAST_API int64_t hast_bn_act_bwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) HAST_NOEXCEPT;
-HAST_API int32_t hast_bn_act_bwd_f32(float* du,                                /* out [n, hw, c], = */
-                                     float* daddend,                           /* out [n, hw, c] or NULL, = */
-                                     float* dgamma, float* dbeta,              /* out [c] or both NULL, = */
-                                     const float* dy,                          /* [n, hw, c] */
-                                     const uint8_t* mask,                      /* [n, hw, c] or NULL */
-                                     const float* u,                           /* [n, hw, c] */
-                                     const float* gamma, const float* beta,    /* [c] or NULL */
-                                     const float* mean, const float* variance, /* [c] */
-                                     const float* attention_grad,              /* [n, c] or NULL */
-                                     const float* stat_grad,                   /* [2, c] or NULL */
-                                     const float* batch_mean,                  /* [c], with stat_grad */
-                                     void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c,
-                                     float epsilon, float slope, int32_t training, void* stream) HAST_NOEXCEPT;
+HAST_API int32_t hast_bn_act_bwd_f32(float* du,                    /* out [n, hw, c], = */
+                                     HAST_OPTIONAL float* daddend, /* out [n, hw, c], = */
+                                     HAST_OPTIONAL float* dgamma,
+                                     HAST_OPTIONAL float* dbeta,        /* out [c]; both or neither, = */
+                                     const float* dy,                   /* [n, hw, c] */
+                                     HAST_OPTIONAL const uint8_t* mask, /* [n, hw, c] */
+                                     const float* u,                    /* [n, hw, c] */
+                                     HAST_OPTIONAL const float* gamma, HAST_OPTIONAL const float* beta, /* [c] */
+                                     const float* mean, const float* variance,                          /* [c] */
+                                     HAST_OPTIONAL const float* attention_grad,                         /* [n, c] */
+                                     HAST_OPTIONAL const float* stat_grad,                              /* [2, c] */
+                                     HAST_OPTIONAL const float* batch_mean, /* [c], with stat_grad */
+                                     HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n, int64_t hw,
+                                     int64_t c, float epsilon, float slope, int32_t training,
+                                     void* stream) HAST_NOEXCEPT;
 
 /* running = (1 - momentum) running + momentum batch; the variance made unbiased by rows / (rows - 1) */
 HAST_API int32_t hast_bn_running_step_f32(float* running_mean, float* running_variance, /* in-out [c] */
@@ -77,7 +80,7 @@ HAST_API int32_t hast_bn_stats_loss_fwd_f32(float* loss,                        
 HAST_API int64_t hast_channel_sum_workspace_bytes(int64_t rows, int64_t c) HAST_NOEXCEPT;
 HAST_API int32_t hast_channel_sum_fwd_f32(float* y,       /* out [c] */
                                           const float* x, /* [rows, c] */
-                                          void* workspace, int64_t workspace_bytes, int64_t rows, int64_t c,
-                                          void* stream) HAST_NOEXCEPT;
+                                          HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t rows,
+                                          int64_t c, void* stream) HAST_NOEXCEPT;
 
 #endif

@@ -17,10 +17,10 @@ HAST_API int32_t hast_adam_step_f32(float* p, float* m, float* v, /* in-out [n] 
 /* SGD with momentum: d = g + decay p;  buffer = momentum buffer + d;
  *   p -= lr rate (nesterov ? d + momentum buffer : buffer),  rate = rates[i], or 1 without rates
  * A buffer that starts at 0 gives PyTorch's first step. */
-HAST_API int32_t hast_sgd_step_f32(float* p, float* buffer, /* in-out [n] */
-                                   const float* g,          /* [n] */
-                                   const float* lr,         /* [1] */
-                                   const float* rates,      /* [n] or NULL */
+HAST_API int32_t hast_sgd_step_f32(float* p, float* buffer,          /* in-out [n] */
+                                   const float* g,                   /* [n] */
+                                   const float* lr,                  /* [1] */
+                                   HAST_OPTIONAL const float* rates, /* [n] */
                                    int64_t n, float momentum, float decay, int32_t nesterov,
                                    void* stream) HAST_NOEXCEPT;
 

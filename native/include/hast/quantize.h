@@ -25,7 +25,8 @@ HAST_API int32_t hast_fake_quant_channel_fwd_f32(float* y,       /* out [rows, c
 HAST_API int64_t hast_min_max_workspace_bytes(int64_t n) HAST_NOEXCEPT;
 HAST_API int32_t hast_min_max_fwd_f32(float* range,   /* out [2] */
                                       const float* x, /* [n] */
-                                      void* workspace, int64_t workspace_bytes, int64_t n, void* stream) HAST_NOEXCEPT;
+                                      HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n,
+                                      void* stream) HAST_NOEXCEPT;
 
 /* Moving average of batch ranges with bias correction. state = {min, max, t} before correction, t starting at 1.
  * rule 0 (correct):  t *= m; state = m state + (1-m) batch; range = state / (1 - t)

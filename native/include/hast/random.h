@@ -31,9 +31,9 @@ HAST_API int32_t hast_philox_labels_fwd_i32(int32_t* y,         /* out [n] */
  *     box width = rint(sqrt(area * aspect)), box height = rint(sqrt(area / aspect));
  *     accepted if both are in [1, image's], with top = below(w2, height - box height + 1), left = below(w3, ...)
  *   words w of block 48 i + 40:  flip = w0 >> 31, image = below(w1, images) */
-HAST_API int32_t hast_crop_boxes_fwd_i32(int32_t* boxes,       /* out [n, 6] */
-                                         const int64_t* key,   /* [2] seed, step */
-                                         const int32_t* order, /* [order_count] or NULL */
+HAST_API int32_t hast_crop_boxes_fwd_i32(int32_t* boxes,                     /* out [n, 6] */
+                                         const int64_t* key,                 /* [2] seed, step */
+                                         HAST_OPTIONAL const int32_t* order, /* [order_count] */
                                          int64_t n, int64_t images, int64_t order_count, int64_t height, int64_t width,
                                          float scale_min, float scale_max, float ratio_min, float ratio_max,
                                          int32_t draw, void* stream) HAST_NOEXCEPT;
@@ -42,9 +42,9 @@ HAST_API int32_t hast_crop_boxes_fwd_i32(int32_t* boxes,       /* out [n, 6] */
  * usual CIFAR training augmentation (zero padding). pad = 0 and flip = 0 give the images themselves.
  * Words w of block 48 i: top = below(w0, 2 pad + 1) - pad, left = below(w1, 2 pad + 1) - pad; flip and image as above.
  */
-HAST_API int32_t hast_shift_boxes_fwd_i32(int32_t* boxes,       /* out [n, 6] */
-                                          const int64_t* key,   /* [2] seed, step */
-                                          const int32_t* order, /* [order_count] or NULL */
+HAST_API int32_t hast_shift_boxes_fwd_i32(int32_t* boxes,                     /* out [n, 6] */
+                                          const int64_t* key,                 /* [2] seed, step */
+                                          HAST_OPTIONAL const int32_t* order, /* [order_count] */
                                           int64_t n, int64_t images, int64_t order_count, int64_t height, int64_t width,
                                           int32_t pad, int32_t flip, int32_t draw, void* stream) HAST_NOEXCEPT;
 

@@ -12,6 +12,11 @@
 #define HAST_API __attribute__((visibility("default")))
 #endif
 
+/* Marks on parameters, for bindings to other languages: */
+#define HAST_OPTIONAL /* may be NULL */
+#define HAST_RESULT   /* host memory that receives one value */
+#define HAST_HEAP     /* host memory that is used during the call only, so that a collector may own it */
+
 /* Raised whenever a signature or its meaning changes; the Java binding refuses any other. */
 #define HAST_ABI_VERSION 4
 

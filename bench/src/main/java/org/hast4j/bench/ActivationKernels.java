@@ -1,7 +1,16 @@
 package org.hast4j.bench;
 
 import org.hast4j.device.Device;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Launch;
+import org.hast4j.kernel.abi.BnActBwd;
+import org.hast4j.kernel.abi.BnActBwdWorkspaceBytes;
+import org.hast4j.kernel.abi.BnActFwd;
+import org.hast4j.kernel.abi.BnActFwdWorkspaceBytes;
+import org.hast4j.kernel.abi.BnStatsFwd;
+import org.hast4j.kernel.abi.BnStatsWorkspaceBytes;
+import org.hast4j.kernel.abi.FakeQuantFwd;
+import org.hast4j.kernel.abi.MinMaxFwd;
+import org.hast4j.kernel.abi.MinMaxWorkspaceBytes;
 
 /**
  * The memory-bound kernels of the loops on activations, in the variants the loops use. All of them
@@ -86,7 +95,6 @@ public final class ActivationKernels {
   public ActivationKernels(DeviceOperands operands, Activations size) {
     device = operands.device();
     this.size = size;
-    Kernels kernels = device.kernels();
     u = operands.normal(size.elements());
     addend = operands.normal(size.elements());
     dy = operands.normal(size.elements());
@@ -105,112 +113,116 @@ public final class ActivationKernels {
     workspaceBytes =
         Math.max(
             Math.max(
-                kernels.bnActFwdWorkspaceBytes(size.n(), size.hw(), size.c()),
-                kernels.bnActBwdWorkspaceBytes(size.n(), size.hw(), size.c())),
+                new BnActFwdWorkspaceBytes(device.library())
+                    .n(size.n())
+                    .hw(size.hw())
+                    .c(size.c())
+                    .call(),
+                new BnActBwdWorkspaceBytes(device.library())
+                    .n(size.n())
+                    .hw(size.hw())
+                    .c(size.c())
+                    .call()),
             Math.max(
-                kernels.bnStatsWorkspaceBytes(size.rows(), size.c()),
-                kernels.minMaxWorkspaceBytes(size.elements())));
+                new BnStatsWorkspaceBytes(device.library()).rows(size.rows()).c(size.c()).call(),
+                new MinMaxWorkspaceBytes(device.library()).n(size.elements()).call()));
     workspace = operands.cleared(workspaceBytes);
     // The gradients need a mask as the forward pass leaves it: half of it set, in no order a
     // predictor could learn.
-    forward(mask, 0, 0, 0, RELU, 0);
+    forward(mask, 0, 0, 0, RELU, 0).launch(device.stream());
   }
 
   /** A kernel, ready to run. */
   public MemoryKernel kernel(Kind kind) {
-    return new MemoryKernel(kind.bytesPerElement * size.elements(), launch(kind));
+    return MemoryKernel.of(kind.bytesPerElement * size.elements(), launch(kind), device);
   }
 
-  private Runnable launch(Kind kind) {
-    Kernels kernels = device.kernels();
-    long stream = device.stream();
+  private Launch launch(Kind kind) {
     return switch (kind) {
-      case BN_RELU_STATISTICS -> () -> forward(mask, batchMean, 0, 0, RELU, 0);
-      case BN_ADD_RELU_STATISTICS -> () -> forward(mask, batchMean, 0, addend, RELU, 0);
-      case BN_RELU_QUANT -> () -> forward(mask, 0, 0, 0, RELU, BITS);
-      case BN_ADD_RELU_QUANT_ATTENTION -> () -> forward(mask, 0, attention, addend, RELU, BITS);
-      case BN_RELU -> () -> forward(0, 0, 0, 0, RELU, 0);
-      case BN_ADD_RELU_ATTENTION -> () -> forward(0, 0, attention, addend, RELU, 0);
-      case BN -> () -> forward(0, 0, 0, 0, IDENTITY, 0);
-      case BN_GRAD_STATISTICS -> () -> backward(0, false, 0, statisticsGradient, false);
-      case BN_ADD_GRAD_STATISTICS -> () -> backward(daddend, false, 0, statisticsGradient, false);
-      case BN_GRAD_AFFINE -> () -> backward(0, true, 0, 0, false);
-      case BN_ADD_GRAD_AFFINE_ATTENTION -> () -> backward(daddend, true, attention, 0, false);
-      case BN_GRAD_TRAINING -> () -> backward(0, true, 0, 0, true);
+      case BN_RELU_STATISTICS -> forward(mask, batchMean, 0, 0, RELU, 0);
+      case BN_ADD_RELU_STATISTICS -> forward(mask, batchMean, 0, addend, RELU, 0);
+      case BN_RELU_QUANT -> forward(mask, 0, 0, 0, RELU, BITS);
+      case BN_ADD_RELU_QUANT_ATTENTION -> forward(mask, 0, attention, addend, RELU, BITS);
+      case BN_RELU -> forward(0, 0, 0, 0, RELU, 0);
+      case BN_ADD_RELU_ATTENTION -> forward(0, 0, attention, addend, RELU, 0);
+      case BN -> forward(0, 0, 0, 0, IDENTITY, 0);
+      case BN_GRAD_STATISTICS -> backward(0, false, 0, statisticsGradient, false);
+      case BN_ADD_GRAD_STATISTICS -> backward(daddend, false, 0, statisticsGradient, false);
+      case BN_GRAD_AFFINE -> backward(0, true, 0, 0, false);
+      case BN_ADD_GRAD_AFFINE_ATTENTION -> backward(daddend, true, attention, 0, false);
+      case BN_GRAD_TRAINING -> backward(0, true, 0, 0, true);
       case BN_STATS ->
-          () ->
-              kernels.bnStatsFwd(
-                  batchMean,
-                  batchVariance,
-                  u,
-                  workspace,
-                  workspaceBytes,
-                  size.rows(),
-                  size.c(),
-                  stream);
+          new BnStatsFwd(device.library())
+              .mean(batchMean)
+              .variance(batchVariance)
+              .x(u)
+              .workspace(workspace)
+              .workspaceBytes(workspaceBytes)
+              .rows(size.rows())
+              .c(size.c());
       case MIN_MAX ->
-          () -> kernels.minMaxFwd(batchMean, u, workspace, workspaceBytes, size.elements(), stream);
-      case FAKE_QUANT -> () -> kernels.fakeQuantFwd(y, u, range, size.elements(), BITS, stream);
+          new MinMaxFwd(device.library())
+              .range(batchMean)
+              .x(u)
+              .workspace(workspace)
+              .workspaceBytes(workspaceBytes)
+              .n(size.elements());
+      case FAKE_QUANT ->
+          new FakeQuantFwd(device.library()).y(y).x(u).range(range).n(size.elements()).bits(BITS);
     };
   }
 
-  private void forward(
+  private Launch forward(
       long maskOut, long batchMeanOut, long attentionOut, long addendIn, float slope, int bits) {
-    device
-        .kernels()
-        .bnActFwd(
-            y,
-            maskOut,
-            batchMeanOut,
-            batchMeanOut == 0 ? 0 : batchVariance,
-            attentionOut,
-            u,
-            addendIn,
-            gamma,
-            beta,
-            mean,
-            variance,
-            bits > 0 ? range : 0,
-            workspace,
-            workspaceBytes,
-            size.n(),
-            size.hw(),
-            size.c(),
-            EPSILON,
-            slope,
-            Float.POSITIVE_INFINITY,
-            bits,
-            0,
-            device.stream());
+    return new BnActFwd(device.library())
+        .y(y)
+        .mask(maskOut)
+        .batchMean(batchMeanOut)
+        .batchVariance(batchMeanOut == 0 ? 0 : batchVariance)
+        .attention(attentionOut)
+        .u(u)
+        .addend(addendIn)
+        .gamma(gamma)
+        .beta(beta)
+        .mean(mean)
+        .variance(variance)
+        .range(bits > 0 ? range : 0)
+        .workspace(workspace)
+        .workspaceBytes(workspaceBytes)
+        .n(size.n())
+        .hw(size.hw())
+        .c(size.c())
+        .epsilon(EPSILON)
+        .slope(slope)
+        .ceiling(Float.POSITIVE_INFINITY)
+        .bits(bits)
+        .inRange(0);
   }
 
-  private void backward(
+  private Launch backward(
       long daddendOut, boolean affine, long attentionGradient, long statistics, boolean training) {
-    device
-        .kernels()
-        .bnActBwd(
-            y,
-            daddendOut,
-            affine ? batchMean : 0,
-            affine ? batchVariance : 0,
-            dy,
-            mask,
-            u,
-            gamma,
-            beta,
-            mean,
-            variance,
-            attentionGradient,
-            statistics,
-            statistics == 0 ? 0 : batchMean,
-            workspace,
-            workspaceBytes,
-            size.n(),
-            size.hw(),
-            size.c(),
-            EPSILON,
-            RELU,
-            training ? 1 : 0,
-            device.stream());
+    return new BnActBwd(device.library())
+        .du(y)
+        .daddend(daddendOut)
+        .dgamma(affine ? batchMean : 0)
+        .dbeta(affine ? batchVariance : 0)
+        .dy(dy)
+        .mask(mask)
+        .u(u)
+        .gamma(gamma)
+        .beta(beta)
+        .mean(mean)
+        .variance(variance)
+        .attentionGrad(attentionGradient)
+        .statGrad(statistics)
+        .batchMean(statistics == 0 ? 0 : batchMean)
+        .workspace(workspace)
+        .workspaceBytes(workspaceBytes)
+        .n(size.n())
+        .hw(size.hw())
+        .c(size.c())
+        .epsilon(EPSILON)
+        .slope(RELU)
+        .training(training ? 1 : 0);
   }
 }

@@ -1,8 +1,8 @@
 package org.hast4j.bench;
 
-import java.util.function.LongConsumer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
+import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
@@ -12,7 +12,7 @@ import org.hast4j.kernel.ProductMethod;
  * is part of every run.
  */
 public final class ConvolutionKernel {
-  private final LongConsumer launch;
+  private final Launch launch;
   private final long stream;
 
   /**
@@ -31,7 +31,7 @@ public final class ConvolutionKernel {
       long y) {
     Device device = operands.device();
     OwnProduct own =
-        new OwnProduct(device.kernels(), Product.convolution(shape.sizes(batch), direction, false));
+        new OwnProduct(device.library(), Product.convolution(shape.sizes(batch), direction, false));
     long bytes = own.workspaceBytes();
     long workspace = bytes == 0 ? 0 : operands.allocated(bytes);
     launch =
@@ -66,6 +66,6 @@ public final class ConvolutionKernel {
   }
 
   public void run() {
-    launch.accept(stream);
+    launch.launch(stream);
   }
 }

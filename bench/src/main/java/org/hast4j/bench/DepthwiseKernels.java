@@ -2,7 +2,11 @@ package org.hast4j.bench;
 
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Launch;
+import org.hast4j.kernel.abi.DepthwiseBwdData;
+import org.hast4j.kernel.abi.DepthwiseBwdWeight;
+import org.hast4j.kernel.abi.DepthwiseFwd;
+import org.hast4j.kernel.abi.DepthwiseWorkspaceBytes;
 
 /** The depthwise convolution of a layer in its three directions, which share their operands. */
 public final class DepthwiseKernels {
@@ -47,82 +51,76 @@ public final class DepthwiseKernels {
   }
 
   private long workspaceBytes(ConvolutionDirection direction) {
-    return device
-        .kernels()
-        .depthwiseWorkspaceBytes(
-            n,
-            layer.side,
-            layer.side,
-            layer.channels,
-            FILTER,
-            FILTER,
-            layer.stride,
-            PAD,
-            direction.code());
+    return new DepthwiseWorkspaceBytes(device.library())
+        .n(n)
+        .h(layer.side)
+        .w(layer.side)
+        .c(layer.channels)
+        .r(FILTER)
+        .s(FILTER)
+        .stride(layer.stride)
+        .pad(PAD)
+        .direction(direction.code())
+        .call();
   }
 
   /** A direction, ready to run: it must move input and output once, the filters aside. */
   public MemoryKernel kernel(ConvolutionDirection direction) {
-    return new MemoryKernel(
-        Float.BYTES * (inputElements() + outputElements()), () -> launch(direction));
+    return MemoryKernel.of(
+        Float.BYTES * (inputElements() + outputElements()), launch(direction), device);
   }
 
-  private void launch(ConvolutionDirection direction) {
-    Kernels kernels = device.kernels();
+  private Launch launch(ConvolutionDirection direction) {
     long side = layer.side;
     long c = layer.channels;
     int stride = layer.stride;
-    long stream = device.stream();
-    switch (direction) {
+    return switch (direction) {
       case FORWARD ->
-          kernels.depthwiseFwd(
-              y,
-              x,
-              weight,
-              workspace,
-              workspaceBytes,
-              n,
-              side,
-              side,
-              c,
-              FILTER,
-              FILTER,
-              stride,
-              PAD,
-              stream);
+          new DepthwiseFwd(device.library())
+              .y(y)
+              .x(x)
+              .weight(weight)
+              .workspace(workspace)
+              .workspaceBytes(workspaceBytes)
+              .n(n)
+              .h(side)
+              .w(side)
+              .c(c)
+              .r(FILTER)
+              .s(FILTER)
+              .stride(stride)
+              .pad(PAD);
       case DATA_GRADIENT ->
-          kernels.depthwiseBwdData(
-              dx,
-              y,
-              weight,
-              workspace,
-              workspaceBytes,
-              n,
-              side,
-              side,
-              c,
-              FILTER,
-              FILTER,
-              stride,
-              PAD,
-              0,
-              stream);
+          new DepthwiseBwdData(device.library())
+              .dx(dx)
+              .dy(y)
+              .weight(weight)
+              .workspace(workspace)
+              .workspaceBytes(workspaceBytes)
+              .n(n)
+              .h(side)
+              .w(side)
+              .c(c)
+              .r(FILTER)
+              .s(FILTER)
+              .stride(stride)
+              .pad(PAD)
+              .accumulate(0);
       case WEIGHT_GRADIENT ->
-          kernels.depthwiseBwdWeight(
-              dweight,
-              y,
-              x,
-              workspace,
-              workspaceBytes,
-              n,
-              side,
-              side,
-              c,
-              FILTER,
-              FILTER,
-              stride,
-              PAD,
-              stream);
-    }
+          new DepthwiseBwdWeight(device.library())
+              .dweight(dweight)
+              .dy(y)
+              .x(x)
+              .workspace(workspace)
+              .workspaceBytes(workspaceBytes)
+              .n(n)
+              .h(side)
+              .w(side)
+              .c(c)
+              .r(FILTER)
+              .s(FILTER)
+              .stride(stride)
+              .pad(PAD);
+    };
   }
 }

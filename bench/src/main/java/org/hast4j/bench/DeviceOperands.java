@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
+import org.hast4j.kernel.abi.FillFwd;
+import org.hast4j.kernel.abi.PhiloxNormalFwd;
 
 /** Operands of kernels in device memory, which closing gives back. */
 public final class DeviceOperands implements AutoCloseable {
@@ -22,7 +24,7 @@ public final class DeviceOperands implements AutoCloseable {
   /** The address of new memory with all floats the same. */
   public long constant(long elements, float value) {
     long address = allocated(elements * Float.BYTES);
-    device.kernels().fillFwd(address, elements, value, device.stream());
+    new FillFwd(device.library()).y(address).n(elements).value(value).launch(device.stream());
     return address;
   }
 
@@ -30,7 +32,12 @@ public final class DeviceOperands implements AutoCloseable {
   public long normal(long elements) {
     long address = allocated(elements * Float.BYTES);
     long key = filled(new long[] {++seed, 0});
-    device.kernels().philoxNormalFwd(address, key, elements, 0, device.stream());
+    new PhiloxNormalFwd(device.library())
+        .y(address)
+        .key(key)
+        .n(elements)
+        .draw(0)
+        .launch(device.stream());
     return address;
   }
 

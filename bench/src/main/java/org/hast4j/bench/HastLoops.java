@@ -11,6 +11,7 @@ import org.hast4j.hast.Quantisation;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.hast.Units;
+import org.hast4j.kernel.abi.PhiloxNormalFwd;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Topology;
@@ -57,14 +58,12 @@ public final class HastLoops implements AutoCloseable {
     Pool pool = Pool.of(topology, POOL_BATCHES * batch);
     Buffer images = memory.buffer(pool.images());
     try (DeviceOperands key = new DeviceOperands(device)) {
-      device
-          .kernels()
-          .philoxNormalFwd(
-              images.address(0, images.bytes()),
-              key.filled(new long[] {SEED, 0}),
-              pool.imageType().shape().elements(),
-              0,
-              device.stream());
+      new PhiloxNormalFwd(device.library())
+          .y(images.address(0, images.bytes()))
+          .key(key.filled(new long[] {SEED, 0}))
+          .n(pool.imageType().shape().elements())
+          .draw(0)
+          .launch(device.stream());
       device.synchronize();
     }
     Quantisation quantisation = Quantisation.of(topology, BITS, BITS);

@@ -6,6 +6,7 @@ import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.abi.MemoryCopy;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Param;
@@ -70,7 +71,11 @@ public abstract class Roofline {
     long elapsed;
     long copies = 0;
     do {
-      device.kernels().memoryCopy(to, from, source.bytes(), device.stream());
+      new MemoryCopy(device.library())
+          .destination(to)
+          .source(from)
+          .bytes(source.bytes())
+          .launch(device.stream());
       copies++;
       elapsed = System.nanoTime() - start;
     } while (elapsed < COPY_NANOSECONDS);

@@ -1,7 +1,12 @@
 package org.hast4j.bench;
 
 import org.hast4j.device.Device;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Launch;
+import org.hast4j.kernel.abi.AdamStep;
+import org.hast4j.kernel.abi.CropBoxesFwdI32;
+import org.hast4j.kernel.abi.CropFlipFwd;
+import org.hast4j.kernel.abi.SgdStep;
+import org.hast4j.kernel.abi.SignPerturbFwd;
 
 /** The memory-bound kernels of the loops on pixels and parameters, on a number of elements. */
 public final class StepKernels {
@@ -47,12 +52,10 @@ public final class StepKernels {
 
   /** A kernel with operands of its own, ready to run. */
   public MemoryKernel kernel(Kind kind) {
-    return new MemoryKernel(kind.bytesPerElement * elements, launch(kind));
+    return MemoryKernel.of(kind.bytesPerElement * elements, launch(kind), device);
   }
 
-  private Runnable launch(Kind kind) {
-    Kernels kernels = device.kernels();
-    long stream = device.stream();
+  private Launch launch(Kind kind) {
     long p = operands.normal(elements);
     return switch (kind) {
       case ADAM -> {
@@ -61,51 +64,72 @@ public final class StepKernels {
         long g = operands.normal(elements);
         long learningRate = operands.filled(new float[] {LEARNING_RATE});
         long step = operands.filled(new long[] {1});
-        yield () ->
-            kernels.adamStep(p, m, v, g, learningRate, step, elements, .9f, .999f, 1e-8f, stream);
+        yield new AdamStep(device.library())
+            .p(p)
+            .m(m)
+            .v(v)
+            .g(g)
+            .lr(learningRate)
+            .step(step)
+            .n(elements)
+            .beta1(.9f)
+            .beta2(.999f)
+            .epsilon(1e-8f);
       }
       case SGD -> {
         long momentum = operands.constant(elements, 0);
         long g = operands.normal(elements);
         long learningRate = operands.filled(new float[] {LEARNING_RATE});
-        yield () ->
-            kernels.sgdStep(p, momentum, g, learningRate, 0, elements, .9f, 1e-4f, 1, stream);
+        yield new SgdStep(device.library())
+            .p(p)
+            .buffer(momentum)
+            .g(g)
+            .lr(learningRate)
+            .n(elements)
+            .momentum(.9f)
+            .decay(1e-4f)
+            .nesterov(1);
       }
       case CROP_FLIP -> {
         long n = elements / IMAGE;
         long pool = operands.normal(poolImages * IMAGE);
         long boxes = boxes(n);
-        yield () ->
-            kernels.cropFlipFwd(
-                p, pool, boxes, n, poolImages, SIDE, SIDE, CHANNELS, SIDE, SIDE, stream);
+        yield new CropFlipFwd(device.library())
+            .y(p)
+            .images(pool)
+            .boxes(boxes)
+            .n(n)
+            .imagesCount(poolImages)
+            .height(SIDE)
+            .width(SIDE)
+            .channels(CHANNELS)
+            .outHeight(SIDE)
+            .outWidth(SIDE);
       }
       case SIGN_PERTURB -> {
         long y = operands.constant(elements, 0);
         long g = operands.normal(elements);
-        yield () -> kernels.signPerturbFwd(y, p, g, elements, .01f, stream);
+        yield new SignPerturbFwd(device.library()).y(y).x(p).g(g).n(elements).epsilon(.01f);
       }
     };
   }
 
   private long boxes(long n) {
     long boxes = operands.cleared(n * BOX_INTS * Integer.BYTES);
-    device
-        .kernels()
-        .cropBoxesFwd(
-            boxes,
-            operands.filled(new long[] {1, 0}),
-            0,
-            n,
-            poolImages,
-            0,
-            SIDE,
-            SIDE,
-            .5f,
-            1,
-            .75f,
-            4f / 3,
-            0,
-            device.stream());
+    new CropBoxesFwdI32(device.library())
+        .boxes(boxes)
+        .key(operands.filled(new long[] {1, 0}))
+        .n(n)
+        .images(poolImages)
+        .orderCount(0)
+        .height(SIDE)
+        .width(SIDE)
+        .scaleMin(.5f)
+        .scaleMax(1)
+        .ratioMin(.75f)
+        .ratioMax(4f / 3)
+        .draw(0)
+        .launch(device.stream());
     return boxes;
   }
 }

@@ -1,6 +1,9 @@
 package org.hast4j.device;
 
 import java.lang.foreign.MemorySegment;
+import org.hast4j.kernel.abi.FillFwd;
+import org.hast4j.kernel.abi.MemoryDownload;
+import org.hast4j.kernel.abi.MemoryUpload;
 
 /**
  * A range of device memory: an address, a size and the device that owns it. It is never a {@link
@@ -83,18 +86,30 @@ public final class Buffer implements AutoCloseable {
 
   private void upload(long offset, MemorySegment host) {
     device.synchronize();
-    device.kernels().memoryUpload(address(offset, host.byteSize()), host, device.stream());
+    new MemoryUpload(device.library())
+        .device(address(offset, host.byteSize()))
+        .host(host)
+        .bytes(host.byteSize())
+        .launch(device.stream());
   }
 
   private void download(long offset, MemorySegment host) {
     device.synchronize();
-    device.kernels().memoryDownload(host, address(offset, host.byteSize()), device.stream());
+    new MemoryDownload(device.library())
+        .host(host)
+        .device(address(offset, host.byteSize()))
+        .bytes(host.byteSize())
+        .launch(device.stream());
   }
 
   /** Sets all of it to zero bytes. */
   public void clear() {
     device.checkOwner();
-    device.kernels().fillFwd(address(0, bytes), allocated / Float.BYTES, 0, device.stream());
+    new FillFwd(device.library())
+        .y(address(0, bytes))
+        .n(allocated / Float.BYTES)
+        .value(0)
+        .launch(device.stream());
   }
 
   @Override

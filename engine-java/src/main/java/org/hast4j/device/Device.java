@@ -10,8 +10,19 @@ import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelLibrary;
-import org.hast4j.kernel.Kernels;
 import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.abi.DeviceMemory;
+import org.hast4j.kernel.abi.EventCreate;
+import org.hast4j.kernel.abi.EventDestroy;
+import org.hast4j.kernel.abi.EventRecord;
+import org.hast4j.kernel.abi.GraphDestroy;
+import org.hast4j.kernel.abi.MemoryAllocate;
+import org.hast4j.kernel.abi.MemoryFree;
+import org.hast4j.kernel.abi.StreamCreate;
+import org.hast4j.kernel.abi.StreamDestroy;
+import org.hast4j.kernel.abi.StreamMath;
+import org.hast4j.kernel.abi.StreamNative;
+import org.hast4j.kernel.abi.StreamSynchronize;
 
 /**
  * One device of one backend with its stream and its memory. It belongs to the thread that opened
@@ -30,6 +41,7 @@ public final class Device implements AutoCloseable {
   private final LinkedHashMap<Class<?>, Attachment> attachments = new LinkedHashMap<>();
   private final MemoryLedger ledger = new MemoryLedger();
   private final Thread owner = Thread.currentThread();
+  private final StreamSynchronize synchronize;
   private boolean closed;
 
   private Device(KernelLibrary library, int ordinal, Options options, long stream) {
@@ -37,6 +49,7 @@ public final class Device implements AutoCloseable {
     this.ordinal = ordinal;
     this.options = options;
     this.stream = stream;
+    synchronize = new StreamSynchronize(library);
   }
 
   /**
@@ -132,8 +145,7 @@ public final class Device implements AutoCloseable {
   public static Device open(KernelLibrary library, int ordinal, Options options) {
     try {
       checkOrdinal(library, ordinal);
-      return new Device(
-          library, ordinal, options, createStream(library.kernels(), ordinal, options));
+      return new Device(library, ordinal, options, createStream(library, ordinal, options));
     } catch (RuntimeException e) {
       library.close();
       throw e;
@@ -145,25 +157,30 @@ public final class Device implements AutoCloseable {
     if (ordinal == 0) {
       return;
     }
-    Kernels kernels = library.kernels();
-    int count = kernels.deviceCount();
+    int count = library.deviceCount();
     if (ordinal < 0 || ordinal >= count && count > 0) {
       String there =
           IntStream.range(0, count)
-              .mapToObj(i -> "%d (%s)".formatted(i, kernels.deviceDescribe(i)))
+              .mapToObj(i -> "%d (%s)".formatted(i, library.describe(i)))
               .collect(Collectors.joining(", "));
       throw new IllegalStateException(
           "%s has no device %d, only %s".formatted(library.backend(), ordinal, there));
     }
   }
 
-  private static long createStream(Kernels kernels, int ordinal, Options options) {
-    long stream = kernels.streamCreate(ordinal, options.threads(), options.pinned());
+  private static long createStream(KernelLibrary library, int ordinal, Options options) {
+    long stream =
+        new StreamCreate(library)
+                .ordinal(ordinal)
+                .threads(options.threads())
+                .pin(options.pinned() ? 1 : 0)
+                .call()
+                .stream();
     try {
-      kernels.streamMath(stream, options.precision().code());
+      new StreamMath(library).stream(stream).math(options.precision().code()).call();
       return stream;
     } catch (RuntimeException e) {
-      kernels.streamDestroy(stream);
+      new StreamDestroy(library).launch(stream);
       throw e;
     }
   }
@@ -184,19 +201,19 @@ public final class Device implements AutoCloseable {
     long size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     long address;
     try {
-      address = kernels().memoryAllocate(size, ordinal);
+      address = new MemoryAllocate(library).bytes(size).ordinal(ordinal).call().address();
     } catch (KernelException e) {
       if (!e.isOutOfMemory()) {
         throw e;
       }
-      Kernels.DeviceMemory memory = kernels().deviceMemory(ordinal);
+      DeviceMemory memory = new DeviceMemory(library).ordinal(ordinal).call();
       throw new DeviceMemoryException(
           "%.1f MiB for %s do not fit: %.1f MiB of %.1f MiB free, %s; use a smaller batch or free memory"
               .formatted(
                   size / 1048576.0,
                   purpose,
-                  memory.free() / 1048576.0,
-                  memory.total() / 1048576.0,
+                  memory.freeBytes() / 1048576.0,
+                  memory.totalBytes() / 1048576.0,
                   ledger),
           e);
     }
@@ -207,7 +224,7 @@ public final class Device implements AutoCloseable {
   void release(String purpose, long address, long bytes) {
     checkThread();
     if (!closed) {
-      kernels().memoryFree(address, ordinal);
+      new MemoryFree(library).address(address).ordinal(ordinal).call();
     }
     ledger.remove(purpose, bytes);
   }
@@ -235,11 +252,12 @@ public final class Device implements AutoCloseable {
   /** Waits for everything launched so far. */
   public void synchronize() {
     checkOwner();
-    kernels().streamSynchronize(stream);
+    synchronize.launch(stream);
   }
 
-  public Kernels kernels() {
-    return library.kernels();
+  /** The library whose functions the device's calls are of. */
+  public KernelLibrary library() {
+    return library;
   }
 
   public Backend backend() {
@@ -264,7 +282,7 @@ public final class Device implements AutoCloseable {
   public long sideStream(int index) {
     checkOwner();
     while (sideStreams.size() <= index) {
-      sideStreams.add(createStream(kernels(), ordinal, options));
+      sideStreams.add(createStream(library, ordinal, options));
     }
     return sideStreams.get(index);
   }
@@ -277,7 +295,23 @@ public final class Device implements AutoCloseable {
   /** A new event; who asked for it destroys it. */
   public long createEvent() {
     checkOwner();
-    return kernels().eventCreate(ordinal);
+    return new EventCreate(library).ordinal(ordinal).call().event();
+  }
+
+  public void destroyEvent(long event) {
+    new EventDestroy(library).event(event).call();
+  }
+
+  /** Marks the point that a stream has come to. */
+  public void record(long event, long stream) {
+    new EventRecord(library).event(event).launch(stream);
+  }
+
+  /** A stream as the device's own runtime knows it: a cudaStream_t; 0 where there is none. */
+  public long nativeStream(long stream) {
+    StreamNative call = new StreamNative(library);
+    call.launch(stream);
+    return call.nativeStream();
   }
 
   /**
@@ -299,7 +333,7 @@ public final class Device implements AutoCloseable {
   public void destroyGraph(long graph) {
     checkThread();
     if (!closed) {
-      kernels().graphDestroy(graph);
+      new GraphDestroy(library).graph(graph).call();
     }
   }
 
@@ -313,7 +347,7 @@ public final class Device implements AutoCloseable {
 
   /** One line for people. */
   public String description() {
-    return kernels().deviceDescribe(ordinal);
+    return library.describe(ordinal);
   }
 
   /** Tells the device's kernel library from every other build of it. */
@@ -336,8 +370,8 @@ public final class Device implements AutoCloseable {
     closed = true;
     try {
       attachments.sequencedValues().reversed().forEach(Attachment::close);
-      sideStreams.reversed().forEach(kernels()::streamDestroy);
-      kernels().streamDestroy(stream);
+      sideStreams.reversed().forEach(new StreamDestroy(library)::launch);
+      new StreamDestroy(library).launch(stream);
     } finally {
       library.close();
     }

@@ -4,6 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import org.hast4j.kernel.abi.EventQuery;
+import org.hast4j.kernel.abi.HostAllocate;
+import org.hast4j.kernel.abi.HostFree;
+import org.hast4j.kernel.abi.MemoryDownloadAsync;
 
 /**
  * A few floats of device memory that the host reads now and then without holding up the device: a
@@ -38,9 +42,9 @@ public final class Readback implements AutoCloseable {
     count = sources.stream().mapToInt(Source::count).sum();
     event = device.createEvent();
     try {
-      host = device.kernels().hostAllocate((long) count * Float.BYTES);
+      host = new HostAllocate(device.library()).bytes((long) count * Float.BYTES).call().address();
     } catch (RuntimeException e) {
-      device.kernels().eventDestroy(event);
+      device.destroyEvent(event);
       throw e;
     }
   }
@@ -50,16 +54,14 @@ public final class Readback implements AutoCloseable {
     device.checkOwner();
     long to = host;
     for (Source source : sources) {
-      device
-          .kernels()
-          .memoryDownloadAsync(
-              to,
-              source.buffer().address(source.offset(), source.bytes()),
-              source.bytes(),
-              device.stream());
+      new MemoryDownloadAsync(device.library())
+          .host(to)
+          .device(source.buffer().address(source.offset(), source.bytes()))
+          .bytes(source.bytes())
+          .launch(device.stream());
       to += source.bytes();
     }
-    device.kernels().eventRecord(event, device.stream());
+    device.record(event, device.stream());
     started = true;
   }
 
@@ -68,7 +70,7 @@ public final class Readback implements AutoCloseable {
     if (!started) {
       start();
     }
-    while (!device.kernels().eventQuery(event)) {
+    while (new EventQuery(device.library()).event(event).call().done() == 0) {
       // The device may be many iterations behind, and each question leaves garbage.
       LockSupport.parkNanos(POLL_NANOS);
     }
@@ -86,8 +88,8 @@ public final class Readback implements AutoCloseable {
           values();
         }
       } finally {
-        device.kernels().hostFree(host);
-        device.kernels().eventDestroy(event);
+        new HostFree(device.library()).address(host).call();
+        device.destroyEvent(event);
         host = 0;
       }
     }

@@ -10,7 +10,11 @@ import java.util.Set;
 import org.hast4j.device.Device;
 import org.hast4j.graph.Lane;
 import org.hast4j.kernel.KernelException;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.KernelLibrary;
+import org.hast4j.kernel.Launch;
+import org.hast4j.kernel.abi.CaptureBegin;
+import org.hast4j.kernel.abi.CaptureEnd;
+import org.hast4j.kernel.abi.StreamWait;
 import org.hast4j.plan.Plan;
 import org.hast4j.plan.Schedule;
 import org.hast4j.vendor.VendorException;
@@ -21,13 +25,13 @@ import org.hast4j.vendor.VendorException;
  */
 final class Capture {
   private final Device device;
-  private final Kernels kernels;
+  private final KernelLibrary library;
   private final Map<Lane, Long> streams;
   private final List<Long> events = new ArrayList<>();
 
   private Capture(Device device) {
     this.device = device;
-    kernels = device.kernels();
+    library = device.library();
     streams = streams(device);
   }
 
@@ -48,39 +52,43 @@ final class Capture {
    * @throws KernelException naming the operation that could not be captured
    * @throws VendorException likewise
    */
-  static Kernels.Captured of(Device device, Plan plan, List<List<KernelCall>> calls) {
+  static CaptureEnd of(Device device, Plan plan, List<List<Launch>> calls) {
     Capture capture = new Capture(device);
     try {
       return of(device, () -> capture.launch(plan, calls));
     } finally {
-      capture.events.forEach(capture.kernels::eventDestroy);
+      capture.events.forEach(device::destroyEvent);
     }
   }
 
   /** Captures what is launched on the device's stream. */
-  static Kernels.Captured of(Device device, Runnable launches) {
-    Kernels kernels = device.kernels();
-    kernels.captureBegin(device.stream());
+  static CaptureEnd of(Device device, Runnable launches) {
+    new CaptureBegin(device.library()).launch(device.stream());
     try {
       launches.run();
     } catch (RuntimeException e) {
       abandon(device, e);
       throw e;
     }
-    return kernels.captureEnd(device.stream());
+    return end(device);
   }
 
   /** Ends a capture that failed, so that the stream can be used again. */
   private static void abandon(Device device, RuntimeException failure) {
-    Kernels kernels = device.kernels();
     try {
-      kernels.graphDestroy(kernels.captureEnd(device.stream()).address());
+      device.destroyGraph(end(device).graph());
     } catch (KernelException e) {
       failure.addSuppressed(e);
     }
   }
 
-  private void launch(Plan plan, List<List<KernelCall>> calls) {
+  private static CaptureEnd end(Device device) {
+    CaptureEnd end = new CaptureEnd(device.library());
+    end.launch(device.stream());
+    return end;
+  }
+
+  private void launch(Plan plan, List<List<Launch>> calls) {
     Schedule schedule = Schedule.of(plan);
     Set<Integer> awaited = new HashSet<>();
     schedule.waits().forEach(awaited::addAll);
@@ -92,24 +100,28 @@ final class Capture {
       Lane lane = step.node().lane();
       long stream = streams.get(lane);
       if (forked.add(lane)) {
-        kernels.streamWait(stream, begin);
+        await(stream, begin);
       }
-      schedule.waits().get(i).forEach(other -> kernels.streamWait(stream, passed.get(other)));
-      for (KernelCall call : calls.get(i)) {
-        call.launch(kernels, stream, step.node().label());
+      schedule.waits().get(i).forEach(other -> await(stream, passed.get(other)));
+      for (Launch call : calls.get(i)) {
+        Program.launch(call, stream, step.node().label());
       }
       if (awaited.contains(i)) {
         passed.put(i, record(lane));
       }
     }
     forked.remove(Lane.MAIN);
-    forked.forEach(lane -> kernels.streamWait(device.stream(), record(lane)));
+    forked.forEach(lane -> await(device.stream(), record(lane)));
   }
 
   private long record(Lane lane) {
     long event = device.createEvent();
     events.add(event);
-    kernels.eventRecord(event, streams.get(lane));
+    device.record(event, streams.get(lane));
     return event;
+  }
+
+  private void await(long stream, long event) {
+    new StreamWait(library).stream(stream).event(event).call();
   }
 }

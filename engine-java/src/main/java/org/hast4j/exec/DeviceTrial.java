@@ -4,16 +4,19 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
-import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
+import org.hast4j.kernel.abi.CaptureEnd;
+import org.hast4j.kernel.abi.EventElapsed;
+import org.hast4j.kernel.abi.GraphLaunch;
+import org.hast4j.kernel.abi.StreamSynchronize;
 
 /**
  * Times methods on a device as a program runs them: as launches of a captured graph where the
@@ -26,7 +29,6 @@ final class DeviceTrial implements ProductTrial {
   private static final int LAUNCHES = 10;
 
   private final Device device;
-  private final Kernels kernels;
   private final List<Buffer> buffers = new ArrayList<>();
   private final long result;
   private final long first;
@@ -36,7 +38,6 @@ final class DeviceTrial implements ProductTrial {
 
   DeviceTrial(Device device, Product product, List<ProductMethod> methods) {
     this.device = device;
-    kernels = device.kernels();
     ConvolutionShape shape = product.shape();
     ConvolutionDirection direction = product.direction();
     try {
@@ -93,35 +94,37 @@ final class DeviceTrial implements ProductTrial {
   }
 
   /** Whatever loads or allocates only when a stream first uses it must not do so in a capture. */
-  private LongConsumer bindAndRun(ProductMethod method) {
-    LongConsumer launch =
+  private Launch bindAndRun(ProductMethod method) {
+    Launch launch =
         method.bind(
             new ProductMethod.Operands(
                 result, first, second, bias, false, workspace, method.workspaceBytes()));
     Collection<Long> streams =
         device.captures() ? Capture.streams(device).values() : List.of(device.stream());
+    StreamSynchronize synchronize = new StreamSynchronize(device.library());
     for (long stream : streams) {
-      launch.accept(stream);
-      kernels.streamSynchronize(stream);
+      launch.launch(stream);
+      synchronize.launch(stream);
     }
     return launch;
   }
 
-  private double time(LongConsumer launch) {
+  private double time(Launch launch) {
     Runnable launches =
         () -> {
           for (int i = 0; i < LAUNCHES; i++) {
-            launch.accept(device.stream());
+            launch.launch(device.stream());
           }
         };
     if (!device.captures()) {
       return median(launches) / LAUNCHES;
     }
-    Kernels.Captured captured = Capture.of(device, launches);
+    CaptureEnd captured = Capture.of(device, launches);
+    GraphLaunch graph = new GraphLaunch(device.library()).graph(captured.graph());
     try {
-      return median(() -> kernels.graphLaunch(captured.address(), device.stream())) / LAUNCHES;
+      return median(() -> graph.launch(device.stream())) / LAUNCHES;
     } finally {
-      device.destroyGraph(captured.address());
+      device.destroyGraph(captured.graph());
     }
   }
 
@@ -129,19 +132,20 @@ final class DeviceTrial implements ProductTrial {
     long start = device.createEvent();
     long stop = device.createEvent();
     try {
+      EventElapsed elapsed = new EventElapsed(device.library()).start(start).stop(stop);
       double[] times = new double[ROUNDS];
       for (int i = 0; i < ROUNDS; i++) {
-        kernels.eventRecord(start, device.stream());
+        device.record(start, device.stream());
         round.run();
-        kernels.eventRecord(stop, device.stream());
+        device.record(stop, device.stream());
         device.synchronize();
-        times[i] = kernels.eventElapsed(start, stop);
+        times[i] = elapsed.call().milliseconds();
       }
       Arrays.sort(times);
       return times[ROUNDS / 2];
     } finally {
-      kernels.eventDestroy(start);
-      kernels.eventDestroy(stop);
+      device.destroyEvent(start);
+      device.destroyEvent(stop);
     }
   }
 

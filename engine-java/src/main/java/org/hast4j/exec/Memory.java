@@ -6,6 +6,7 @@ import java.util.List;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.graph.Storage;
+import org.hast4j.kernel.abi.MemoryCopy;
 
 /**
  * The device buffers behind storages. Programs that name the same storage share its buffer. A
@@ -73,13 +74,11 @@ public final class Memory implements AutoCloseable {
 
   /** Copies bytes of a storage to another, on the device. */
   public void copy(Storage from, long fromOffset, Storage to, long toOffset, long bytes) {
-    device
-        .kernels()
-        .memoryCopy(
-            buffer(to).address(toOffset, bytes),
-            buffer(from).address(fromOffset, bytes),
-            bytes,
-            device.stream());
+    new MemoryCopy(device.library())
+        .destination(buffer(to).address(toOffset, bytes))
+        .source(buffer(from).address(fromOffset, bytes))
+        .bytes(bytes)
+        .launch(device.stream());
   }
 
   /** Gives back the buffer of a storage that is no longer needed. */

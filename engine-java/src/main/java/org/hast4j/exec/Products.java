@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
 import org.hast4j.io.UserCache;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -80,7 +80,7 @@ public final class Products implements Device.Attachment {
 
   private static Products open(Device device) {
     ConvolutionChoice choice = device.options().convolutions();
-    boolean gpu = device.kernels().streamNative(device.stream()) != 0;
+    boolean gpu = device.nativeStream(device.stream()) != 0;
     if (choice == ConvolutionChoice.CUDNN && !gpu) {
       throw new IllegalStateException(
           "cuDNN needs an NVIDIA GPU (--device cuda), and this device is none: "
@@ -155,39 +155,39 @@ public final class Products implements Device.Attachment {
   }
 
   /** What computes a convolution. */
-  ProductMethod method(Op.Conv2d op, Node node) {
+  ProductMethod method(Convolution.Conv2d op, Node node) {
     boolean bias = node.inputs().size() == 3;
     return convolution(
         input(node, 0), input(node, 1), op.stride(), op.pad(), ConvolutionDirection.FORWARD, bias);
   }
 
   /** What computes the gradient of a convolution's input. */
-  ProductMethod method(Op.Conv2dDataGrad op, Node node) {
+  ProductMethod method(Convolution.Conv2dDataGrad op, Node node) {
     Shape x = op.x().shape();
     return convolution(
         x, input(node, 1), op.stride(), op.pad(), ConvolutionDirection.DATA_GRADIENT, false);
   }
 
   /** What computes the gradient of a convolution's weights. */
-  ProductMethod method(Op.Conv2dWeightGrad op, Node node) {
+  ProductMethod method(Convolution.Conv2dWeightGrad op, Node node) {
     Shape w = op.weight().shape();
     return convolution(
         input(node, 1), w, op.stride(), op.pad(), ConvolutionDirection.WEIGHT_GRADIENT, false);
   }
 
   /** What computes a linear layer. */
-  ProductMethod method(Op.Linear op, Node node) {
+  ProductMethod method(Convolution.Linear op, Node node) {
     boolean bias = node.inputs().size() == 3;
     return linear(input(node, 0), input(node, 1), ConvolutionDirection.FORWARD, bias);
   }
 
   /** What computes the gradient of a linear layer's input. */
-  ProductMethod method(Op.LinearDataGrad op, Node node) {
+  ProductMethod method(Convolution.LinearDataGrad op, Node node) {
     return linear(input(node, 0), input(node, 1), ConvolutionDirection.DATA_GRADIENT, false);
   }
 
   /** What computes the gradients of a linear layer's weights and bias. */
-  ProductMethod method(Op.LinearWeightGrad op, Node node) {
+  ProductMethod method(Convolution.LinearWeightGrad op, Node node) {
     Shape w = node.outputs().getFirst().shape();
     return linear(input(node, 0), w, ConvolutionDirection.WEIGHT_GRADIENT, false);
   }
@@ -214,7 +214,7 @@ public final class Products implements Device.Attachment {
   }
 
   private ProductMethod choose(Product product) {
-    ProductMethod own = new OwnProduct(device.kernels(), product);
+    ProductMethod own = new OwnProduct(device.library(), product);
     if (vendors == null) {
       return own;
     }

@@ -10,7 +10,10 @@ import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.graph.Graph;
 import org.hast4j.kernel.KernelException;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Launch;
+import org.hast4j.kernel.abi.CaptureEnd;
+import org.hast4j.kernel.abi.GraphLaunch;
+import org.hast4j.kernel.abi.StreamSynchronize;
 import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
 import org.hast4j.vendor.VendorException;
@@ -27,19 +30,19 @@ public final class Program implements AutoCloseable {
   private final Device device;
   private final Plan plan;
   private final Buffer slab;
-  private final KernelCall[] calls;
+  private final Launch[] calls;
   private final String[] labels;
-  private Kernels.Captured captured;
+  private CaptureEnd captured;
+  private GraphLaunch graph;
   private boolean closed;
 
-  private Program(
-      String name, Memory memory, Plan plan, Buffer slab, List<List<KernelCall>> calls) {
+  private Program(String name, Memory memory, Plan plan, Buffer slab, List<List<Launch>> calls) {
     this.name = name;
     this.memory = memory;
     device = memory.device();
     this.plan = plan;
     this.slab = slab;
-    this.calls = calls.stream().flatMap(List::stream).toArray(KernelCall[]::new);
+    this.calls = calls.stream().flatMap(List::stream).toArray(Launch[]::new);
     labels = new String[this.calls.length];
     int next = 0;
     for (int i = 0; i < calls.size(); i++) {
@@ -57,27 +60,28 @@ public final class Program implements AutoCloseable {
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
     Products products = Products.of(device);
+    Lowering lowering = new Lowering(device.library(), products);
     Plan plan;
     try {
-      plan =
-          Plan.of(
-              graph, node -> Workspaces.bytes(node, device.kernels(), products), device.captures());
+      plan = Plan.of(graph, lowering::workspaceBytes, device.captures());
     } finally {
       products.keepTimes();
     }
     memory.checkOpen();
     Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
     try {
-      List<List<KernelCall>> calls = new ArrayList<>();
+      List<List<Launch>> calls = new ArrayList<>();
       boolean awaited = device.options().launching() == Launching.AWAITED;
       for (Plan.Step step : plan.steps()) {
-        List<KernelCall> launches =
-            new Lowering(step, location -> address(location, memory, slab), products).calls();
-        calls.add(awaited ? launches.stream().map(KernelCall::awaited).toList() : launches);
+        List<Launch> launches =
+            lowering.launches(step, location -> address(location, memory, slab));
+        calls.add(
+            awaited ? launches.stream().map(launch -> awaited(launch, device)).toList() : launches);
       }
       Program program = new Program(name, memory, plan, slab, calls);
       if (device.captures()) {
         program.captured = Capture.of(device, plan, calls);
+        program.graph = new GraphLaunch(device.library()).graph(program.captured.graph());
       }
       memory.add(program);
       return program;
@@ -108,19 +112,38 @@ public final class Program implements AutoCloseable {
    */
   public void run() {
     checkUsable();
-    Kernels kernels = device.kernels();
     long stream = device.stream();
-    if (captured != null) {
+    if (graph != null) {
       try {
-        kernels.graphLaunch(captured.address(), stream);
+        graph.launch(stream);
       } catch (KernelException e) {
         throw e.at("program " + name);
       }
       return;
     }
     for (int i = 0; i < calls.length; i++) {
-      calls[i].launch(kernels, stream, labels[i]);
+      launch(calls[i], stream, labels[i]);
     }
+  }
+
+  /** Launches for an operation, which a failure names. */
+  static void launch(Launch call, long stream, String operation) {
+    try {
+      call.launch(stream);
+    } catch (KernelException e) {
+      throw e.at(operation);
+    } catch (VendorException e) {
+      throw e.at(operation);
+    }
+  }
+
+  /** A launch and the wait for its end. */
+  private static Launch awaited(Launch call, Device device) {
+    StreamSynchronize end = new StreamSynchronize(device.library());
+    return stream -> {
+      call.launch(stream);
+      end.launch(stream);
+    };
   }
 
   /**
@@ -132,7 +155,7 @@ public final class Program implements AutoCloseable {
     Map<String, Double> seconds = new LinkedHashMap<>();
     for (int i = 0; i < calls.length; i++) {
       long start = System.nanoTime();
-      calls[i].awaited().launch(device.kernels(), device.stream(), labels[i]);
+      launch(awaited(calls[i], device), device.stream(), labels[i]);
       seconds.merge(labels[i], (System.nanoTime() - start) * 1e-9, Double::sum);
     }
     return seconds;
@@ -161,7 +184,7 @@ public final class Program implements AutoCloseable {
     closed = true;
     memory.remove(this);
     if (captured != null) {
-      device.destroyGraph(captured.address());
+      device.destroyGraph(captured.graph());
       captured = null;
     }
     if (slab != null) {

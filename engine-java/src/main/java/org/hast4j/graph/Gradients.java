@@ -15,10 +15,10 @@ import java.util.function.Function;
  * rule a compile error.
  *
  * <p>Loss operations compute their gradients in their forward pass, for a loss of weight 1; losses
- * are summed through their bases or {@link Op.Add}. Quantisers pass gradients straight through.
- * Three cotangents are carried in the form their consumer takes: that of {@link Op.BnAct#ATTENTION}
- * as the factor of {@link Op.FeatureAlign}, and those of batch means and variances together, at the
- * mean, as the pair {@link Op.BnStatsLoss} gives.
+ * are summed through their bases or {@link Elementwise.Add}. Quantisers pass gradients straight
+ * through. Three cotangents are carried in the form their consumer takes: that of {@link
+ * Norm.BnAct#ATTENTION} as the factor of {@link Loss.FeatureAlign}, and those of batch means and
+ * variances together, at the mean, as the pair {@link Loss.BnStatsLoss} gives.
  */
 public final class Gradients {
   private final Graph graph;
@@ -81,97 +81,102 @@ public final class Gradients {
     checkLoss(node);
     graph.lane(node.lane());
     switch (node.op()) {
-      case Op.Conv2d op ->
+      case Convolution.Conv2d op ->
           convolution(
               node,
-              weight -> new Op.Conv2dWeightGrad(op.stride(), op.pad(), weight),
-              (x, accumulates) -> new Op.Conv2dDataGrad(op.stride(), op.pad(), x, accumulates));
-      case Op.DepthwiseConv2d op ->
-          convolution(
-              node,
-              weight -> new Op.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), weight),
+              weight -> new Convolution.Conv2dWeightGrad(op.stride(), op.pad(), weight),
               (x, accumulates) ->
-                  new Op.DepthwiseConv2dDataGrad(op.stride(), op.pad(), x, accumulates));
-      case Op.BnAct op -> batchNorm(node, op);
-      case Op.BnStats _ -> pass(node.output(0), node.inputs().get(0), this::statisticsOnly);
-      case Op.BnStatsLoss op -> {
+                  new Convolution.Conv2dDataGrad(op.stride(), op.pad(), x, accumulates));
+      case Convolution.DepthwiseConv2d op ->
+          convolution(
+              node,
+              weight -> new Convolution.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), weight),
+              (x, accumulates) ->
+                  new Convolution.DepthwiseConv2dDataGrad(op.stride(), op.pad(), x, accumulates));
+      case Norm.BnAct op -> batchNorm(node, op);
+      case Norm.BnStats _ -> pass(node.output(0), node.inputs().get(0), this::statisticsOnly);
+      case Loss.BnStatsLoss op -> {
         if (unit.contains(node.output(0))) {
           add(node.inputs().get(0), node.output(1));
           passUnitToBase(node, op.accumulates());
         }
       }
-      case Op.HardCrossEntropy _ -> loss(node, 0);
-      case Op.DistillKl _ -> {
+      case Loss.HardCrossEntropy _ -> loss(node, 0);
+      case Loss.DistillKl _ -> {
         loss(node, 0);
         loss(node, 1);
       }
-      case Op.FeatureAlign op -> {
+      case Loss.FeatureAlign op -> {
         loss(node, 0);
         loss(node, 1);
         if (unit.contains(node.output(0))) {
           passUnitToBase(node, op.accumulates());
         }
       }
-      case Op.FakeQuant _, Op.FakeQuantChannel _ ->
+      case Quantization.FakeQuant _, Quantization.FakeQuantChannel _ ->
           pass(node.output(0), node.inputs().get(0), dy -> dy);
       case Op.Reshape _ ->
           pass(
               node.output(0),
               node.inputs().get(0),
               dy -> graph.value(new Op.Reshape(node.inputs().get(0).type()), dy));
-      case Op.Linear _ -> linear(node);
-      case Op.GlobalAvgPool _ ->
+      case Convolution.Linear _ -> linear(node);
+      case Pooling.GlobalAvgPool _ ->
           pass(
               node.output(0),
               node.inputs().get(0),
-              dy -> graph.value(new Op.GlobalAvgPoolGrad(node.inputs().get(0).type()), dy));
-      case Op.MaxPool op ->
+              dy -> graph.value(new Pooling.GlobalAvgPoolGrad(node.inputs().get(0).type()), dy));
+      case Pooling.MaxPool op ->
           pass(
-              node.output(Op.MaxPool.Y),
+              node.output(Pooling.MaxPool.Y),
               node.inputs().get(0),
               dy ->
                   graph.value(
-                      new Op.MaxPoolGrad(op, node.inputs().get(0).type()),
+                      new Pooling.MaxPoolGrad(op, node.inputs().get(0).type()),
                       dy,
-                      node.output(Op.MaxPool.INDEX)));
-      case Op.Upsample _ ->
+                      node.output(Pooling.MaxPool.INDEX)));
+      case Pooling.Upsample _ ->
           pass(
               node.output(0),
               node.inputs().get(0),
-              dy -> graph.value(new Op.UpsampleGrad(node.inputs().get(0).type()), dy));
-      case Op.Shortcut op ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy -> graph.value(new Op.ShortcutGrad(op.stride(), node.inputs().get(0).type()), dy));
-      case Op.Embedding _ ->
+              dy -> graph.value(new Pooling.UpsampleGrad(node.inputs().get(0).type()), dy));
+      case Pooling.Shortcut op ->
           pass(
               node.output(0),
               node.inputs().get(0),
               dy ->
                   graph.value(
-                      new Op.EmbeddingGrad(node.inputs().get(0).type()),
+                      new Pooling.ShortcutGrad(op.stride(), node.inputs().get(0).type()), dy));
+      case Elementwise.Embedding _ ->
+          pass(
+              node.output(0),
+              node.inputs().get(0),
+              dy ->
+                  graph.value(
+                      new Elementwise.EmbeddingGrad(node.inputs().get(0).type()),
                       dy,
                       node.inputs().get(1),
                       node.inputs().get(2)));
-      case Op.CropFlip _ ->
+      case Random.CropFlip _ ->
           pass(
               node.output(0),
               node.inputs().get(0),
               dy ->
                   graph.value(
-                      new Op.CropFlipGrad(node.inputs().get(0).type()), dy, node.inputs().get(1)));
-      case Op.Tanh _ ->
+                      new Random.CropFlipGrad(node.inputs().get(0).type()),
+                      dy,
+                      node.inputs().get(1)));
+      case Elementwise.Tanh _ ->
           pass(
               node.output(0),
               node.inputs().get(0),
-              dy -> graph.value(new Op.TanhGrad(), dy, node.output(0)));
-      case Op.Scale op ->
+              dy -> graph.value(new Elementwise.TanhGrad(), dy, node.output(0)));
+      case Elementwise.Scale op ->
           pass(
               node.output(0),
               node.inputs().get(0),
-              dy -> graph.value(new Op.Scale(op.factor()), dy));
-      case Op.Add _ -> {
+              dy -> graph.value(new Elementwise.Scale(op.factor()), dy));
+      case Elementwise.Add _ -> {
         for (Value input : node.inputs()) {
           if (unit.contains(node.output(0))) {
             addUnit(input);
@@ -181,36 +186,36 @@ public final class Gradients {
         }
       }
       case Op.Variable _,
-          Op.PhiloxNormal _,
-          Op.PhiloxLabels _,
-          Op.Boxes _,
-          Op.GatherLabels _,
-          Op.MinMax _,
-          Op.SignPerturb _,
-          Op.BnRunningStep _,
-          Op.RangeTrackStep _,
-          Op.AdamStep _,
-          Op.SgdStep _,
-          Op.SampleStep _,
-          Op.KeepBestStep _,
-          Op.CounterStep _ -> {
+          Random.PhiloxNormal _,
+          Random.PhiloxLabels _,
+          Random.Boxes _,
+          Random.GatherLabels _,
+          Quantization.MinMax _,
+          Elementwise.SignPerturb _,
+          Norm.BnRunningStep _,
+          Quantization.RangeTrackStep _,
+          Optimizer.AdamStep _,
+          Optimizer.SgdStep _,
+          Optimizer.SampleStep _,
+          Optimizer.KeepBestStep _,
+          Elementwise.CounterStep _ -> {
         // Sources, and operations the method treats as constants.
       }
-      case Op.Conv2dDataGrad _,
-          Op.Conv2dWeightGrad _,
-          Op.DepthwiseConv2dDataGrad _,
-          Op.DepthwiseConv2dWeightGrad _,
-          Op.ChannelSum _,
-          Op.BnActGrad _,
-          Op.LinearDataGrad _,
-          Op.LinearWeightGrad _,
-          Op.GlobalAvgPoolGrad _,
-          Op.MaxPoolGrad _,
-          Op.UpsampleGrad _,
-          Op.EmbeddingGrad _,
-          Op.ShortcutGrad _,
-          Op.CropFlipGrad _,
-          Op.TanhGrad _ -> {
+      case Convolution.Conv2dDataGrad _,
+          Convolution.Conv2dWeightGrad _,
+          Convolution.DepthwiseConv2dDataGrad _,
+          Convolution.DepthwiseConv2dWeightGrad _,
+          Norm.ChannelSum _,
+          Norm.BnActGrad _,
+          Convolution.LinearDataGrad _,
+          Convolution.LinearWeightGrad _,
+          Pooling.GlobalAvgPoolGrad _,
+          Pooling.MaxPoolGrad _,
+          Pooling.UpsampleGrad _,
+          Elementwise.EmbeddingGrad _,
+          Pooling.ShortcutGrad _,
+          Random.CropFlipGrad _,
+          Elementwise.TanhGrad _ -> {
         if (hasCotangent(node)) {
           throw new IllegalArgumentException("second derivatives are not supported: " + node);
         }
@@ -223,16 +228,12 @@ public final class Gradients {
    * out.
    */
   private void checkLoss(Node node) {
-    boolean loss =
-        switch (node.op()) {
-          case Op.HardCrossEntropy _, Op.DistillKl _, Op.BnStatsLoss _, Op.FeatureAlign _ -> true;
-          default -> false;
-        };
+    boolean loss = node.op() instanceof Loss;
     boolean reached = false;
     for (int i = 0; i < node.outputs().size(); i++) {
       if (unit.contains(node.output(i))) {
         reached = true;
-        if (i > 0 || !(loss || node.op() instanceof Op.Add)) {
+        if (i > 0 || !(loss || node.op() instanceof Elementwise.Add)) {
           throw new IllegalArgumentException(
               node + " is not a loss: only plain sums of losses can be differentiated");
         }
@@ -277,7 +278,7 @@ public final class Gradients {
       add(weight, graph.value(weightGradient.apply(weight.type()), dy, x));
     }
     if (node.inputs().size() == 3 && active.contains(node.inputs().get(2))) {
-      add(node.inputs().get(2), graph.value(new Op.ChannelSum(), dy));
+      add(node.inputs().get(2), graph.value(new Norm.ChannelSum(), dy));
     }
     graph.lane(node.lane());
     if (active.contains(x)) {
@@ -288,10 +289,10 @@ public final class Gradients {
     }
   }
 
-  private void batchNorm(Node node, Op.BnAct op) {
-    Value dy = cotangents.get(node.output(Op.BnAct.Y));
-    Value attention = cotangents.get(node.output(Op.BnAct.ATTENTION));
-    Value statistics = cotangents.get(node.output(Op.BnAct.BATCH_MEAN));
+  private void batchNorm(Node node, Norm.BnAct op) {
+    Value dy = cotangents.get(node.output(Norm.BnAct.Y));
+    Value attention = cotangents.get(node.output(Norm.BnAct.ATTENTION));
+    Value statistics = cotangents.get(node.output(Norm.BnAct.BATCH_MEAN));
     if (dy == null) {
       if (attention != null || statistics != null) {
         throw new IllegalArgumentException(
@@ -305,27 +306,27 @@ public final class Gradients {
     inputs.addAll(node.inputs().subList(0, op.affine() ? 5 : 3));
     boolean mask = op.slope() != 1;
     if (mask) {
-      inputs.add(node.output(Op.BnAct.MASK));
+      inputs.add(node.output(Norm.BnAct.MASK));
     }
     if (attention != null) {
       inputs.add(attention);
     }
     if (statistics != null) {
       inputs.add(statistics);
-      inputs.add(node.output(Op.BnAct.BATCH_MEAN));
+      inputs.add(node.output(Norm.BnAct.BATCH_MEAN));
     }
     graph.part(partOf(node));
     Node gradient =
         graph.apply(
-            new Op.BnActGrad(op, mask, attention != null, statistics != null),
+            new Norm.BnActGrad(op, mask, attention != null, statistics != null),
             inputs.toArray(Value[]::new));
-    addIfActive(node.inputs().get(0), gradient.output(Op.BnActGrad.DU));
+    addIfActive(node.inputs().get(0), gradient.output(Norm.BnActGrad.DU));
     if (op.affine()) {
-      addIfActive(node.inputs().get(3), gradient.output(Op.BnActGrad.DGAMMA));
-      addIfActive(node.inputs().get(4), gradient.output(Op.BnActGrad.DBETA));
+      addIfActive(node.inputs().get(3), gradient.output(Norm.BnActGrad.DGAMMA));
+      addIfActive(node.inputs().get(4), gradient.output(Norm.BnActGrad.DBETA));
     }
     if (op.addend()) {
-      addIfActive(node.inputs().get(op.addendInput()), gradient.output(Op.BnActGrad.DADDEND));
+      addIfActive(node.inputs().get(op.addendInput()), gradient.output(Norm.BnActGrad.DADDEND));
     }
   }
 
@@ -339,14 +340,14 @@ public final class Gradients {
     graph.part(partOf(node));
     boolean bias = node.inputs().size() == 3 && active.contains(node.inputs().get(2));
     if (active.contains(weight) || bias) {
-      Node gradient = graph.apply(new Op.LinearWeightGrad(), dy, x);
+      Node gradient = graph.apply(new Convolution.LinearWeightGrad(), dy, x);
       addIfActive(weight, gradient.output(0));
       if (bias) {
         add(node.inputs().get(2), gradient.output(1));
       }
     }
     if (active.contains(x)) {
-      add(x, graph.value(new Op.LinearDataGrad(), dy, weight));
+      add(x, graph.value(new Convolution.LinearDataGrad(), dy, weight));
     }
   }
 
@@ -390,7 +391,8 @@ public final class Gradients {
 
   private void add(Value value, Value gradient) {
     Value before = cotangents.get(value);
-    cotangents.put(value, before == null ? gradient : graph.value(new Op.Add(), before, gradient));
+    cotangents.put(
+        value, before == null ? gradient : graph.value(new Elementwise.Add(), before, gradient));
   }
 
   private static String partOf(Node node) {

@@ -7,8 +7,9 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -45,7 +46,7 @@ public final class Calibration implements AutoCloseable {
       Parameters student,
       Quantisation quantisation,
       Pool pool,
-      Op.Augmentation crop,
+      Random.Augmentation crop,
       Recipe.Calibration recipe,
       long seed) {
     this.memory = memory;
@@ -64,7 +65,7 @@ public final class Calibration implements AutoCloseable {
             .map(training -> generated(graph, training, teacher, keyValue, recipe))
             .orElseGet(() -> drawn(graph, topology, pool, crop, keyValue, recipe));
     append(graph, student, quantisation, images, recipe);
-    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("calibration workspace", graph, memory);
     memory.buffer(key).upload(0, new long[] {seed, 0});
     quantisation.resetRanges(memory);
@@ -88,9 +89,9 @@ public final class Calibration implements AutoCloseable {
     return training.append(
         graph,
         teacher,
-        graph.value(new Op.PhiloxNormal(Draw.CALIBRATION_NOISE.id(), noise), key),
+        graph.value(new Random.PhiloxNormal(Draw.CALIBRATION_NOISE.id(), noise), key),
         graph.value(
-            new Op.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key),
+            new Random.PhiloxLabels(Draw.CALIBRATION_LABELS.id(), recipe.batch(), classes), key),
         statistics);
   }
 
@@ -98,13 +99,13 @@ public final class Calibration implements AutoCloseable {
       Graph graph,
       Topology topology,
       Pool pool,
-      Op.Augmentation crop,
+      Random.Augmentation crop,
       Value key,
       Recipe.Calibration recipe) {
     Value all = graph.variable(pool.images(), pool.imageType());
     Value boxes =
-        graph.value(new Op.Boxes(Draw.CALIBRATION_CROPS.id(), recipe.batch(), crop), key, all);
-    return graph.value(new Op.CropFlip(topology.height(), topology.width()), all, boxes);
+        graph.value(new Random.Boxes(Draw.CALIBRATION_CROPS.id(), recipe.batch(), crop), key, all);
+    return graph.value(new Random.CropFlip(topology.height(), topology.width()), all, boxes);
   }
 
   /** Appends the student's pass over a batch, which moves the ranges. */

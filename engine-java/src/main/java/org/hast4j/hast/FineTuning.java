@@ -7,10 +7,13 @@ import java.util.Optional;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Lane;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Loss;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -113,7 +116,7 @@ public final class FineTuning implements AutoCloseable {
     Graph graph = new Graph();
     append(
         graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
-    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("fine-tuning workspace", graph, memory);
     readback =
         new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(losses), 0, 4)));
@@ -132,13 +135,15 @@ public final class FineTuning implements AutoCloseable {
     Value images = graph.variable(pool.images(), pool.imageType());
     Value boxes =
         graph.value(
-            new Op.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)), key, images);
-    return graph.value(new Op.CropFlip(images.size(1), images.size(2)), images, boxes);
+            new Random.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)),
+            key,
+            images);
+    return graph.value(new Random.CropFlip(images.size(1), images.size(2)), images, boxes);
   }
 
   /** How fine-tuning crops its samples. */
-  static Op.Augmentation crop(Recipe.FineTuning recipe) {
-    return new Op.Augmentation.ResizedCrop(recipe.cropScaleMin(), 1, RATIO_MIN, RATIO_MAX);
+  static Random.Augmentation crop(Recipe.FineTuning recipe) {
+    return new Random.Augmentation.ResizedCrop(recipe.cropScaleMin(), 1, RATIO_MIN, RATIO_MAX);
   }
 
   /** Appends everything one step does with a batch. */
@@ -167,12 +172,14 @@ public final class FineTuning implements AutoCloseable {
     Value gradient = graph.variable(cleanGradients, vector);
     if (recipe.promotion()) {
       graph.part("promotion");
-      Value harder = graph.value(new Op.SignPerturb(recipe.epsilon()), x, gradients.getLast());
+      Value harder =
+          graph.value(new Elementwise.SignPerturb(recipe.epsilon()), x, gradients.getLast());
       Pass promoted = pass(graph, "promoted", teacherValues, weights, quantised, harder);
       keepLosses(graph, promoted, 1);
       keepGradients(graph, Gradients.of(graph, promoted.loss(), parameters), promotedGradients);
       graph.part("");
-      gradient = graph.value(new Op.Add(), gradient, graph.variable(promotedGradients, vector));
+      gradient =
+          graph.value(new Elementwise.Add(), gradient, graph.variable(promotedGradients, vector));
     }
     graph.part("");
     step(graph, gradient);
@@ -190,7 +197,7 @@ public final class FineTuning implements AutoCloseable {
                 graph.variable(learningRate, TensorType.f32(1))));
     rates.ifPresent(storage -> inputs.add(graph.variable(storage, vector)));
     graph.apply(
-        new Op.SgdStep(recipe.momentum(), recipe.weightDecay(), true),
+        new Optimizer.SgdStep(recipe.momentum(), recipe.weightDecay(), true),
         inputs.toArray(Value[]::new));
   }
 
@@ -212,12 +219,12 @@ public final class FineTuning implements AutoCloseable {
     graph.part(name);
     Value distillation =
         graph.value(
-            new Op.DistillKl(recipe.temperature(), recipe.alpha()),
+            new Loss.DistillKl(recipe.temperature(), recipe.alpha()),
             learnt.logits(),
             taught.logits());
     Value loss = distillation;
     if (recipe.alignment() && !learnt.taps().isEmpty()) {
-      loss = graph.value(new Op.Add(), distillation, alignment(graph, learnt, taught));
+      loss = graph.value(new Elementwise.Add(), distillation, alignment(graph, learnt, taught));
     }
     return new Pass(loss, distillation);
   }
@@ -229,7 +236,7 @@ public final class FineTuning implements AutoCloseable {
     for (int tap = 0; tap < learnt.taps().size(); tap++) {
       Forward.Tap own = learnt.taps().get(tap);
       Value other = taught.taps().get(tap).attention();
-      Op.FeatureAlign align = new Op.FeatureAlign(own.area(), recipe.lambda(), sum != null);
+      Loss.FeatureAlign align = new Loss.FeatureAlign(own.area(), recipe.lambda(), sum != null);
       sum =
           sum == null
               ? graph.value(align, own.attention(), other)

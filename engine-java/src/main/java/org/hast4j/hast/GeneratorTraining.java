@@ -3,10 +3,12 @@ package org.hast4j.hast;
 import java.util.List;
 import java.util.Map;
 import org.hast4j.exec.Memory;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Loss;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -73,7 +75,7 @@ final class GeneratorTraining {
             teacher.values(graph),
             images,
             new Mode.Evaluation());
-    Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), labels);
+    Node crossEntropy = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), labels);
     Value total = statistics.append(graph, forward, crossEntropy.output(0));
     graph.keep(total, loss);
     List<String> names = List.copyOf(generator.slots().names());
@@ -84,14 +86,14 @@ final class GeneratorTraining {
     graph.part("generator");
     Value done = graph.variable(iteration, TensorType.i64(1));
     graph.apply(
-        new Op.AdamStep(ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON),
+        new Optimizer.AdamStep(ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON),
         graph.variable(generator.storage(), vector),
         graph.variable(firstMoment, vector),
         graph.variable(secondMoment, vector),
         graph.variable(gradients, vector),
         graph.variable(learningRate, TensorType.f32(1)),
         done);
-    graph.apply(new Op.CounterStep(), done);
+    graph.apply(new Elementwise.CounterStep(), done);
     return images;
   }
 

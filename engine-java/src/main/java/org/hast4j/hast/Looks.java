@@ -6,8 +6,11 @@ import java.util.stream.IntStream;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Loss;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -129,11 +132,11 @@ final class Looks implements AutoCloseable {
     Value images = graph.variable(pool.images(), offset, type);
     Value boxes =
         graph.value(
-            new Op.Boxes(Draw.LOOK_CROPS.id(), batch, FineTuning.crop(recipe)),
+            new Random.Boxes(Draw.LOOK_CROPS.id(), batch, FineTuning.crop(recipe)),
             graph.variable(key, TensorType.i64(2)),
             images,
             graph.variable(order, TensorType.i32(type.shape().size(0))));
-    Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), images, boxes);
+    Value x = graph.value(new Random.CropFlip(topology.height(), topology.width()), images, boxes);
     Map<String, Value> weights =
         Parameters.quantised(graph, topology, student.values(graph), quantisation.weightBits());
     Forward taught =
@@ -149,12 +152,13 @@ final class Looks implements AutoCloseable {
             new Mode.Quantised(quantisation.activationBits(), quantisation.ranges()));
     Value distillation =
         graph.value(
-            new Op.DistillKl(recipe.temperature(), recipe.alpha() / parts),
+            new Loss.DistillKl(recipe.temperature(), recipe.alpha() / parts),
             learnt.logits(),
             taught.logits());
-    Value sum = graph.value(new Op.Add(), graph.variable(loss, TensorType.f32(1)), distillation);
+    Value sum =
+        graph.value(new Elementwise.Add(), graph.variable(loss, TensorType.f32(1)), distillation);
     graph.keep(sum, loss);
-    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     return graph;
   }
 
@@ -163,14 +167,14 @@ final class Looks implements AutoCloseable {
     TensorType vector = Parameters.vector(student.trained());
     Value count = graph.variable(taken, TensorType.i64(1));
     graph.apply(
-        new Op.KeepBestStep(),
+        new Optimizer.KeepBestStep(),
         graph.variable(kept, vector),
         graph.variable(keptLoss, TensorType.f32(1)),
         graph.variable(keptAt, TensorType.i64(1)),
         graph.variable(student.trainedStorage(), vector),
         graph.variable(loss, TensorType.f32(1)),
         count);
-    graph.apply(new Op.CounterStep(), count);
+    graph.apply(new Elementwise.CounterStep(), count);
     return graph;
   }
 

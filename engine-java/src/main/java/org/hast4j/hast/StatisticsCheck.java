@@ -8,9 +8,11 @@ import java.util.stream.Collectors;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Loss;
+import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -224,7 +226,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       // Labels play no part, but gradients come from a loss of the logits.
       TensorType labels = TensorType.i32(count);
       Value none = graph.variable(Storage.of("statistics check labels", labels), labels);
-      Value zero = graph.value(new Op.HardCrossEntropy(0, 0), forward.logits(), none);
+      Value zero = graph.value(new Loss.HardCrossEntropy(0, 0), forward.logits(), none);
       for (int l = 0; l < targets.size(); l++) {
         Forward.Statistics seen = forward.statistics().get(l);
         graph.keep(seen.mean(), targets.get(l).seenMean());
@@ -237,14 +239,14 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
           graph.variable(
               Storage.of("statistics check iteration", TensorType.i64(1)), TensorType.i64(1));
       graph.apply(
-          new Op.AdamStep(.9f, .999f, 1e-8f),
+          new Optimizer.AdamStep(.9f, .999f, 1e-8f),
           x,
           graph.variable(Storage.of("statistics check first moment", images), images),
           graph.variable(Storage.of("statistics check second moment", images), images),
           gradient,
           graph.variable(learningRate, TensorType.f32(1)),
           done);
-      graph.apply(new Op.CounterStep(), done);
+      graph.apply(new Elementwise.CounterStep(), done);
       return graph;
     }
 

@@ -5,7 +5,7 @@ import java.util.Map;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Lane;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Loss;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -45,8 +45,8 @@ final class StatisticsLoss {
     Lane lane = graph.lane(Lane.SIDE);
     Value total = loss;
     for (Forward.Statistics layer : forward.statistics()) {
-      Op.BnStatsLoss op =
-          new Op.BnStatsLoss(layer.rows(), weight / forward.statistics().size(), true);
+      Loss.BnStatsLoss op =
+          new Loss.BnStatsLoss(layer.rows(), weight / forward.statistics().size(), true);
       Value variance = graph.variable(variances.get(layer.name()), layer.runningVariance().type());
       total = graph.value(op, layer.mean(), layer.variance(), layer.runningMean(), variance, total);
     }

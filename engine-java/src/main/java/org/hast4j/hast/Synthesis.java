@@ -10,10 +10,13 @@ import java.util.stream.IntStream;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Loss;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -34,8 +37,8 @@ public final class Synthesis implements AutoCloseable {
   private static final float PLATEAU_EPSILON = 1e-8f;
   private static final int RATE_ITERATIONS = 10;
   private static final long GOLDEN_RATIO = 0x9e3779b97f4a7c15L;
-  private static final Op.Augmentation CROP =
-      new Op.Augmentation.ResizedCrop(.4f, 1, 3f / 4, 4f / 3);
+  private static final Random.Augmentation CROP =
+      new Random.Augmentation.ResizedCrop(.4f, 1, 3f / 4, 4f / 3);
 
   /**
    * Losses of the last iteration.
@@ -135,10 +138,11 @@ public final class Synthesis implements AutoCloseable {
     Graph graph = new Graph();
     Value keyValue = graph.variable(key, TensorType.i64(2));
     graph.keep(
-        graph.value(new Op.PhiloxNormal(Draw.SYNTHESIS_IMAGES.id(), batchType), keyValue), pixels);
+        graph.value(new Random.PhiloxNormal(Draw.SYNTHESIS_IMAGES.id(), batchType), keyValue),
+        pixels);
     graph.keep(
         graph.value(
-            new Op.PhiloxLabels(Draw.SYNTHESIS_LABELS.id(), recipe.batch(), topology.classes()),
+            new Random.PhiloxLabels(Draw.SYNTHESIS_LABELS.id(), recipe.batch(), topology.classes()),
             keyValue),
         labels);
     return graph;
@@ -153,14 +157,14 @@ public final class Synthesis implements AutoCloseable {
     Forward forward =
         Forward.of(graph, "teacher", topology, teacher.values(graph), seen, new Mode.Evaluation());
     Node hard =
-        graph.apply(new Op.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
+        graph.apply(new Loss.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
     Value total = statistics.append(graph, forward, hard.output(0));
     Value gradient = Gradients.of(graph, total, List.of(x)).getFirst();
     graph.part("");
     Value completed = graph.variable(iteration, TensorType.i64(1));
     // Before the step: the loss is that of the pixels it was computed from.
     graph.apply(
-        new Op.KeepBestStep(),
+        new Optimizer.KeepBestStep(),
         graph.variable(kept, batchType),
         graph.variable(keptLoss, TensorType.f32(1)),
         graph.variable(keptAt, TensorType.i64(1)),
@@ -169,7 +173,7 @@ public final class Synthesis implements AutoCloseable {
         completed);
     Recipe.Plateau rule = recipe.plateau();
     graph.apply(
-        new Op.SampleStep(
+        new Optimizer.SampleStep(
             ADAM_BETA1,
             ADAM_BETA2,
             ADAM_EPSILON,
@@ -185,7 +189,7 @@ public final class Synthesis implements AutoCloseable {
         completed,
         gradient,
         total);
-    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     graph.keep(total, losses, 0);
     graph.keep(hard.output(0), losses, Float.BYTES);
     return graph;
@@ -195,11 +199,11 @@ public final class Synthesis implements AutoCloseable {
     // order[(step * n + i) % n] = i: every sample is its own crop's image.
     Value boxes =
         graph.value(
-            new Op.Boxes(Draw.SYNTHESIS_CROPS.id(), recipe.batch(), CROP),
+            new Random.Boxes(Draw.SYNTHESIS_CROPS.id(), recipe.batch(), CROP),
             keyValue,
             x,
             graph.variable(order, labelType));
-    return graph.value(new Op.CropFlip(topology.height(), topology.width()), x, boxes);
+    return graph.value(new Random.CropFlip(topology.height(), topology.width()), x, boxes);
   }
 
   /**

@@ -10,10 +10,13 @@ import org.hast4j.data.Normalization;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Loss;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -129,20 +132,22 @@ public final class Training implements AutoCloseable {
     Value orderValue = graph.variable(order, TensorType.i32(images));
     Value boxes =
         graph.value(
-            new Op.Boxes(
+            new Random.Boxes(
                 Draw.TRAINING_SHIFTS.id(),
                 schedule.batch(),
-                new Op.Augmentation.Shift(schedule.pad(), true)),
+                new Random.Augmentation.Shift(schedule.pad(), true)),
             keyValue,
             imagesValue,
             orderValue);
-    Value x = graph.value(new Op.CropFlip(topology.height(), topology.width()), imagesValue, boxes);
+    Value x =
+        graph.value(new Random.CropFlip(topology.height(), topology.width()), imagesValue, boxes);
     Value y =
-        graph.value(new Op.GatherLabels(), graph.variable(labels, TensorType.i32(images)), boxes);
+        graph.value(
+            new Random.GatherLabels(), graph.variable(labels, TensorType.i32(images)), boxes);
     Map<String, Value> values = parameters.values(graph);
     Forward forward =
         Forward.of(graph, "network", topology, values, x, new Mode.Training(STATISTICS_MOMENTUM));
-    Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), y);
+    Node crossEntropy = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), y);
     graph.keep(crossEntropy.output(0), loss);
     List<String> names = List.copyOf(parameters.trained().names());
     List<Value> grads =
@@ -152,12 +157,12 @@ public final class Training implements AutoCloseable {
     }
     graph.part("");
     graph.apply(
-        new Op.SgdStep(MOMENTUM, schedule.weightDecay(), true),
+        new Optimizer.SgdStep(MOMENTUM, schedule.weightDecay(), true),
         graph.variable(parameters.trainedStorage(), vector),
         graph.variable(momentum, vector),
         graph.variable(gradients, vector),
         graph.variable(learningRate, TensorType.f32(1)));
-    graph.apply(new Op.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
+    graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     return graph;
   }
 

@@ -1,10 +1,12 @@
 package org.hast4j.kernel;
 
+import org.hast4j.kernel.abi.Abi;
+
 /** The three products of a convolutional layer. */
 public enum ConvolutionDirection {
-  FORWARD(0),
-  DATA_GRADIENT(1),
-  WEIGHT_GRADIENT(2);
+  FORWARD(Abi.CONV_FWD),
+  DATA_GRADIENT(Abi.CONV_BWD_DATA),
+  WEIGHT_GRADIENT(Abi.CONV_BWD_WEIGHT);
 
   private final int code;
 

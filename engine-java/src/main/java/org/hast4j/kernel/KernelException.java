@@ -1,6 +1,7 @@
 package org.hast4j.kernel;
 
 import java.util.Set;
+import org.hast4j.kernel.abi.Abi;
 
 /** A kernel library refused or failed a call. */
 public final class KernelException extends RuntimeException {
@@ -9,10 +10,6 @@ public final class KernelException extends RuntimeException {
   private final String failure;
   private final String function;
   private final int status;
-  private final boolean outOfMemory;
-
-  /** HAST_EUNSUPPORTED of the C ABI. */
-  private static final int UNSUPPORTED = -5;
 
   /** Also what the runtime says where there is no driver at all. */
   private static final int DRIVER_TOO_OLD = 35;
@@ -21,21 +18,16 @@ public final class KernelException extends RuntimeException {
   private static final Set<Integer> FATAL =
       Set.of(214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719);
 
-  KernelException(String function, int status, String text, boolean outOfMemory) {
-    this("%s: %s (status %d)".formatted(function, text, status), function, status, outOfMemory);
-  }
-
   /**
    * A failure.
    *
    * @param failure in words, without advice
    */
-  private KernelException(String failure, String function, int status, boolean outOfMemory) {
+  KernelException(String function, int status, String failure) {
     super(failure + advice(status));
     this.failure = failure;
     this.function = function;
     this.status = status;
-    this.outOfMemory = outOfMemory;
   }
 
   private static String advice(int status) {
@@ -51,8 +43,7 @@ public final class KernelException extends RuntimeException {
 
   /** The same failure with the place in the program where it happened. */
   public KernelException at(String place) {
-    KernelException placed =
-        new KernelException(failure + " at " + place, function, status, outOfMemory);
+    KernelException placed = new KernelException(function, status, failure + " at " + place);
     placed.initCause(this);
     return placed;
   }
@@ -73,11 +64,11 @@ public final class KernelException extends RuntimeException {
 
   /** Whether the library does not do what it was asked for, and never will. */
   public boolean isRefusal() {
-    return status == UNSUPPORTED;
+    return status == Abi.EUNSUPPORTED;
   }
 
   /** Whether the device had too little free memory. */
   public boolean isOutOfMemory() {
-    return outOfMemory;
+    return status == Abi.EMEMORY;
   }
 }

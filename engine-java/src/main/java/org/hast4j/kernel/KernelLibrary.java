@@ -19,11 +19,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
+import org.hast4j.kernel.abi.Abi;
+import org.hast4j.kernel.abi.DeviceCount;
+import org.hast4j.kernel.abi.DeviceDescribe;
+import org.hast4j.kernel.abi.StreamCreate;
+import org.hast4j.kernel.abi.StreamDestroy;
 
 /**
  * A loaded kernel library; nothing of it may be used after it is closed. Closing it unloads the
@@ -44,14 +51,25 @@ public final class KernelLibrary implements AutoCloseable {
   private static final int RTLD_LAZY = 1;
   private static final int RTLD_NOLOAD = 4;
 
+  // What tells a library from others, before any call is bound.
+  private static final MethodHandle VERSION =
+      Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT));
+  private static final MethodHandle STATUS_TEXT =
+      Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(ADDRESS, JAVA_INT));
+  private static final int DESCRIPTION_BYTES = 512;
+
   private final Arena arena;
-  private final Kernels kernels;
+  private final String name;
+  private final SymbolLookup symbols;
+  private final Map<String, MemorySegment> functions = new HashMap<>();
   private final Backend backend;
   private final URL source;
 
-  private KernelLibrary(Arena arena, Kernels kernels, Backend backend, URL source) {
+  private KernelLibrary(
+      Arena arena, String name, SymbolLookup symbols, Backend backend, URL source) {
     this.arena = arena;
-    this.kernels = kernels;
+    this.name = name;
+    this.symbols = symbols;
     this.backend = backend;
     this.source = source;
   }
@@ -122,7 +140,10 @@ public final class KernelLibrary implements AutoCloseable {
       Backend backend, String name, Function<Arena, SymbolLookup> open, URL source) {
     Arena arena = Arena.ofShared();
     try {
-      return new KernelLibrary(arena, bind(name, () -> open.apply(arena)), backend, source);
+      KernelLibrary library =
+          new KernelLibrary(arena, name, symbols(name, () -> open.apply(arena)), backend, source);
+      library.bind();
+      return library;
     } catch (RuntimeException e) {
       arena.close();
       throw e;
@@ -138,30 +159,30 @@ public final class KernelLibrary implements AutoCloseable {
       return new Availability.Unavailable(List.of(DRIVER + " does not load: " + DRIVER_ADVICE));
     }
     try (KernelLibrary library = load(backend)) {
-      Kernels kernels = library.kernels();
-      int count = kernels.deviceCount();
+      int count = library.deviceCount();
       if (count == 0) {
         return new Availability.Unavailable(
             List.of(
                 "the driver reports no device: is one installed, and is CUDA_VISIBLE_DEVICES"
                     + " right?"));
       }
-      return probe(kernels, count);
+      return probe(library, count);
     } catch (RuntimeException e) {
       return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
     }
   }
 
-  private static Availability probe(Kernels kernels, int count) {
+  private static Availability probe(KernelLibrary library, int count) {
     List<String> devices = new ArrayList<>();
     List<String> reasons = new ArrayList<>();
     // Opening a stream selects its device for this thread: the first, tried last, is what stays.
     for (int ordinal = count - 1; ordinal >= 0; ordinal--) {
-      String device = kernels.deviceDescribe(ordinal);
+      String device = library.describe(ordinal);
       try {
         // Opening a stream finds out what only shows when work is sent: a device that is too old,
         // or held by another process.
-        kernels.streamDestroy(kernels.streamCreate(ordinal, 1, false));
+        long stream = new StreamCreate(library).ordinal(ordinal).threads(1).pin(0).call().stream();
+        new StreamDestroy(library).launch(stream);
       } catch (KernelException e) {
         device += "; cannot be used: " + e.getMessage();
         reasons.addFirst(count == 1 ? e.getMessage() : "device %d: %s".formatted(ordinal, device));
@@ -171,10 +192,6 @@ public final class KernelLibrary implements AutoCloseable {
     return reasons.size() < count
         ? new Availability.Available(devices)
         : new Availability.Unavailable(reasons);
-  }
-
-  public Kernels kernels() {
-    return kernels;
   }
 
   public Backend backend() {
@@ -213,10 +230,9 @@ public final class KernelLibrary implements AutoCloseable {
     }
   }
 
-  private static Kernels bind(String name, Supplier<SymbolLookup> open) {
-    SymbolLookup lookup;
+  private static SymbolLookup symbols(String name, Supplier<SymbolLookup> open) {
     try {
-      lookup = open.get();
+      return open.get();
     } catch (IllegalArgumentException e) {
       throw new IllegalStateException(
           name
@@ -226,23 +242,67 @@ public final class KernelLibrary implements AutoCloseable {
               + e.getMessage(),
           e);
     }
-    return new Kernels(
-        new Kernels.Symbols() {
-          @Override
-          public MemorySegment find(String symbol) {
-            return lookup
-                .find(symbol)
-                .orElseThrow(
-                    () ->
-                        new IllegalStateException(
-                            name + " lacks " + symbol + ": build it from the same sources"));
-          }
+  }
 
-          @Override
-          public String library() {
-            return name;
-          }
-        });
+  /** Finds every function of the ABI, of the version this program was built for. */
+  private void bind() {
+    int version;
+    try {
+      version = (int) VERSION.invokeExact(find("hast_abi_version"));
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new IllegalStateException("cannot ask " + name + " for its version", e);
+    }
+    if (version != Abi.ABI_VERSION) {
+      throw new IllegalStateException(
+          "%s has ABI version %d, this program needs %d: build both from the same sources"
+              .formatted(name, version, Abi.ABI_VERSION));
+    }
+    Abi.FUNCTIONS.forEach(function -> functions.put(function, find(function)));
+  }
+
+  private MemorySegment find(String symbol) {
+    return symbols
+        .find(symbol)
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    name + " lacks " + symbol + ": build it from the same sources"));
+  }
+
+  /** The address of a function. */
+  MemorySegment symbol(String function) {
+    return functions.get(function);
+  }
+
+  /** The library's text for a status code. */
+  public String statusText(int status) {
+    try {
+      MemorySegment text =
+          (MemorySegment) STATUS_TEXT.invokeExact(find("hast_status_text"), status);
+      return text.reinterpret(Long.MAX_VALUE).getString(0);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new IllegalStateException("cannot ask " + name + " for a text", e);
+    }
+  }
+
+  /** Number of devices that this library can drive. */
+  public int deviceCount() {
+    return new DeviceCount(this).call().count();
+  }
+
+  /** A device in one line for people. */
+  public String describe(int ordinal) {
+    byte[] text = new byte[DESCRIPTION_BYTES];
+    new DeviceDescribe(this)
+        .text(MemorySegment.ofArray(text))
+        .textBytes(text.length)
+        .ordinal(ordinal)
+        .call();
+    return MemorySegment.ofArray(text).getString(0);
   }
 
   private static Path extract(URL resource, Backend backend) throws IOException {

@@ -1,9 +1,15 @@
 package org.hast4j.kernel;
 
-import java.util.function.LongConsumer;
+import org.hast4j.kernel.abi.Conv2dBwdData;
+import org.hast4j.kernel.abi.Conv2dBwdWeight;
+import org.hast4j.kernel.abi.Conv2dFwd;
+import org.hast4j.kernel.abi.Conv2dWorkspaceBytes;
+import org.hast4j.kernel.abi.LinearBwdData;
+import org.hast4j.kernel.abi.LinearBwdWeight;
+import org.hast4j.kernel.abi.LinearFwd;
 
 /** The kernels of a library. */
-public record OwnProduct(Kernels kernels, Product product) implements ProductMethod {
+public record OwnProduct(KernelLibrary library, Product product) implements ProductMethod {
   @Override
   public String name() {
     return "own";
@@ -15,122 +21,110 @@ public record OwnProduct(Kernels kernels, Product product) implements ProductMet
       return 0;
     }
     ConvolutionShape shape = product.shape();
-    return kernels.conv2dWorkspaceBytes(
-        shape.n(),
-        shape.h(),
-        shape.w(),
-        shape.c(),
-        shape.k(),
-        shape.r(),
-        shape.s(),
-        shape.stride(),
-        shape.pad(),
-        product.direction().code());
+    return new Conv2dWorkspaceBytes(library)
+        .n(shape.n())
+        .h(shape.h())
+        .w(shape.w())
+        .c(shape.c())
+        .k(shape.k())
+        .r(shape.r())
+        .s(shape.s())
+        .stride(shape.stride())
+        .pad(shape.pad())
+        .direction(product.direction().code())
+        .call();
   }
 
   @Override
-  public LongConsumer bind(Operands operands) {
+  public Launch bind(Operands operands) {
     return product.linear()
         ? linear(operands, product.shape())
         : convolution(operands, product.shape());
   }
 
-  private LongConsumer linear(Operands operands, ConvolutionShape shape) {
+  private Launch linear(Operands operands, ConvolutionShape shape) {
     return switch (product.direction()) {
       case FORWARD ->
-          stream ->
-              kernels.linearFwd(
-                  operands.result(),
-                  operands.first(),
-                  operands.second(),
-                  operands.bias(),
-                  shape.n(),
-                  shape.c(),
-                  shape.k(),
-                  stream);
+          new LinearFwd(library)
+              .y(operands.result())
+              .x(operands.first())
+              .weight(operands.second())
+              .bias(operands.bias())
+              .n(shape.n())
+              .inputs(shape.c())
+              .outputs(shape.k());
       case DATA_GRADIENT ->
-          stream ->
-              kernels.linearBwdData(
-                  operands.result(),
-                  operands.first(),
-                  operands.second(),
-                  shape.n(),
-                  shape.c(),
-                  shape.k(),
-                  stream);
+          new LinearBwdData(library)
+              .dx(operands.result())
+              .dy(operands.first())
+              .weight(operands.second())
+              .n(shape.n())
+              .inputs(shape.c())
+              .outputs(shape.k());
       case WEIGHT_GRADIENT ->
-          stream ->
-              kernels.linearBwdWeight(
-                  operands.result(),
-                  operands.bias(),
-                  operands.first(),
-                  operands.second(),
-                  shape.n(),
-                  shape.c(),
-                  shape.k(),
-                  stream);
+          new LinearBwdWeight(library)
+              .dweight(operands.result())
+              .dbias(operands.bias())
+              .dy(operands.first())
+              .x(operands.second())
+              .n(shape.n())
+              .inputs(shape.c())
+              .outputs(shape.k());
     };
   }
 
-  private LongConsumer convolution(Operands operands, ConvolutionShape shape) {
-    int accumulate = operands.accumulate() ? 1 : 0;
+  private Launch convolution(Operands operands, ConvolutionShape shape) {
     return switch (product.direction()) {
       case FORWARD ->
-          stream ->
-              kernels.conv2dFwd(
-                  operands.result(),
-                  operands.first(),
-                  operands.second(),
-                  operands.bias(),
-                  operands.workspace(),
-                  operands.workspaceBytes(),
-                  shape.n(),
-                  shape.h(),
-                  shape.w(),
-                  shape.c(),
-                  shape.k(),
-                  shape.r(),
-                  shape.s(),
-                  shape.stride(),
-                  shape.pad(),
-                  stream);
+          new Conv2dFwd(library)
+              .y(operands.result())
+              .x(operands.first())
+              .weight(operands.second())
+              .bias(operands.bias())
+              .workspace(operands.workspace())
+              .workspaceBytes(operands.workspaceBytes())
+              .n(shape.n())
+              .h(shape.h())
+              .w(shape.w())
+              .c(shape.c())
+              .k(shape.k())
+              .r(shape.r())
+              .s(shape.s())
+              .stride(shape.stride())
+              .pad(shape.pad());
       case DATA_GRADIENT ->
-          stream ->
-              kernels.conv2dBwdData(
-                  operands.result(),
-                  operands.first(),
-                  operands.second(),
-                  operands.workspace(),
-                  operands.workspaceBytes(),
-                  shape.n(),
-                  shape.h(),
-                  shape.w(),
-                  shape.c(),
-                  shape.k(),
-                  shape.r(),
-                  shape.s(),
-                  shape.stride(),
-                  shape.pad(),
-                  accumulate,
-                  stream);
+          new Conv2dBwdData(library)
+              .dx(operands.result())
+              .dy(operands.first())
+              .weight(operands.second())
+              .workspace(operands.workspace())
+              .workspaceBytes(operands.workspaceBytes())
+              .n(shape.n())
+              .h(shape.h())
+              .w(shape.w())
+              .c(shape.c())
+              .k(shape.k())
+              .r(shape.r())
+              .s(shape.s())
+              .stride(shape.stride())
+              .pad(shape.pad())
+              .accumulate(operands.accumulate() ? 1 : 0);
       case WEIGHT_GRADIENT ->
-          stream ->
-              kernels.conv2dBwdWeight(
-                  operands.result(),
-                  operands.first(),
-                  operands.second(),
-                  operands.workspace(),
-                  operands.workspaceBytes(),
-                  shape.n(),
-                  shape.h(),
-                  shape.w(),
-                  shape.c(),
-                  shape.k(),
-                  shape.r(),
-                  shape.s(),
-                  shape.stride(),
-                  shape.pad(),
-                  stream);
+          new Conv2dBwdWeight(library)
+              .dweight(operands.result())
+              .dy(operands.first())
+              .x(operands.second())
+              .workspace(operands.workspace())
+              .workspaceBytes(operands.workspaceBytes())
+              .n(shape.n())
+              .h(shape.h())
+              .w(shape.w())
+              .c(shape.c())
+              .k(shape.k())
+              .r(shape.r())
+              .s(shape.s())
+              .stride(shape.stride())
+              .pad(shape.pad());
     };
   }
 }

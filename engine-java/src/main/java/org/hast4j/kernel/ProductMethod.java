@@ -1,7 +1,5 @@
 package org.hast4j.kernel;
 
-import java.util.function.LongConsumer;
-
 /** One way to compute one product of a layer. */
 public interface ProductMethod {
   /** A short name that tells it from the other ways to do the same. */
@@ -13,9 +11,9 @@ public interface ProductMethod {
   /**
    * Binds the operands.
    *
-   * @return launches on the stream it is given, without allocating anything
+   * @return the launch of the product
    */
-  LongConsumer bind(Operands operands);
+  Launch bind(Operands operands);
 
   /**
    * Device addresses; NHWC activations, OHWI weights.

@@ -4,9 +4,13 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Norm;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
@@ -101,8 +105,8 @@ public record Forward(
     }
 
     private Tap tap(int unit) {
-      Value y = norms.get(unit).output(Op.BnAct.Y);
-      return new Tap(norms.get(unit).output(Op.BnAct.ATTENTION), y.size(1) * y.size(2));
+      Value y = norms.get(unit).output(Norm.BnAct.Y);
+      return new Tap(norms.get(unit).output(Norm.BnAct.ATTENTION), y.size(1) * y.size(2));
     }
 
     private void build(int index) {
@@ -112,10 +116,13 @@ public record Forward(
       Value y =
           switch (unit.layer()) {
             case Layer.Convolution conv ->
-                graph.value(new Op.Conv2d(conv.stride(), conv.pad()), x, parameter(unit, "weight"));
+                graph.value(
+                    new Convolution.Conv2d(conv.stride(), conv.pad()),
+                    x,
+                    parameter(unit, "weight"));
             case Layer.DepthwiseConvolution conv ->
                 graph.value(
-                    new Op.DepthwiseConv2d(conv.stride(), conv.pad()),
+                    new Convolution.DepthwiseConv2d(conv.stride(), conv.pad()),
                     x,
                     parameter(unit, "weight"));
             case Layer.BatchNorm norm -> batchNorm(index, unit, norm, x);
@@ -123,14 +130,19 @@ public record Forward(
                 throw new IllegalArgumentException(
                     "%s: %s does not follow a BatchNorm or a residual add of one, which is not supported"
                         .formatted(topology.name(), unit.name()));
-            case Layer.Add _ -> graph.value(new Op.Add(), x, values.get(unit.inputs().get(1)));
+            case Layer.Add _ ->
+                graph.value(new Elementwise.Add(), x, values.get(unit.inputs().get(1)));
             case Layer.PadShortcut pad ->
-                graph.value(new Op.Shortcut(pad.stride(), pad.channels()), x);
+                graph.value(new Pooling.Shortcut(pad.stride(), pad.channels()), x);
             case Layer.MaxPool pool ->
-                graph.value(new Op.MaxPool(pool.window(), pool.stride(), pool.pad()), x);
-            case Layer.GlobalAveragePool _ -> graph.value(new Op.GlobalAvgPool(), x);
+                graph.value(new Pooling.MaxPool(pool.window(), pool.stride(), pool.pad()), x);
+            case Layer.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
             case Layer.Linear _ ->
-                graph.value(new Op.Linear(), x, parameter(unit, "weight"), parameter(unit, "bias"));
+                graph.value(
+                    new Convolution.Linear(),
+                    x,
+                    parameter(unit, "weight"),
+                    parameter(unit, "bias"));
           };
       values.putIfAbsent(index, y);
     }
@@ -188,12 +200,12 @@ public record Forward(
       Value variance = runningVariance;
       boolean training = false;
       if (mode instanceof Mode.Training train) {
-        Node batch = graph.apply(new Op.BnStats(), u);
+        Node batch = graph.apply(new Norm.BnStats(), u);
         mean = batch.output(0);
         variance = batch.output(1);
         training = true;
         graph.apply(
-            new Op.BnRunningStep(train.momentum(), rows),
+            new Norm.BnRunningStep(train.momentum(), rows),
             runningMean,
             runningVariance,
             mean,
@@ -212,8 +224,8 @@ public record Forward(
         straightThrough = quantised.straightThrough();
         inputs.add(nextRange(quantised.ranges()));
       }
-      Op.BnAct op =
-          new Op.BnAct(
+      Norm.BnAct op =
+          new Norm.BnAct(
               true,
               addend != null,
               bits,
@@ -228,13 +240,13 @@ public record Forward(
         statistics.add(
             new Statistics(
                 unit.name(),
-                node.output(Op.BnAct.BATCH_MEAN),
-                node.output(Op.BnAct.BATCH_VARIANCE),
+                node.output(Norm.BnAct.BATCH_MEAN),
+                node.output(Norm.BnAct.BATCH_VARIANCE),
                 runningMean,
                 runningVariance,
                 rows));
       }
-      Value y = node.output(Op.BnAct.Y);
+      Value y = node.output(Norm.BnAct.Y);
       if (relu == null) {
         return y;
       }
@@ -242,7 +254,8 @@ public record Forward(
         case Mode.Calibrating calibrating -> track(y, calibrating);
         case Mode.Observed observed -> {
           activations.add(y);
-          yield graph.value(new Op.FakeQuant(observed.bits()), y, nextRange(observed.ranges()));
+          yield graph.value(
+              new Quantization.FakeQuant(observed.bits()), y, nextRange(observed.ranges()));
         }
         case Mode.Evaluation _, Mode.Quantised _, Mode.Training _ -> y;
       };
@@ -256,10 +269,13 @@ public record Forward(
       Value state =
           graph.variable(calibrating.states(), quantiser * 3L * Float.BYTES, TensorType.f32(3));
       Value range = nextRange(calibrating.ranges());
-      Value batch = graph.value(new Op.MinMax(), y);
+      Value batch = graph.value(new Quantization.MinMax(), y);
       graph.apply(
-          new Op.RangeTrackStep(calibrating.momentum(), calibrating.rule()), range, state, batch);
-      return graph.value(new Op.FakeQuant(calibrating.bits()), y, range);
+          new Quantization.RangeTrackStep(calibrating.momentum(), calibrating.rule()),
+          range,
+          state,
+          batch);
+      return graph.value(new Quantization.FakeQuant(calibrating.bits()), y, range);
     }
   }
 }

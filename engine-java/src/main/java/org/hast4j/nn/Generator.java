@@ -2,9 +2,13 @@ package org.hast4j.nn;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -137,20 +141,26 @@ public final class Generator {
   public Value forward(Graph graph, Map<String, Value> parameters, Value noise, Value labels) {
     graph.part("generator");
     long n = noise.size(0);
-    Value x = graph.value(new Op.Embedding(), parameters.get("label_emb.weight"), noise, labels);
-    x = graph.value(new Op.Linear(), x, parameters.get("l1.0.weight"), parameters.get("l1.0.bias"));
+    Value x =
+        graph.value(new Elementwise.Embedding(), parameters.get("label_emb.weight"), noise, labels);
+    x =
+        graph.value(
+            new Convolution.Linear(),
+            x,
+            parameters.get("l1.0.weight"),
+            parameters.get("l1.0.bias"));
     x = graph.value(new Op.Reshape(TensorType.f32(n, startHeight, startWidth, WIDE)), x);
     x = norm(graph, parameters, "conv_blocks0.0", x, EPSILON, NO_ACTIVATION);
-    x = graph.value(new Op.Upsample(), x);
+    x = graph.value(new Pooling.Upsample(), x);
     x = convolution(graph, parameters, "conv_blocks1.0", x);
     x = norm(graph, parameters, "conv_blocks1.1", x, LARGE_EPSILON, SLOPE);
-    x = graph.value(new Op.Upsample(), x);
+    x = graph.value(new Pooling.Upsample(), x);
     x = convolution(graph, parameters, "conv_blocks2.0", x);
     x = norm(graph, parameters, "conv_blocks2.1", x, LARGE_EPSILON, SLOPE);
     x = convolution(graph, parameters, "conv_blocks2.3", x);
-    x = graph.value(new Op.Tanh(), x);
-    Node batch = graph.apply(new Op.BnStats(), x);
-    Op.BnAct plain = new Op.BnAct(false, false, 0, NO_ACTIVATION, EPSILON, true);
+    x = graph.value(new Elementwise.Tanh(), x);
+    Node batch = graph.apply(new Norm.BnStats(), x);
+    Norm.BnAct plain = new Norm.BnAct(false, false, 0, NO_ACTIVATION, EPSILON, true);
     return graph.value(plain, x, batch.output(0), batch.output(1));
   }
 
@@ -161,9 +171,9 @@ public final class Generator {
       Value x,
       float epsilon,
       float slope) {
-    Node batch = graph.apply(new Op.BnStats(), x);
+    Node batch = graph.apply(new Norm.BnStats(), x);
     return graph.value(
-        new Op.BnAct(true, false, 0, slope, epsilon, true),
+        new Norm.BnAct(true, false, 0, slope, epsilon, true),
         x,
         batch.output(0),
         batch.output(1),
@@ -174,6 +184,9 @@ public final class Generator {
   private static Value convolution(
       Graph graph, Map<String, Value> parameters, String name, Value x) {
     return graph.value(
-        new Op.Conv2d(1, 1), x, parameters.get(name + ".weight"), parameters.get(name + ".bias"));
+        new Convolution.Conv2d(1, 1),
+        x,
+        parameters.get(name + ".weight"),
+        parameters.get(name + ".bias"));
   }
 }

@@ -6,7 +6,7 @@ import java.util.Map;
 import org.hast4j.device.Buffer;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -78,7 +78,7 @@ public final class Parameters {
     Map<String, Value> quantised = new LinkedHashMap<>(values);
     for (String name : weightNames(topology)) {
       graph.part(name);
-      quantised.put(name, graph.value(new Op.FakeQuantChannel(bits), values.get(name)));
+      quantised.put(name, graph.value(new Quantization.FakeQuantChannel(bits), values.get(name)));
     }
     return quantised;
   }

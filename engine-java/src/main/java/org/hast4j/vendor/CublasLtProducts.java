@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.LongConsumer;
 import java.util.zip.CRC32C;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cublas.cublasLtMatmulAlgo_t;
@@ -19,9 +18,11 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.hast4j.device.Device;
-import org.hast4j.kernel.Kernels;
+import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
+import org.hast4j.kernel.abi.ChannelSumFwd;
+import org.hast4j.kernel.abi.ChannelSumWorkspaceBytes;
 
 /**
  * cuBLASLt's products of matrices on the streams of a device: linear layers, and 1x1 convolutions
@@ -156,7 +157,10 @@ public final class CublasLtProducts implements AutoCloseable {
       return product.hasBiasGradient()
           ? Math.max(
               productBytes,
-              device.kernels().channelSumWorkspaceBytes(product.matrixRows(), product.shape().k()))
+              new ChannelSumWorkspaceBytes(device.library())
+                  .rows(product.matrixRows())
+                  .c(product.shape().k())
+                  .call())
           : productBytes;
     }
 
@@ -166,7 +170,7 @@ public final class CublasLtProducts implements AutoCloseable {
      * @throws IllegalStateException if one is not aligned as the algorithm was asked for
      */
     @Override
-    public LongConsumer bind(Operands operands) {
+    public Launch bind(Operands operands) {
       for (long address :
           new long[] {operands.result(), operands.first(), operands.second(), operands.bias()}) {
         if (address % ALIGNMENT != 0) {
@@ -176,27 +180,26 @@ public final class CublasLtProducts implements AutoCloseable {
                   + " --conv own does without cuBLASLt");
         }
       }
-      LongConsumer matrices = product(operands);
+      Launch matrices = product(operands);
       if (!product.hasBiasGradient() || operands.bias() == 0) {
         return matrices;
       }
       // The workspace is free again when the product is done: one stream runs both.
-      Kernels kernels = device.kernels();
-      long rows = product.matrixRows();
+      Launch sum =
+          new ChannelSumFwd(device.library())
+              .y(operands.bias())
+              .x(operands.first())
+              .workspace(operands.workspace())
+              .workspaceBytes(operands.workspaceBytes())
+              .rows(product.matrixRows())
+              .c(product.shape().k());
       return stream -> {
-        matrices.accept(stream);
-        kernels.channelSumFwd(
-            operands.bias(),
-            operands.first(),
-            operands.workspace(),
-            operands.workspaceBytes(),
-            rows,
-            product.shape().k(),
-            stream);
+        matrices.launch(stream);
+        sum.launch(stream);
       };
     }
 
-    private LongConsumer product(Operands operands) {
+    private Launch product(Operands operands) {
       Pointer result = Address.of(operands.result());
       Pointer first = Address.of(operands.first());
       Pointer second = Address.of(operands.second());

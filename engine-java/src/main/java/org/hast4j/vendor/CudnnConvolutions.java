@@ -10,7 +10,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.function.LongConsumer;
 import org.bytedeco.cuda.cudnn.cudnnContext;
 import org.bytedeco.cuda.global.cudnn;
 import org.bytedeco.javacpp.Pointer;
@@ -18,6 +17,7 @@ import org.bytedeco.javacpp.SizeTPointer;
 import org.hast4j.device.Device;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
 
@@ -203,7 +203,7 @@ public final class CudnnConvolutions implements AutoCloseable {
     }
 
     @Override
-    public LongConsumer bind(Operands operands) {
+    public Launch bind(Operands operands) {
       Pointer result = Address.of(operands.result());
       Pointer first = Address.of(operands.first());
       Pointer second = Address.of(operands.second());

@@ -13,7 +13,7 @@ final class Streams {
     this.streams = streams.stream().mapToLong(Long::longValue).toArray();
     natives =
         streams.stream()
-            .map(stream -> new CUstream_st(new Address(device.kernels().streamNative(stream))))
+            .map(stream -> new CUstream_st(new Address(device.nativeStream(stream))))
             .toArray(CUstream_st[]::new);
   }
 

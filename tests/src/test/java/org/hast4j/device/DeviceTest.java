@@ -12,8 +12,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -196,9 +198,9 @@ class DeviceTest {
   private static Graph graph() {
     Graph graph = new Graph();
     Value in = graph.variable(Storage.of("in", f32(4)), f32(4));
-    Value inner = graph.value(new Op.Tanh(), in);
-    Value other = graph.value(new Op.Tanh(), inner);
-    graph.keep(graph.value(new Op.Add(), inner, other), Storage.of("out", f32(4)));
+    Value inner = graph.value(new Elementwise.Tanh(), in);
+    Value other = graph.value(new Elementwise.Tanh(), inner);
+    graph.keep(graph.value(new Elementwise.Add(), inner, other), Storage.of("out", f32(4)));
     return graph;
   }
 
@@ -237,8 +239,9 @@ class DeviceTest {
     Graph graph = new Graph();
     Storage out = Storage.of("out", f32(1 << 10, 1 << 12));
     Value key = graph.variable(Storage.of("key", i64(2)), i64(2));
-    Value huge = graph.value(new Op.PhiloxNormal(0, f32(1 << 10, 1 << 14, 1 << 14, 1 << 12)), key);
-    graph.keep(graph.value(new Op.GlobalAvgPool(), huge), out);
+    Value huge =
+        graph.value(new Random.PhiloxNormal(0, f32(1 << 10, 1 << 14, 1 << 14, 1 << 12)), key);
+    graph.keep(graph.value(new Pooling.GlobalAvgPool(), huge), out);
     try (Memory memory = new Memory(device)) {
       assertThatThrownBy(() -> Program.compile("too large", graph, memory))
           .isInstanceOf(DeviceMemoryException.class)
@@ -253,7 +256,8 @@ class DeviceTest {
     Graph graph = graph();
     TensorType huge = f32(1 << 10, 1 << 14, 1 << 14, 1 << 12);
     Value all = graph.variable(Storage.of("huge", huge), huge);
-    graph.keep(graph.value(new Op.GlobalAvgPool(), all), Storage.of("mean", f32(1 << 10, 1 << 12)));
+    graph.keep(
+        graph.value(new Pooling.GlobalAvgPool(), all), Storage.of("mean", f32(1 << 10, 1 << 12)));
     try (Memory memory = new Memory(device)) {
       assertThatThrownBy(() -> Program.compile("slab", graph, memory))
           .isInstanceOf(DeviceMemoryException.class)

@@ -6,13 +6,14 @@ import static org.hast4j.graph.TensorType.f32;
 
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.Value;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.abi.DeviceMemory;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,17 +36,21 @@ class OrdinalTest {
         Device device = Device.open(Platform.EMULATED.load(), ordinal, OPTIONS)) {
       assertThat(device.ordinal()).isEqualTo(ordinal);
       assertThat(device.description()).startsWith("emulated device " + ordinal);
-      long other = observer.kernels().deviceMemory(1 - ordinal).free();
-      long own = observer.kernels().deviceMemory(ordinal).free();
+      long other = free(observer, 1 - ordinal);
+      long own = free(observer, ordinal);
       // Whoever asked last leaves another device current.
-      assertThat(observer.kernels().deviceMemory(1 - ordinal).free()).isEqualTo(other);
+      assertThat(free(observer, 1 - ordinal)).isEqualTo(other);
       try (Buffer buffer = device.allocate("data", 1 << 20)) {
         assertThat(buffer.bytes()).isEqualTo(1 << 20);
-        assertThat(observer.kernels().deviceMemory(1 - ordinal).free()).isEqualTo(other);
-        assertThat(observer.kernels().deviceMemory(ordinal).free()).isEqualTo(own - (1 << 20));
+        assertThat(free(observer, 1 - ordinal)).isEqualTo(other);
+        assertThat(free(observer, ordinal)).isEqualTo(own - (1 << 20));
       }
-      assertThat(observer.kernels().deviceMemory(ordinal).free()).isEqualTo(own);
+      assertThat(free(observer, ordinal)).isEqualTo(own);
     }
+  }
+
+  private static long free(KernelLibrary library, int ordinal) {
+    return new DeviceMemory(library).ordinal(ordinal).call().freeBytes();
   }
 
   @Test
@@ -54,7 +59,7 @@ class OrdinalTest {
     Storage in = Storage.of("in", f32(4));
     Storage out = Storage.of("out", f32(4));
     Value value = graph.variable(in, f32(4));
-    graph.keep(graph.value(new Op.Add(), value, value), out);
+    graph.keep(graph.value(new Elementwise.Add(), value, value), out);
     try (Device device = Device.open(Platform.EMULATED.load(), 1, OPTIONS);
         Memory memory = new Memory(device);
         Program program = Program.compile("program", graph, memory)) {

@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
-import java.util.function.LongConsumer;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
+import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
@@ -39,7 +39,7 @@ class DeviceTrialTest {
             List.of(
                 Product.convolution(SHAPE, direction, false),
                 Product.linear(3, 5, 7, direction, false))) {
-          ProductMethod own = new OwnProduct(device.kernels(), product);
+          ProductMethod own = new OwnProduct(device.library(), product);
           try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
             assertThat(trial.milliseconds(own)).as("%s", product).isPositive().isFinite();
           }
@@ -62,14 +62,14 @@ class DeviceTrialTest {
     }
 
     @Override
-    public LongConsumer bind(Operands operands) {
-      LongConsumer launch = method.bind(operands);
+    public Launch bind(Operands operands) {
+      Launch launch = method.bind(operands);
       int[] left = {launches};
       return stream -> {
         if (left[0]-- == 0) {
           throw new IllegalStateException("out of launches");
         }
-        launch.accept(stream);
+        launch.launch(stream);
       };
     }
   }
@@ -82,7 +82,7 @@ class DeviceTrialTest {
     platform.assumeUsable();
     try (Device device = platform.open(2)) {
       Product product = Product.convolution(SHAPE, ConvolutionDirection.FORWARD, true);
-      ProductMethod own = new OwnProduct(device.kernels(), product);
+      ProductMethod own = new OwnProduct(device.library(), product);
       try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
         for (int launches = 0; launches < 3; launches++) {
           ProductMethod failing = new Failing(own, launches);

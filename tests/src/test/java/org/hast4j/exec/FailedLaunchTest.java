@@ -9,8 +9,9 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -37,14 +38,14 @@ class FailedLaunchTest {
     Storage state = new Storage("state", TYPE.bytes() + shift);
     Graph graph = new Graph();
     Value gradient = graph.variable(Storage.of("gradient", TYPE), TYPE);
-    graph.keep(graph.value(new Op.Tanh(), gradient), Storage.of("before", TYPE));
+    graph.keep(graph.value(new Elementwise.Tanh(), gradient), Storage.of("before", TYPE));
     graph.apply(
-        new Op.SgdStep(.9f, 0, false),
+        new Optimizer.SgdStep(.9f, 0, false),
         graph.variable(state, 0, TYPE),
         graph.variable(state, shift, TYPE),
         gradient,
         graph.variable(Storage.of("rate", f32(1)), f32(1)));
-    graph.keep(graph.value(new Op.Scale(2), gradient), Storage.of("after", TYPE));
+    graph.keep(graph.value(new Elementwise.Scale(2), gradient), Storage.of("after", TYPE));
     return graph;
   }
 

@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.LongConsumer;
 import org.hast4j.device.Device;
 import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.device.Platform;
@@ -19,6 +18,7 @@ import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelFailure;
+import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
 import org.junit.jupiter.api.BeforeEach;
@@ -52,7 +52,7 @@ class FastestMethodTest {
 
   private record Named(String name, long workspaceBytes) implements ProductMethod {
     @Override
-    public LongConsumer bind(Operands operands) {
+    public Launch bind(Operands operands) {
       throw new AssertionError("only a trial runs a method");
     }
   }

@@ -16,6 +16,7 @@ import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.device.StandIns;
+import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Storage;
@@ -82,12 +83,12 @@ class StandinChoiceTest {
 
   /** A convolution of random values. */
   private static float[] convolve(Device device) {
-    return run(device, new Op.Conv2d(1, 1), X, WEIGHT);
+    return run(device, new Convolution.Conv2d(1, 1), X, WEIGHT);
   }
 
   /** A linear layer of random values. */
   private static float[] linear(Device device) {
-    return run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5));
+    return run(device, new Convolution.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5));
   }
 
   /** An operation on random values of the types. */
@@ -228,7 +229,7 @@ class StandinChoiceTest {
     for (Precision precision : Precision.values()) {
       try (Device device = open(ConvolutionChoice.CUDNN, precision)) {
         convolutions.add(convolve(device));
-        pointwise.add(run(device, new Op.Conv2d(1, 0), X, TensorType.f32(8, 1, 1, 4)));
+        pointwise.add(run(device, new Convolution.Conv2d(1, 0), X, TensorType.f32(8, 1, 1, 4)));
         linears.add(linear(device));
       }
     }
@@ -244,7 +245,12 @@ class StandinChoiceTest {
       List<Long> objects = new ArrayList<>();
       for (int round = 0; round < 3; round++) {
         convolve(device);
-        run(device, new Op.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5), TensorType.f32(7));
+        run(
+            device,
+            new Convolution.Linear(),
+            TensorType.f32(3, 5),
+            TensorType.f32(7, 5),
+            TensorType.f32(7));
         objects.add(standIns.objects());
       }
       assertThat(objects).hasSize(3).containsOnly(objects.getFirst());

@@ -89,7 +89,7 @@ class StandinMethodsTest {
     boolean accumulates =
         !product.linear() && product.direction() == ConvolutionDirection.DATA_GRADIENT;
     for (boolean accumulate : accumulates ? new boolean[] {false, true} : new boolean[] {false}) {
-      float[] expected = run(new OwnProduct(device.kernels(), product), product, accumulate);
+      float[] expected = run(new OwnProduct(device.library(), product), product, accumulate);
       for (ProductMethod method : methods) {
         float[] actual = run(method, product, accumulate);
         for (int i = 0; i < expected.length; i++) {
@@ -127,7 +127,7 @@ class StandinMethodsTest {
                   accumulate,
                   workspace,
                   method.workspaceBytes()))
-          .accept(device.stream());
+          .launch(device.stream());
       float[] values = download(buffers.get(result));
       float[] biases = product.hasBiasGradient() ? download(buffers.get(3)) : new float[0];
       float[] both = new float[values.length + biases.length];

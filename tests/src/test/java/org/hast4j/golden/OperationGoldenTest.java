@@ -9,9 +9,16 @@ import java.util.Arrays;
 import java.util.List;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
+import org.hast4j.graph.Loss;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Norm;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Value;
 import org.hast4j.oracle.Tensor;
@@ -57,11 +64,12 @@ class OperationGoldenTest {
     try (Runs runs = new Runs(DEVICES.open())) {
       Value x = runs.input(golden.tensor("conv_x"));
       Value dy = runs.input(golden.tensor("conv_gy"));
-      Value weight = runs.apply(new Op.FakeQuantChannel(bits), runs.input(golden.tensor("conv_w")));
-      Value y = runs.apply(new Op.Conv2d(1, 1), x, weight);
-      Value dx = runs.apply(new Op.Conv2dDataGrad(1, 1, x.type(), false), dy, weight);
+      Value weight =
+          runs.apply(new Quantization.FakeQuantChannel(bits), runs.input(golden.tensor("conv_w")));
+      Value y = runs.apply(new Convolution.Conv2d(1, 1), x, weight);
+      Value dx = runs.apply(new Convolution.Conv2dDataGrad(1, 1, x.type(), false), dy, weight);
       // Straight through: the gradient at the quantised weight is that at the weight.
-      Value dweight = runs.apply(new Op.Conv2dWeightGrad(1, 1, weight.type()), dy, x);
+      Value dweight = runs.apply(new Convolution.Conv2dWeightGrad(1, 1, weight.type()), dy, x);
       runs.watch(weight, y, dx, dweight);
       runs.run();
       golden.matches("f32." + prefix + "dq", runs.device(weight), SINGLE);
@@ -82,10 +90,11 @@ class OperationGoldenTest {
     try (Runs runs = new Runs(DEVICES.open())) {
       Value x = runs.input(golden.tensor("lin_x"));
       Value dy = runs.input(golden.tensor("lin_gy"));
-      Value weight = runs.apply(new Op.FakeQuantChannel(bits), runs.input(golden.tensor("lin_w")));
-      Value y = runs.apply(new Op.Linear(), x, weight, runs.input(golden.tensor("lin_b")));
-      Value dx = runs.apply(new Op.LinearDataGrad(), dy, weight);
-      Node gradient = runs.graph().apply(new Op.LinearWeightGrad(), dy, x);
+      Value weight =
+          runs.apply(new Quantization.FakeQuantChannel(bits), runs.input(golden.tensor("lin_w")));
+      Value y = runs.apply(new Convolution.Linear(), x, weight, runs.input(golden.tensor("lin_b")));
+      Value dx = runs.apply(new Convolution.LinearDataGrad(), dy, weight);
+      Node gradient = runs.graph().apply(new Convolution.LinearWeightGrad(), dy, x);
       runs.watch(weight, y, dx, gradient.output(0), gradient.output(1));
       runs.run();
       golden.matches("f32." + prefix + "dq", runs.device(weight), SINGLE);
@@ -113,9 +122,10 @@ class OperationGoldenTest {
       Value x = runs.input(slice(sequence, 0, 72));
       Value range = runs.input(Tensor.zeros(f32(2)));
       Value state = runs.input(Tensor.of(f32(3), 0, 0, 1));
-      Value batch = runs.apply(new Op.MinMax(), x);
-      runs.graph().apply(new Op.RangeTrackStep(.9f, RangeRule.RELEASED), range, state, batch);
-      Value y = runs.apply(new Op.FakeQuant(bits), x, range);
+      Value batch = runs.apply(new Quantization.MinMax(), x);
+      runs.graph()
+          .apply(new Quantization.RangeTrackStep(.9f, RangeRule.RELEASED), range, state, batch);
+      Value y = runs.apply(new Quantization.FakeQuant(bits), x, range);
       runs.watch(y, range, state);
       for (int step = 0; step < 6; step++) {
         if (step > 0) {
@@ -158,7 +168,8 @@ class OperationGoldenTest {
       Value range = runs.input(Tensor.zeros(f32(2)));
       Value state = runs.input(Tensor.of(f32(3), 0, 0, 1));
       Value batch = runs.input(slice(batches, 0, 2));
-      runs.graph().apply(new Op.RangeTrackStep(.9f, RangeRule.RELEASED), range, state, batch);
+      runs.graph()
+          .apply(new Quantization.RangeTrackStep(.9f, RangeRule.RELEASED), range, state, batch);
       runs.watch(range, state);
       double largest = 0;
       for (int step = 0; step < 900; step++) {
@@ -185,7 +196,8 @@ class OperationGoldenTest {
     String prefix = "k" + bits + ".fixed.";
     try (Runs runs = new Runs(DEVICES.open())) {
       Value x = runs.input(golden.tensor("x_fixed"));
-      Value y = runs.apply(new Op.FakeQuant(bits), x, runs.input(Tensor.of(f32(2), 0, 3.3f)));
+      Value y =
+          runs.apply(new Quantization.FakeQuant(bits), x, runs.input(Tensor.of(f32(2), 0, 3.3f)));
       runs.watch(y);
       runs.run();
       golden.matches("f32." + prefix + "y", runs.device(y), SINGLE);
@@ -207,7 +219,7 @@ class OperationGoldenTest {
       Node loss =
           runs.graph()
               .apply(
-                  new Op.HardCrossEntropy(Float.parseFloat(beta), Float.parseFloat(gamma)),
+                  new Loss.HardCrossEntropy(Float.parseFloat(beta), Float.parseFloat(gamma)),
                   logits,
                   labels);
       runs.watch(loss.output(0), loss.output(1), loss.output(2));
@@ -243,37 +255,37 @@ class OperationGoldenTest {
       Node first =
           norm(
               runs,
-              runs.apply(new Op.Conv2d(1, 1), x, runs.input(golden.tensor("w1"))),
+              runs.apply(new Convolution.Conv2d(1, 1), x, runs.input(golden.tensor("w1"))),
               golden,
               1,
               0);
-      Value hidden = first.output(Op.BnAct.Y);
+      Value hidden = first.output(Norm.BnAct.Y);
       Node second =
           norm(
               runs,
-              runs.apply(new Op.Conv2d(2, 1), hidden, runs.input(golden.tensor("w2"))),
+              runs.apply(new Convolution.Conv2d(2, 1), hidden, runs.input(golden.tensor("w2"))),
               golden,
               2,
               1);
-      Value out = second.output(Op.BnAct.Y);
+      Value out = second.output(Norm.BnAct.Y);
       // The gradient rule wants the last output in the loss: here with weight 0.
       Value none =
           runs.apply(
-              new Op.HardCrossEntropy(0, 0),
-              runs.apply(new Op.GlobalAvgPool(), out),
+              new Loss.HardCrossEntropy(0, 0),
+              runs.apply(new Pooling.GlobalAvgPool(), out),
               runs.input(Tensor.zeros(i32(3))));
       Value loss = statistics(runs, first, none);
       loss = statistics(runs, second, loss);
       Value gradient = Gradients.of(runs.graph(), loss, List.of(x)).getFirst();
       runs.watch(out, loss, gradient);
-      runs.watch(first.output(Op.BnAct.BATCH_MEAN), first.output(Op.BnAct.BATCH_VARIANCE));
-      runs.watch(second.output(Op.BnAct.BATCH_MEAN), second.output(Op.BnAct.BATCH_VARIANCE));
+      runs.watch(first.output(Norm.BnAct.BATCH_MEAN), first.output(Norm.BnAct.BATCH_VARIANCE));
+      runs.watch(second.output(Norm.BnAct.BATCH_MEAN), second.output(Norm.BnAct.BATCH_VARIANCE));
       runs.run();
       check(runs, golden, out, "out");
-      check(runs, golden, first.output(Op.BnAct.BATCH_MEAN), "mean1");
-      check(runs, golden, first.output(Op.BnAct.BATCH_VARIANCE), "var1");
-      check(runs, golden, second.output(Op.BnAct.BATCH_MEAN), "mean2");
-      check(runs, golden, second.output(Op.BnAct.BATCH_VARIANCE), "var2");
+      check(runs, golden, first.output(Norm.BnAct.BATCH_MEAN), "mean1");
+      check(runs, golden, first.output(Norm.BnAct.BATCH_VARIANCE), "var1");
+      check(runs, golden, second.output(Norm.BnAct.BATCH_MEAN), "mean2");
+      check(runs, golden, second.output(Norm.BnAct.BATCH_VARIANCE), "var2");
       Tensor sum = sum(golden, "mean_loss", "var_loss");
       golden.matches("loss", sum, runs.reference(loss), DOUBLE);
       golden.matches("loss", sum, runs.device(loss), SINGLE);
@@ -293,7 +305,7 @@ class OperationGoldenTest {
   private static Node norm(Runs runs, Value u, Golden golden, int layer, float slope) {
     return runs.graph()
         .apply(
-            new Op.BnAct(true, false, 0, slope, 1e-5f, false),
+            new Norm.BnAct(true, false, 0, slope, 1e-5f, false),
             u,
             runs.input(golden.tensor("m" + layer)),
             runs.input(golden.tensor("v" + layer)),
@@ -305,9 +317,9 @@ class OperationGoldenTest {
     Value u = norm.inputs().getFirst();
     long rows = u.type().shape().elements() / u.size(3);
     return runs.apply(
-        new Op.BnStatsLoss(rows, .5f, true),
-        norm.output(Op.BnAct.BATCH_MEAN),
-        norm.output(Op.BnAct.BATCH_VARIANCE),
+        new Loss.BnStatsLoss(rows, .5f, true),
+        norm.output(Norm.BnAct.BATCH_MEAN),
+        norm.output(Norm.BnAct.BATCH_VARIANCE),
         norm.inputs().get(1),
         norm.inputs().get(2),
         base);
@@ -320,7 +332,7 @@ class OperationGoldenTest {
       Node loss =
           runs.graph()
               .apply(
-                  new Op.DistillKl(20, 20),
+                  new Loss.DistillKl(20, 20),
                   runs.input(golden.tensor("student_logits")),
                   runs.input(golden.tensor("teacher_logits")));
       runs.watch(loss.output(0), loss.output(1), loss.output(2));
@@ -354,12 +366,12 @@ class OperationGoldenTest {
             loss == null
                 ? runs.graph()
                     .apply(
-                        new Op.FeatureAlign(area, 1000, false),
+                        new Loss.FeatureAlign(area, 1000, false),
                         attention(norms[0]),
                         attention(norms[1]))
                 : runs.graph()
                     .apply(
-                        new Op.FeatureAlign(area, 1000, true),
+                        new Loss.FeatureAlign(area, 1000, true),
                         attention(norms[0]),
                         attention(norms[1]),
                         loss);
@@ -386,20 +398,20 @@ class OperationGoldenTest {
     Arrays.fill(ones.values(), 1);
     return runs.graph()
         .apply(
-            new Op.BnAct(false, false, 0, 1, 0, false),
+            new Norm.BnAct(false, false, 0, 1, 0, false),
             features,
             runs.input(Tensor.zeros(f32(c))),
             runs.input(ones));
   }
 
   private static Value attention(Node norm) {
-    return norm.output(Op.BnAct.ATTENTION);
+    return norm.output(Norm.BnAct.ATTENTION);
   }
 
   private static Value featureGradient(Runs runs, Node norm, Value factor) {
     Value u = norm.inputs().getFirst();
     return runs.apply(
-        new Op.BnActGrad((Op.BnAct) norm.op(), false, true, false),
+        new Norm.BnActGrad((Norm.BnAct) norm.op(), false, true, false),
         runs.input(Tensor.zeros(u.type())),
         u,
         norm.inputs().get(1),
@@ -442,7 +454,11 @@ class OperationGoldenTest {
         (runs, p, g, lr) ->
             runs.graph()
                 .apply(
-                    new Op.SgdStep(.9f, 1e-4f, true), p, runs.input(Tensor.zeros(f32(7))), g, lr));
+                    new Optimizer.SgdStep(.9f, 1e-4f, true),
+                    p,
+                    runs.input(Tensor.zeros(f32(7))),
+                    g,
+                    lr));
   }
 
   @ParameterizedTest
@@ -455,19 +471,19 @@ class OperationGoldenTest {
           Value completed = runs.input(Tensor.zeros(i64(1)));
           runs.graph()
               .apply(
-                  new Op.AdamStep(beta1, .999f, 1e-8f),
+                  new Optimizer.AdamStep(beta1, .999f, 1e-8f),
                   p,
                   runs.input(Tensor.zeros(f32(7))),
                   runs.input(Tensor.zeros(f32(7))),
                   g,
                   lr,
                   completed);
-          runs.graph().apply(new Op.CounterStep(), completed);
+          runs.graph().apply(new Elementwise.CounterStep(), completed);
         });
   }
 
-  private static final Op.SampleStep SAMPLE_STEP =
-      new Op.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50);
+  private static final Optimizer.SampleStep SAMPLE_STEP =
+      new Optimizer.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50);
 
   @Test
   void sampleStep() {
@@ -536,9 +552,10 @@ class OperationGoldenTest {
       try (Runs runs = new Runs(DEVICES.open())) {
         Value image = runs.input(golden.image("img"));
         Value chosen = runs.input(six);
-        Value y = runs.apply(new Op.CropFlip(32, 32), image, chosen);
+        Value y = runs.apply(new Random.CropFlip(32, 32), image, chosen);
         Value gradient =
-            runs.apply(new Op.CropFlipGrad(image.type()), runs.input(golden.image("gy")), chosen);
+            runs.apply(
+                new Random.CropFlipGrad(image.type()), runs.input(golden.image("gy")), chosen);
         runs.watch(y, gradient);
         runs.run();
         golden.matches("y", golden.image("f64.y" + n), runs.reference(y), DOUBLE);
@@ -555,7 +572,7 @@ class OperationGoldenTest {
     try (Runs runs = new Runs(DEVICES.open())) {
       Value y =
           runs.apply(
-              new Op.CropFlip(32, 32),
+              new Random.CropFlip(32, 32),
               runs.input(golden.image("img")),
               runs.input(Tensor.of(i32(1, 6), 0, 0, 0, 32, 32, 1)));
       runs.watch(y);

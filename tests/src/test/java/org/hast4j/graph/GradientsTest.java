@@ -102,7 +102,7 @@ class GradientsTest {
     for (Forward.Statistics layer : forward.statistics()) {
       total =
           graph.value(
-              new Op.BnStatsLoss(layer.rows(), 1f / forward.statistics().size(), true),
+              new Loss.BnStatsLoss(layer.rows(), 1f / forward.statistics().size(), true),
               layer.mean(),
               layer.variance(),
               layer.runningMean(),
@@ -176,7 +176,7 @@ class GradientsTest {
             parameters(topology, "teacher").values(graph),
             x,
             new Mode.Evaluation());
-    Node hard = graph.apply(new Op.HardCrossEntropy(10, 2), forward.logits(), labels());
+    Node hard = graph.apply(new Loss.HardCrossEntropy(10, 2), forward.logits(), labels());
     Value total = statisticLosses(forward, hard.output(0));
     tapeAgreesWithDifferences(total, List.of(x));
     agreesWithTheTape(total, List.of(x));
@@ -196,7 +196,7 @@ class GradientsTest {
             parameters(topology, "teacher").values(graph),
             x,
             new Mode.Evaluation());
-    Node hard = graph.apply(new Op.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
+    Node hard = graph.apply(new Loss.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
     Value total = statisticLosses(forward, hard.output(0));
     tapeAgreesWithDifferences(total, List.of(x));
     agreesWithTheTape(total, List.of(x));
@@ -209,7 +209,7 @@ class GradientsTest {
     TensorType boxType = i32(BATCH, 6);
     Storage storage = Storage.of("boxes", boxType);
     interpreter.write(storage, 0, Tensor.of(boxType, 0, 3, 5, 20, 24, 1, 1, 0, 2, 17, 30, 0));
-    Value seen = graph.value(new Op.CropFlip(32, 32), x, graph.variable(storage, boxType));
+    Value seen = graph.value(new Random.CropFlip(32, 32), x, graph.variable(storage, boxType));
     Forward forward =
         Forward.of(
             graph,
@@ -218,7 +218,7 @@ class GradientsTest {
             parameters(topology, "teacher").values(graph),
             seen,
             new Mode.Evaluation());
-    Node hard = graph.apply(new Op.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
+    Node hard = graph.apply(new Loss.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
     Value total = statisticLosses(forward, hard.output(0));
     tapeAgreesWithDifferences(total, List.of(x));
     agreesWithTheTape(total, List.of(x));
@@ -227,11 +227,11 @@ class GradientsTest {
   // ---- fine-tuning ----
 
   private Value distillation(Forward taught, Forward learnt, float lambda) {
-    Value loss = graph.value(new Op.DistillKl(20, 20), learnt.logits(), taught.logits());
+    Value loss = graph.value(new Loss.DistillKl(20, 20), learnt.logits(), taught.logits());
     for (int tap = 0; tap < learnt.taps().size(); tap++) {
       loss =
           graph.value(
-              new Op.FeatureAlign(learnt.taps().get(tap).area(), lambda, true),
+              new Loss.FeatureAlign(learnt.taps().get(tap).area(), lambda, true),
               learnt.taps().get(tap).attention(),
               taught.taps().get(tap).attention(),
               loss);
@@ -306,7 +306,7 @@ class GradientsTest {
     // Momentum 0 leaves the running statistics alone, so that every run of the graph gives the same
     // loss.
     Forward forward = Forward.of(graph, "network", topology, values, image(), new Mode.Training(0));
-    Node loss = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), labels());
+    Node loss = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), labels());
     List<Value> wrt = trained.trained().names().stream().map(values::get).toList();
     tapeAgreesWithDifferences(loss.output(0), wrt);
     agreesWithTheTape(loss.output(0), wrt);
@@ -330,7 +330,7 @@ class GradientsTest {
             parameters(topology, "teacher").values(graph),
             images,
             new Mode.Evaluation());
-    Node crossEntropy = graph.apply(new Op.HardCrossEntropy(1, 0), forward.logits(), y);
+    Node crossEntropy = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), y);
     Value total = statisticLosses(forward, crossEntropy.output(0));
     // The biases of convolutions before a BatchNorm on batch statistics have no effect: no slope to
     // compare with.
@@ -351,13 +351,16 @@ class GradientsTest {
     Value a = input("a", 1, BATCH, CLASSES);
     Value b = input("b", 1, BATCH, CLASSES);
     Value mixed =
-        graph.value(new Op.Add(), graph.value(new Op.Scale(.5f), a), graph.value(new Op.Tanh(), b));
-    Value twice = graph.value(new Op.Add(), mixed, mixed);
+        graph.value(
+            new Elementwise.Add(),
+            graph.value(new Elementwise.Scale(.5f), a),
+            graph.value(new Elementwise.Tanh(), b));
+    Value twice = graph.value(new Elementwise.Add(), mixed, mixed);
     Value reshaped = graph.value(new Op.Reshape(f32(BATCH, CLASSES)), twice);
     Value y = labels();
-    Value first = graph.value(new Op.HardCrossEntropy(1, 0), reshaped, y);
-    Value second = graph.value(new Op.HardCrossEntropy(2, 1.5f), a, y);
-    Value loss = graph.value(new Op.Add(), first, second);
+    Value first = graph.value(new Loss.HardCrossEntropy(1, 0), reshaped, y);
+    Value second = graph.value(new Loss.HardCrossEntropy(2, 1.5f), a, y);
+    Value loss = graph.value(new Elementwise.Add(), first, second);
     tapeAgreesWithDifferences(loss, List.of(a, b));
     agreesWithTheTape(loss, List.of(a, b));
   }
@@ -374,14 +377,18 @@ class GradientsTest {
       weights.put(name, input(name, .2, 4, 3, 3, 4));
     }
     Value bias = input("bias", 1, 4);
-    Value a = graph.value(new Op.Conv2d(1, 1), x, weights.get("first"), bias);
-    Value b = graph.value(new Op.Conv2d(1, 1), x, weights.get("second"));
-    Value sum = graph.value(new Op.Add(), graph.value(new Op.Add(), a, b), x);
+    Value a = graph.value(new Convolution.Conv2d(1, 1), x, weights.get("first"), bias);
+    Value b = graph.value(new Convolution.Conv2d(1, 1), x, weights.get("second"));
+    Value sum = graph.value(new Elementwise.Add(), graph.value(new Elementwise.Add(), a, b), x);
     Value looped =
-        graph.value(new Op.Add(), graph.value(new Op.Conv2d(1, 1), sum, weights.get("third")), sum);
-    Value pooled = graph.value(new Op.GlobalAvgPool(), looped);
-    Value logits = graph.value(new Op.Linear(), pooled, input("classifier", 1, CLASSES, 4));
-    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), logits, labels());
+        graph.value(
+            new Elementwise.Add(),
+            graph.value(new Convolution.Conv2d(1, 1), sum, weights.get("third")),
+            sum);
+    Value pooled = graph.value(new Pooling.GlobalAvgPool(), looped);
+    Value logits =
+        graph.value(new Convolution.Linear(), pooled, input("classifier", 1, CLASSES, 4));
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
     List<Value> wrt = new ArrayList<>(weights.values());
     wrt.add(bias);
     wrt.add(x);
@@ -395,22 +402,23 @@ class GradientsTest {
     Value x = input("x", 1, BATCH, 6, 5, 4);
     Value first = input("first", .3, 4, 3, 3, 1);
     Value second = input("second", .3, 4, 3, 3, 1);
-    Value a = graph.value(new Op.DepthwiseConv2d(1, 1), x, first);
-    Value sum = graph.value(new Op.Add(), a, x);
-    Value b = graph.value(new Op.DepthwiseConv2d(2, 1), sum, second);
+    Value a = graph.value(new Convolution.DepthwiseConv2d(1, 1), x, first);
+    Value sum = graph.value(new Elementwise.Add(), a, x);
+    Value b = graph.value(new Convolution.DepthwiseConv2d(2, 1), sum, second);
     Value pooled =
         graph.value(
-            new Op.Add(),
-            graph.value(new Op.GlobalAvgPool(), b),
-            graph.value(new Op.GlobalAvgPool(), sum));
-    Value logits = graph.value(new Op.Linear(), pooled, input("classifier", 1, CLASSES, 4));
-    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), logits, labels());
+            new Elementwise.Add(),
+            graph.value(new Pooling.GlobalAvgPool(), b),
+            graph.value(new Pooling.GlobalAvgPool(), sum));
+    Value logits =
+        graph.value(new Convolution.Linear(), pooled, input("classifier", 1, CLASSES, 4));
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
     List<Value> wrt = List.of(first, second, x);
     tapeAgreesWithDifferences(loss, wrt);
     agreesWithTheTape(loss, wrt);
     assertThat(
             graph.nodes().stream()
-                .filter(node -> node.op() instanceof Op.DepthwiseConv2dWeightGrad)
+                .filter(node -> node.op() instanceof Convolution.DepthwiseConv2dWeightGrad)
                 .map(Node::lane))
         .isNotEmpty()
         .containsOnly(Lane.SIDE);
@@ -423,7 +431,7 @@ class GradientsTest {
   void everyOutputOfABatchNorm() {
     Value x = input("x", 1, BATCH, 5, 5, 3);
     Value weight = input("weight", .3, 4, 3, 3, 3);
-    Value u = graph.value(new Op.Conv2d(1, 1), x, weight);
+    Value u = graph.value(new Convolution.Conv2d(1, 1), x, weight);
     Value mean = input("mean", .3, 4);
     Value variance = positive("variance", 4);
     Value gamma = positive("gamma", 4);
@@ -431,24 +439,33 @@ class GradientsTest {
     Value addend = input("addend", 1, BATCH, 5, 5, 4);
     Node norm =
         graph.apply(
-            new Op.BnAct(true, true, 0, .2f, 1e-5f, false), u, mean, variance, gamma, beta, addend);
-    Value pooled = graph.value(new Op.GlobalAvgPool(), norm.output(Op.BnAct.Y));
+            new Norm.BnAct(true, true, 0, .2f, 1e-5f, false),
+            u,
+            mean,
+            variance,
+            gamma,
+            beta,
+            addend);
+    Value pooled = graph.value(new Pooling.GlobalAvgPool(), norm.output(Norm.BnAct.Y));
     Value logits =
         graph.value(
-            new Op.Linear(), pooled, input("classifier", 1, CLASSES, 4), input("bias", 1, CLASSES));
-    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), logits, labels());
+            new Convolution.Linear(),
+            pooled,
+            input("classifier", 1, CLASSES, 4),
+            input("bias", 1, CLASSES));
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
     loss =
         graph.value(
-            new Op.BnStatsLoss(BATCH * 25L, .7f, true),
-            norm.output(Op.BnAct.BATCH_MEAN),
-            norm.output(Op.BnAct.BATCH_VARIANCE),
+            new Loss.BnStatsLoss(BATCH * 25L, .7f, true),
+            norm.output(Norm.BnAct.BATCH_MEAN),
+            norm.output(Norm.BnAct.BATCH_VARIANCE),
             mean,
             variance,
             loss);
     loss =
         graph.value(
-            new Op.FeatureAlign(25, 50, true),
-            norm.output(Op.BnAct.ATTENTION),
+            new Loss.FeatureAlign(25, 50, true),
+            norm.output(Norm.BnAct.ATTENTION),
             positive("other attention", BATCH, 4),
             loss);
     List<Value> wrt = List.of(x, weight, gamma, beta, addend);
@@ -462,7 +479,7 @@ class GradientsTest {
   void aLossThatDoesNotDependOnAVariableIsRefused() {
     Value a = input("a", 1, BATCH, CLASSES);
     Value other = input("other", 1, 3);
-    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), a, labels());
     assertThatThrownBy(() -> Gradients.of(graph, loss, List.of(a, other)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("does not depend");
@@ -472,14 +489,16 @@ class GradientsTest {
   void secondDerivativesAreRefused() {
     Value x = input("x", 1, BATCH, 5, 5, 3);
     Value weight = input("weight", .3, 4, 3, 3, 3);
-    Value logits = graph.value(new Op.GlobalAvgPool(), graph.value(new Op.Conv2d(1, 1), x, weight));
+    Value logits =
+        graph.value(
+            new Pooling.GlobalAvgPool(), graph.value(new Convolution.Conv2d(1, 1), x, weight));
     Value y = input("target", 1, BATCH, 4);
-    Value loss = graph.value(new Op.DistillKl(1, 1), logits, y);
+    Value loss = graph.value(new Loss.DistillKl(1, 1), logits, y);
     Value gradient = Gradients.of(graph, loss, List.of(x)).getFirst();
     Value again =
         graph.value(
-            new Op.DistillKl(1, 1),
-            graph.value(new Op.GlobalAvgPool(), gradient),
+            new Loss.DistillKl(1, 1),
+            graph.value(new Pooling.GlobalAvgPool(), gradient),
             input("t", 1, BATCH, 3));
     assertThatThrownBy(() -> Gradients.of(graph, again, List.of(x)))
         .isInstanceOf(IllegalArgumentException.class)
@@ -489,9 +508,12 @@ class GradientsTest {
   @Test
   void scaledLossesAreRefused() {
     Value a = input("a", 1, BATCH, CLASSES);
-    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
-    refused(graph.value(new Op.Scale(2), loss), a, "plain sums");
-    refused(graph.value(new Op.Add(), graph.value(new Op.Tanh(), loss), loss), a, "plain sums");
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), a, labels());
+    refused(graph.value(new Elementwise.Scale(2), loss), a, "plain sums");
+    refused(
+        graph.value(new Elementwise.Add(), graph.value(new Elementwise.Tanh(), loss), loss),
+        a,
+        "plain sums");
     refused(graph.value(new Op.Reshape(f32(1)), loss), a, "plain sums");
   }
 
@@ -505,17 +527,20 @@ class GradientsTest {
   @Test
   void aLossInTheSumTwiceIsRefused() {
     Value a = input("a", 1, BATCH, CLASSES);
-    Value loss = graph.value(new Op.HardCrossEntropy(1, 0), a, labels());
-    refused(graph.value(new Op.Add(), loss, loss), a, "twice");
-    Value other = graph.value(new Op.HardCrossEntropy(2, 1), a, labels());
-    refused(graph.value(new Op.Add(), loss, graph.value(new Op.Add(), other, loss)), a, "twice");
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), a, labels());
+    refused(graph.value(new Elementwise.Add(), loss, loss), a, "twice");
+    Value other = graph.value(new Loss.HardCrossEntropy(2, 1), a, labels());
+    refused(
+        graph.value(new Elementwise.Add(), loss, graph.value(new Elementwise.Add(), other, loss)),
+        a,
+        "twice");
   }
 
   @Test
   void whatIsNotALossIsRefused() {
     Value a = input("a", 1, BATCH, CLASSES);
-    Node node = graph.apply(new Op.HardCrossEntropy(1, 0), a, labels());
+    Node node = graph.apply(new Loss.HardCrossEntropy(1, 0), a, labels());
     refused(node.output(1), a, "one number");
-    refused(graph.value(new Op.Tanh(), input("b", 1, 1)), a, "depend");
+    refused(graph.value(new Elementwise.Tanh(), input("b", 1, 1)), a, "depend");
   }
 }

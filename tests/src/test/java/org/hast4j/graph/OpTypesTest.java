@@ -23,7 +23,7 @@ class OpTypesTest {
   private static final TensorType FILTERS = f32(3, 3, 3, 1);
   private static final TensorType C = f32(3);
   private static final TensorType MASK = new TensorType(DType.U8, Shape.of(2, 8, 8, 3));
-  private static final Op.Augmentation SHIFT = new Op.Augmentation.Shift(1, true);
+  private static final Random.Augmentation SHIFT = new Random.Augmentation.Shift(1, true);
 
   /** An operation and types it accepts. */
   private record Good(Op op, List<TensorType> inputs) {
@@ -33,17 +33,18 @@ class OpTypesTest {
   }
 
   static Stream<Good> operations() {
-    Op.BnAct norm = new Op.BnAct(true, true, 4, 0, 1e-5f, true);
+    Norm.BnAct norm = new Norm.BnAct(true, true, 4, 0, 1e-5f, true);
     return Stream.of(
-        Good.of(new Op.Conv2d(2, 1), X, WEIGHT, f32(5)),
-        Good.of(new Op.Conv2dDataGrad(2, 1, X, true), Y, WEIGHT, X),
-        Good.of(new Op.Conv2dWeightGrad(2, 1, WEIGHT), Y, X),
-        Good.of(new Op.DepthwiseConv2d(2, 1), X, FILTERS),
-        Good.of(new Op.DepthwiseConv2dDataGrad(2, 1, X, true), f32(2, 4, 4, 3), FILTERS, X),
-        Good.of(new Op.DepthwiseConv2dWeightGrad(2, 1, FILTERS), f32(2, 4, 4, 3), X),
+        Good.of(new Convolution.Conv2d(2, 1), X, WEIGHT, f32(5)),
+        Good.of(new Convolution.Conv2dDataGrad(2, 1, X, true), Y, WEIGHT, X),
+        Good.of(new Convolution.Conv2dWeightGrad(2, 1, WEIGHT), Y, X),
+        Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS),
+        Good.of(
+            new Convolution.DepthwiseConv2dDataGrad(2, 1, X, true), f32(2, 4, 4, 3), FILTERS, X),
+        Good.of(new Convolution.DepthwiseConv2dWeightGrad(2, 1, FILTERS), f32(2, 4, 4, 3), X),
         Good.of(norm, X, C, C, C, C, X, f32(2)),
         Good.of(
-            new Op.BnActGrad(norm, true, true, true),
+            new Norm.BnActGrad(norm, true, true, true),
             X,
             X,
             C,
@@ -54,34 +55,34 @@ class OpTypesTest {
             f32(2, 3),
             f32(2, 3),
             C),
-        Good.of(new Op.BnRunningStep(.1f, 128), C, C, C, C),
-        Good.of(new Op.BnStatsLoss(128, 1, true), C, C, C, C, f32(1)),
-        Good.of(new Op.Linear(), f32(2, 7), f32(4, 7), f32(4)),
-        Good.of(new Op.LinearDataGrad(), f32(2, 4), f32(4, 7)),
-        Good.of(new Op.LinearWeightGrad(), f32(2, 4), f32(2, 7)),
-        Good.of(new Op.GlobalAvgPoolGrad(X), f32(2, 3)),
-        Good.of(new Op.MaxPool(3, 2, 1), X),
+        Good.of(new Norm.BnRunningStep(.1f, 128), C, C, C, C),
+        Good.of(new Loss.BnStatsLoss(128, 1, true), C, C, C, C, f32(1)),
+        Good.of(new Convolution.Linear(), f32(2, 7), f32(4, 7), f32(4)),
+        Good.of(new Convolution.LinearDataGrad(), f32(2, 4), f32(4, 7)),
+        Good.of(new Convolution.LinearWeightGrad(), f32(2, 4), f32(2, 7)),
+        Good.of(new Pooling.GlobalAvgPoolGrad(X), f32(2, 3)),
+        Good.of(new Pooling.MaxPool(3, 2, 1), X),
         Good.of(
-            new Op.MaxPoolGrad(new Op.MaxPool(3, 2, 1), X),
+            new Pooling.MaxPoolGrad(new Pooling.MaxPool(3, 2, 1), X),
             f32(2, 4, 4, 3),
             new TensorType(DType.U8, Shape.of(2, 4, 4, 3))),
-        Good.of(new Op.UpsampleGrad(Y), f32(2, 8, 8, 5)),
-        Good.of(new Op.Embedding(), f32(10, 7), f32(2, 7), i32(2)),
-        Good.of(new Op.EmbeddingGrad(f32(10, 7)), f32(2, 7), f32(2, 7), i32(2)),
-        Good.of(new Op.ShortcutGrad(2, X), f32(2, 4, 4, 6)),
-        Good.of(new Op.TanhGrad(), X, X),
-        Good.of(new Op.Add(), X, X),
-        Good.of(new Op.FeatureAlign(64, 1, true), f32(2, 3), f32(2, 3), f32(1)),
-        Good.of(new Op.Boxes(0, 4, SHIFT), i64(2), X, i32(9)),
-        Good.of(new Op.CropFlip(8, 8), X, i32(4, 6)),
-        Good.of(new Op.CropFlipGrad(X), f32(2, 5, 5, 3), i32(2, 6)),
-        Good.of(new Op.GatherLabels(), i32(9), i32(4, 6)),
-        Good.of(new Op.AdamStep(.9f, .99f, 1e-8f), X, X, X, X, f32(1), i64(1)),
-        Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1)),
-        Good.of(new Op.SgdStep(.9f, 0, true), X, X, X, f32(1), X),
-        Good.of(new Op.KeepBestStep(), X, f32(1), i64(1), X, f32(1), i64(1)),
+        Good.of(new Pooling.UpsampleGrad(Y), f32(2, 8, 8, 5)),
+        Good.of(new Elementwise.Embedding(), f32(10, 7), f32(2, 7), i32(2)),
+        Good.of(new Elementwise.EmbeddingGrad(f32(10, 7)), f32(2, 7), f32(2, 7), i32(2)),
+        Good.of(new Pooling.ShortcutGrad(2, X), f32(2, 4, 4, 6)),
+        Good.of(new Elementwise.TanhGrad(), X, X),
+        Good.of(new Elementwise.Add(), X, X),
+        Good.of(new Loss.FeatureAlign(64, 1, true), f32(2, 3), f32(2, 3), f32(1)),
+        Good.of(new Random.Boxes(0, 4, SHIFT), i64(2), X, i32(9)),
+        Good.of(new Random.CropFlip(8, 8), X, i32(4, 6)),
+        Good.of(new Random.CropFlipGrad(X), f32(2, 5, 5, 3), i32(2, 6)),
+        Good.of(new Random.GatherLabels(), i32(9), i32(4, 6)),
+        Good.of(new Optimizer.AdamStep(.9f, .99f, 1e-8f), X, X, X, X, f32(1), i64(1)),
+        Good.of(new Optimizer.SgdStep(.9f, 0, true), X, X, X, f32(1)),
+        Good.of(new Optimizer.SgdStep(.9f, 0, true), X, X, X, f32(1), X),
+        Good.of(new Optimizer.KeepBestStep(), X, f32(1), i64(1), X, f32(1), i64(1)),
         Good.of(
-            new Op.SampleStep(.9f, .99f, 1e-8f, .1f, 0, 0, 0, 1),
+            new Optimizer.SampleStep(.9f, .99f, 1e-8f, .1f, 0, 0, 0, 1),
             X,
             X,
             X,
@@ -120,33 +121,33 @@ class OpTypesTest {
   @ParameterizedTest
   @CsvSource({"0, 0", "0, -1", "0, NaN", "0.2, 6", "1, 6"})
   void ceilingsThatCannotBe(float slope, float ceiling) {
-    assertThatThrownBy(() -> new Op.BnAct(true, false, 0, slope, ceiling, 1e-5f, false))
+    assertThatThrownBy(() -> new Norm.BnAct(true, false, 0, slope, ceiling, 1e-5f, false))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("ceiling");
   }
 
   static Stream<Good> misfits() {
     return Stream.of(
-        Good.of(new Op.Conv2dDataGrad(1, 1, X, false), Y, WEIGHT),
-        Good.of(new Op.Conv2dWeightGrad(1, 1, WEIGHT), Y, X),
-        Good.of(new Op.DepthwiseConv2d(1, 1), X, f32(4, 3, 3, 1)),
-        Good.of(new Op.DepthwiseConv2d(1, 1), X, f32(3, 3, 3, 3)),
-        Good.of(new Op.DepthwiseConv2d(0, 1), X, FILTERS),
-        Good.of(new Op.DepthwiseConv2d(1, 0), X, f32(3, 9, 9, 1)),
-        Good.of(new Op.DepthwiseConv2dDataGrad(1, 1, X, false), f32(2, 4, 4, 3), FILTERS),
-        Good.of(new Op.DepthwiseConv2dWeightGrad(1, 1, FILTERS), f32(2, 4, 4, 3), X),
-        Good.of(new Op.Linear(), f32(2, 7), f32(4, 7), f32(5)),
-        Good.of(new Op.LinearDataGrad(), f32(2, 5), f32(4, 7)),
-        Good.of(new Op.LinearWeightGrad(), f32(3, 4), f32(2, 7)),
-        Good.of(new Op.MaxPool(3, 0, 1), X),
-        Good.of(new Op.MaxPool(3, 1, -1), X),
-        Good.of(new Op.MaxPool(11, 1, 1), X),
-        Good.of(new Op.Shortcut(2, 2), X),
-        Good.of(new Op.Shortcut(0, 3), X),
-        Good.of(new Op.CropFlip(8, 8), X, i32(4, 5)),
-        Good.of(new Op.CropFlipGrad(X), f32(2, 5, 5, 3), i32(3, 6)),
-        Good.of(new Op.BnStatsLoss(128, 1, true), C, C, C, C, f32(2)),
-        Good.of(new Op.EmbeddingGrad(f32(10, 7)), f32(2, 6), f32(2, 7), i32(2)));
+        Good.of(new Convolution.Conv2dDataGrad(1, 1, X, false), Y, WEIGHT),
+        Good.of(new Convolution.Conv2dWeightGrad(1, 1, WEIGHT), Y, X),
+        Good.of(new Convolution.DepthwiseConv2d(1, 1), X, f32(4, 3, 3, 1)),
+        Good.of(new Convolution.DepthwiseConv2d(1, 1), X, f32(3, 3, 3, 3)),
+        Good.of(new Convolution.DepthwiseConv2d(0, 1), X, FILTERS),
+        Good.of(new Convolution.DepthwiseConv2d(1, 0), X, f32(3, 9, 9, 1)),
+        Good.of(new Convolution.DepthwiseConv2dDataGrad(1, 1, X, false), f32(2, 4, 4, 3), FILTERS),
+        Good.of(new Convolution.DepthwiseConv2dWeightGrad(1, 1, FILTERS), f32(2, 4, 4, 3), X),
+        Good.of(new Convolution.Linear(), f32(2, 7), f32(4, 7), f32(5)),
+        Good.of(new Convolution.LinearDataGrad(), f32(2, 5), f32(4, 7)),
+        Good.of(new Convolution.LinearWeightGrad(), f32(3, 4), f32(2, 7)),
+        Good.of(new Pooling.MaxPool(3, 0, 1), X),
+        Good.of(new Pooling.MaxPool(3, 1, -1), X),
+        Good.of(new Pooling.MaxPool(11, 1, 1), X),
+        Good.of(new Pooling.Shortcut(2, 2), X),
+        Good.of(new Pooling.Shortcut(0, 3), X),
+        Good.of(new Random.CropFlip(8, 8), X, i32(4, 5)),
+        Good.of(new Random.CropFlipGrad(X), f32(2, 5, 5, 3), i32(3, 6)),
+        Good.of(new Loss.BnStatsLoss(128, 1, true), C, C, C, C, f32(2)),
+        Good.of(new Elementwise.EmbeddingGrad(f32(10, 7)), f32(2, 6), f32(2, 7), i32(2)));
   }
 
   @ParameterizedTest

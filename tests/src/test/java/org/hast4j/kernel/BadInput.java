@@ -3,17 +3,39 @@ package org.hast4j.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
-import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.kernel.abi.Abi;
+import org.hast4j.kernel.abi.BnActBwd;
+import org.hast4j.kernel.abi.BnActBwdWorkspaceBytes;
+import org.hast4j.kernel.abi.BnActFwd;
+import org.hast4j.kernel.abi.BnActFwdWorkspaceBytes;
+import org.hast4j.kernel.abi.BnStatsWorkspaceBytes;
+import org.hast4j.kernel.abi.ChannelSumWorkspaceBytes;
+import org.hast4j.kernel.abi.Conv2dBwdData;
+import org.hast4j.kernel.abi.Conv2dBwdWeight;
+import org.hast4j.kernel.abi.Conv2dFwd;
+import org.hast4j.kernel.abi.Conv2dWorkspaceBytes;
+import org.hast4j.kernel.abi.DepthwiseBwdData;
+import org.hast4j.kernel.abi.DepthwiseBwdWeight;
+import org.hast4j.kernel.abi.DepthwiseFwd;
+import org.hast4j.kernel.abi.DepthwiseWorkspaceBytes;
+import org.hast4j.kernel.abi.DeviceMemory;
+import org.hast4j.kernel.abi.MaxPoolBwd;
+import org.hast4j.kernel.abi.MaxPoolFwd;
+import org.hast4j.kernel.abi.MemoryAllocate;
+import org.hast4j.kernel.abi.MemoryCopy;
+import org.hast4j.kernel.abi.MemoryFree;
+import org.hast4j.kernel.abi.MinMaxWorkspaceBytes;
+import org.hast4j.kernel.abi.StreamCreate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,39 +56,14 @@ abstract class BadInput {
   private static final int REGION = 16_384;
   private static final long SIZE = 3;
 
-  // Not kernels: memory and streams have tests of their own.
-  private static final Set<String> LIFECYCLE =
-      Set.of(
-          "hast_stream_create",
-          "hast_stream_destroy",
-          "hast_stream_synchronize",
-          "hast_memory_allocate",
-          "hast_memory_free",
-          "hast_memory_upload",
-          "hast_memory_download",
-          "hast_memory_download_async",
-          "hast_host_allocate",
-          "hast_host_free",
-          "hast_event_create",
-          "hast_event_destroy",
-          "hast_event_record",
-          "hast_event_query",
-          "hast_event_elapsed",
-          "hast_stream_wait",
-          "hast_stream_math",
-          "hast_stream_native",
-          "hast_capture_begin",
-          "hast_capture_end",
-          "hast_graph_launch",
-          "hast_graph_destroy",
-          "hast_device_count",
-          "hast_device_describe",
-          "hast_device_memory");
+  // Memory, streams, events and graphs have tests of their own.
+  private static final Pattern LIFECYCLE =
+      Pattern.compile("hast_(stream|memory|host|event|capture|graph|device)_.*");
 
   @RegisterExtension final Devices devices;
 
   private Buffer buffer;
-  Kernels kernels;
+  KernelLibrary library;
   private long stream;
 
   BadInput(Platform platform) {
@@ -77,7 +74,7 @@ abstract class BadInput {
   void open() {
     buffer = devices.open().allocate("arguments", 20 * REGION);
     buffer.clear();
-    kernels = devices.open().kernels();
+    library = devices.open().library();
     stream = devices.open().stream();
   }
 
@@ -86,50 +83,64 @@ abstract class BadInput {
     buffer.close();
   }
 
-  /** A kernel, its binding, and arguments it accepts. */
-  private record Kernel(CHeaders.Function function, Method method) {
+  /** A kernel and the class that its header makes. */
+  private record Kernel(String function, Class<?> type) {
+    private KernelCall call(KernelLibrary library) {
+      try {
+        return (KernelCall) type.getConstructor(KernelLibrary.class).newInstance(library);
+      } catch (ReflectiveOperationException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    /** The setter of a parameter. */
+    private Method setter(String parameter) {
+      String name = Names.inJava(parameter);
+      return Arrays.stream(type.getMethods())
+          .filter(method -> method.getName().equals(name) && method.getParameterCount() == 1)
+          .findFirst()
+          .orElseThrow();
+    }
+
+    private List<NativeCall.Parameter> parameters(KernelLibrary library) {
+      return call(library).parameters();
+    }
+
+    /** The Java type of a parameter: long, int or float. */
+    private Class<?> typeOf(String parameter) {
+      return setter(parameter).getParameterTypes()[0];
+    }
+
     @Override
     public String toString() {
-      return function.name();
+      return function;
     }
   }
 
   static Stream<Kernel> kernels() {
-    Map<String, CHeaders.Function> functions = CHeaders.functions();
-    List<Kernel> kernels = new ArrayList<>();
-    new KernelsBinding()
-        .symbols()
-        .forEach(
-            (field, symbol) -> {
-              CHeaders.Function function = functions.get(symbol);
-              if (function.result().equals("int32_t") && !LIFECYCLE.contains(symbol)) {
-                Method method =
-                    Arrays.stream(Kernels.class.getMethods())
-                        .filter(candidate -> candidate.getName().equals(field))
-                        .findFirst()
-                        .orElseThrow();
-                kernels.add(new Kernel(function, method));
-              }
-            });
-    return kernels.stream();
+    return Abi.FUNCTIONS.stream()
+        .filter(function -> !LIFECYCLE.matcher(function).matches())
+        .map(function -> new Kernel(function, Names.classOf(function)))
+        .filter(kernel -> KernelCall.class.isAssignableFrom(kernel.type()));
   }
 
   /** Arguments of a small valid call: every pointer has a region of its own. */
-  private Object[] arguments(Kernel kernel) {
-    List<CHeaders.Parameter> parameters = kernel.function().parameters();
-    Object[] arguments = new Object[parameters.size()];
-    for (int i = 0; i < arguments.length; i++) {
-      CHeaders.Parameter parameter = parameters.get(i);
-      arguments[i] =
-          switch (parameter.kind()) {
-            case 'p' ->
-                parameter.name().equals("stream")
-                    ? (Object) stream
-                    : buffer.address((long) i * REGION, REGION);
-            case 'j' -> parameter.name().endsWith("bytes") ? (Object) (long) REGION : SIZE;
-            case 'i' -> integer(parameter.name());
-            default -> number(parameter.name());
-          };
+  private Map<String, Object> arguments(Kernel kernel) {
+    Map<String, Object> arguments = new LinkedHashMap<>();
+    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+      String name = parameter.name();
+      Class<?> type = kernel.typeOf(name);
+      Object value;
+      if (parameter.address()) {
+        value = buffer.address((long) arguments.size() * REGION, REGION);
+      } else if (type == long.class) {
+        value = name.endsWith("bytes") ? (long) REGION : SIZE;
+      } else if (type == int.class) {
+        value = integer(name);
+      } else {
+        value = number(name);
+      }
+      arguments.put(name, value);
     }
     return arguments;
   }
@@ -154,26 +165,37 @@ abstract class BadInput {
     };
   }
 
-  private int status(Kernel kernel, Object[] arguments) {
+  private int status(Kernel kernel, Map<String, Object> arguments) {
+    KernelCall call = kernel.call(library);
+    arguments.forEach(
+        (name, value) -> {
+          try {
+            kernel.setter(name).invoke(call, value);
+          } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+          }
+        });
     try {
-      kernel.method().invoke(kernels, arguments);
+      call.launch(stream);
       return 0;
-    } catch (InvocationTargetException e) {
-      assertThat(e.getCause()).isInstanceOf(KernelException.class);
-      KernelException refused = (KernelException) e.getCause();
-      assertThat(refused.function()).isEqualTo(kernel.function().name());
-      assertThat(refused).hasMessageContaining(kernel.function().name());
-      return refused.status();
-    } catch (IllegalAccessException e) {
-      throw new IllegalStateException(e);
+    } catch (KernelException e) {
+      assertThat(e.function()).isEqualTo(kernel.function());
+      assertThat(e).hasMessageContaining(kernel.function());
+      return e.status();
     }
   }
 
   /** Refusal with a status, without a single byte changed. */
-  private void refuses(Kernel kernel, Object[] arguments, int status, String what) {
+  private void refuses(Kernel kernel, String parameter, Object value, int status) {
+    Map<String, Object> arguments = arguments(kernel);
+    arguments.put(parameter, value);
     int[] before = memory();
-    assertThat(status(kernel, arguments)).as("%s with %s", kernel, what).isEqualTo(status);
-    assertThat(memory()).as("memory after %s with %s", kernel, what).isEqualTo(before);
+    assertThat(status(kernel, arguments))
+        .as("%s with %s = %s", kernel, parameter, value)
+        .isEqualTo(status);
+    assertThat(memory())
+        .as("memory after %s with %s = %s", kernel, parameter, value)
+        .isEqualTo(before);
   }
 
   private int[] memory() {
@@ -191,12 +213,9 @@ abstract class BadInput {
   @ParameterizedTest
   @MethodSource("kernels")
   void refusesNull(Kernel kernel) {
-    for (int i = 0; i < kernel.function().parameters().size(); i++) {
-      CHeaders.Parameter parameter = kernel.function().parameters().get(i);
-      if (parameter.kind() == 'p' && !parameter.nullable()) {
-        Object[] arguments = arguments(kernel);
-        arguments[i] = 0L;
-        refuses(kernel, arguments, ARGUMENT, parameter.name() + " NULL");
+    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+      if (parameter.address() && !parameter.optional()) {
+        refuses(kernel, parameter.name(), 0L, ARGUMENT);
       }
     }
   }
@@ -204,13 +223,11 @@ abstract class BadInput {
   @ParameterizedTest
   @MethodSource("kernels")
   void refusesSizesBelowOne(Kernel kernel) {
-    for (int i = 0; i < kernel.function().parameters().size(); i++) {
-      CHeaders.Parameter parameter = kernel.function().parameters().get(i);
-      if (parameter.kind() == 'j' && !parameter.name().endsWith("bytes")) {
+    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+      String name = parameter.name();
+      if (!parameter.address() && kernel.typeOf(name) == long.class && !name.endsWith("bytes")) {
         for (long size : new long[] {0, -1, Long.MIN_VALUE}) {
-          Object[] arguments = arguments(kernel);
-          arguments[i] = size;
-          refuses(kernel, arguments, ARGUMENT, parameter.name() + " " + size);
+          refuses(kernel, name, size, ARGUMENT);
         }
       }
     }
@@ -227,15 +244,11 @@ abstract class BadInput {
             "window", List.of(0, -1, 17),
             "classes", List.of(0, -5),
             "patience", List.of(-1));
-    for (int i = 0; i < kernel.function().parameters().size(); i++) {
-      String name = kernel.function().parameters().get(i).name();
-      if (kernel.function().parameters().get(i).kind() != 'i') {
-        continue;
-      }
-      for (int value : bad.getOrDefault(name, List.of())) {
-        Object[] arguments = arguments(kernel);
-        arguments[i] = value;
-        refuses(kernel, arguments, ARGUMENT, name + " " + value);
+    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+      if (kernel.typeOf(parameter.name()) == int.class) {
+        for (int value : bad.getOrDefault(parameter.name(), List.of())) {
+          refuses(kernel, parameter.name(), value, ARGUMENT);
+        }
       }
     }
   }
@@ -243,25 +256,19 @@ abstract class BadInput {
   @ParameterizedTest
   @MethodSource("kernels")
   void refusesAWorkspaceThatIsTooSmall(Kernel kernel) {
-    List<String> names =
-        kernel.function().parameters().stream().map(CHeaders.Parameter::name).toList();
-    int bytes = names.indexOf("workspace_bytes");
-    if (bytes < 0) {
+    Map<String, Object> arguments = arguments(kernel);
+    if (!arguments.containsKey("workspace_bytes")) {
       return;
     }
-    long needed = needed(kernel.function().name());
+    long needed = needed(kernel.function());
     if (needed > 0) {
-      Object[] arguments = arguments(kernel);
-      arguments[bytes] = needed - 1;
-      refuses(kernel, arguments, WORKSPACE, "one byte too little");
-      arguments[bytes] = -1L;
-      refuses(kernel, arguments, WORKSPACE, "a negative workspace");
-      arguments[bytes] = needed;
+      refuses(kernel, "workspace_bytes", needed - 1, WORKSPACE);
+      refuses(kernel, "workspace_bytes", -1L, WORKSPACE);
+      arguments.put("workspace_bytes", needed);
       assertThat(status(kernel, arguments)).as("%s with just enough", kernel).isZero();
     } else {
-      Object[] arguments = arguments(kernel);
-      arguments[bytes] = 0L;
-      arguments[bytes - 1] = 0L;
+      arguments.put("workspace_bytes", 0L);
+      arguments.put("workspace", 0L);
       assertThat(status(kernel, arguments))
           .as("%s without a workspace it does not need", kernel)
           .isZero();
@@ -270,11 +277,14 @@ abstract class BadInput {
 
   private long needed(String function) {
     return switch (function) {
-      case "hast_min_max_fwd_f32" -> kernels.minMaxWorkspaceBytes(SIZE);
-      case "hast_bn_stats_fwd_f32" -> kernels.bnStatsWorkspaceBytes(SIZE, SIZE);
-      case "hast_bn_act_fwd_f32" -> kernels.bnActFwdWorkspaceBytes(SIZE, SIZE, SIZE);
-      case "hast_bn_act_bwd_f32" -> kernels.bnActBwdWorkspaceBytes(SIZE, SIZE, SIZE);
-      case "hast_channel_sum_fwd_f32" -> kernels.channelSumWorkspaceBytes(SIZE, SIZE);
+      case "hast_min_max_fwd_f32" -> new MinMaxWorkspaceBytes(library).n(SIZE).call();
+      case "hast_bn_stats_fwd_f32" -> new BnStatsWorkspaceBytes(library).rows(SIZE).c(SIZE).call();
+      case "hast_bn_act_fwd_f32" ->
+          new BnActFwdWorkspaceBytes(library).n(SIZE).hw(SIZE).c(SIZE).call();
+      case "hast_bn_act_bwd_f32" ->
+          new BnActBwdWorkspaceBytes(library).n(SIZE).hw(SIZE).c(SIZE).call();
+      case "hast_channel_sum_fwd_f32" ->
+          new ChannelSumWorkspaceBytes(library).rows(SIZE).c(SIZE).call();
       case "hast_conv2d_fwd_f32" -> convolution(0);
       case "hast_conv2d_bwd_data_f32" -> convolution(1);
       case "hast_conv2d_bwd_weight_f32" -> convolution(2);
@@ -286,11 +296,32 @@ abstract class BadInput {
   }
 
   private long convolution(int direction) {
-    return kernels.conv2dWorkspaceBytes(SIZE, SIZE, SIZE, SIZE, SIZE, SIZE, SIZE, 1, 1, direction);
+    return new Conv2dWorkspaceBytes(library)
+        .n(SIZE)
+        .h(SIZE)
+        .w(SIZE)
+        .c(SIZE)
+        .k(SIZE)
+        .r(SIZE)
+        .s(SIZE)
+        .stride(1)
+        .pad(1)
+        .direction(direction)
+        .call();
   }
 
   private long depthwise(int direction) {
-    return kernels.depthwiseWorkspaceBytes(SIZE, SIZE, SIZE, SIZE, SIZE, SIZE, 1, 1, direction);
+    return new DepthwiseWorkspaceBytes(library)
+        .n(SIZE)
+        .h(SIZE)
+        .w(SIZE)
+        .c(SIZE)
+        .r(SIZE)
+        .s(SIZE)
+        .stride(1)
+        .pad(1)
+        .direction(direction)
+        .call();
   }
 
   // ---- what depends on more than one argument ----
@@ -313,43 +344,150 @@ abstract class BadInput {
   void aKernelLargerThanThePaddedImageIsRefused() {
     refused(
         () ->
-            kernels.conv2dFwd(
-                at(0), at(1), at(2), 0, at(3), REGION, 1, 2, 2, 3, 3, 5, 5, 1, 1, stream),
+            new Conv2dFwd(library)
+                .y(at(0))
+                .x(at(1))
+                .weight(at(2))
+                .workspace(at(3))
+                .workspaceBytes(REGION)
+                .n(1)
+                .h(2)
+                .w(2)
+                .c(3)
+                .k(3)
+                .r(5)
+                .s(5)
+                .stride(1)
+                .pad(1)
+                .launch(stream),
         "hast_conv2d_fwd_f32");
     refused(
         () ->
-            kernels.conv2dBwdData(
-                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 3, 5, 5, 1, 1, 0, stream),
+            new Conv2dBwdData(library)
+                .dx(at(0))
+                .dy(at(1))
+                .weight(at(2))
+                .workspace(at(3))
+                .workspaceBytes(REGION)
+                .n(1)
+                .h(2)
+                .w(2)
+                .c(3)
+                .k(3)
+                .r(5)
+                .s(5)
+                .stride(1)
+                .pad(1)
+                .accumulate(0)
+                .launch(stream),
         "hast_conv2d_bwd_data_f32");
     refused(
         () ->
-            kernels.conv2dBwdWeight(
-                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 3, 5, 5, 1, 1, stream),
+            new Conv2dBwdWeight(library)
+                .dweight(at(0))
+                .dy(at(1))
+                .x(at(2))
+                .workspace(at(3))
+                .workspaceBytes(REGION)
+                .n(1)
+                .h(2)
+                .w(2)
+                .c(3)
+                .k(3)
+                .r(5)
+                .s(5)
+                .stride(1)
+                .pad(1)
+                .launch(stream),
         "hast_conv2d_bwd_weight_f32");
     refused(
         () ->
-            kernels.depthwiseFwd(
-                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 5, 5, 1, 1, stream),
+            new DepthwiseFwd(library)
+                .y(at(0))
+                .x(at(1))
+                .weight(at(2))
+                .workspace(at(3))
+                .workspaceBytes(REGION)
+                .n(1)
+                .h(2)
+                .w(2)
+                .c(3)
+                .r(5)
+                .s(5)
+                .stride(1)
+                .pad(1)
+                .launch(stream),
         "hast_depthwise_fwd_f32");
     refused(
         () ->
-            kernels.depthwiseBwdData(
-                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 5, 5, 1, 1, 0, stream),
+            new DepthwiseBwdData(library)
+                .dx(at(0))
+                .dy(at(1))
+                .weight(at(2))
+                .workspace(at(3))
+                .workspaceBytes(REGION)
+                .n(1)
+                .h(2)
+                .w(2)
+                .c(3)
+                .r(5)
+                .s(5)
+                .stride(1)
+                .pad(1)
+                .accumulate(0)
+                .launch(stream),
         "hast_depthwise_bwd_data_f32");
     refused(
         () ->
-            kernels.depthwiseBwdWeight(
-                at(0), at(1), at(2), at(3), REGION, 1, 2, 2, 3, 5, 5, 1, 1, stream),
+            new DepthwiseBwdWeight(library)
+                .dweight(at(0))
+                .dy(at(1))
+                .x(at(2))
+                .workspace(at(3))
+                .workspaceBytes(REGION)
+                .n(1)
+                .h(2)
+                .w(2)
+                .c(3)
+                .r(5)
+                .s(5)
+                .stride(1)
+                .pad(1)
+                .launch(stream),
         "hast_depthwise_bwd_weight_f32");
   }
 
   @Test
   void poolingOfNothingButPaddingIsRefused() {
     refused(
-        () -> kernels.maxPoolFwd(at(0), at(1), at(2), 1, 4, 4, 3, 2, 2, 2, stream),
+        () ->
+            new MaxPoolFwd(library)
+                .y(at(0))
+                .index(at(1))
+                .x(at(2))
+                .n(1)
+                .h(4)
+                .w(4)
+                .c(3)
+                .window(2)
+                .stride(2)
+                .pad(2)
+                .launch(stream),
         "hast_max_pool_fwd_f32");
     refused(
-        () -> kernels.maxPoolBwd(at(0), at(1), at(2), 1, 4, 4, 3, 7, 2, 1, stream),
+        () ->
+            new MaxPoolBwd(library)
+                .dx(at(0))
+                .dy(at(1))
+                .index(at(2))
+                .n(1)
+                .h(4)
+                .w(4)
+                .c(3)
+                .window(7)
+                .stride(2)
+                .pad(1)
+                .launch(stream),
         "hast_max_pool_bwd_f32");
   }
 
@@ -357,42 +495,63 @@ abstract class BadInput {
   void halfAPairIsRefused() {
     refused(
         () ->
-            kernels.bnActFwd(
-                at(0),
-                0,
-                at(1),
-                0,
-                0,
-                at(2),
-                0,
-                0,
-                0,
-                at(3),
-                at(4),
-                0,
-                at(5),
-                REGION,
-                3,
-                3,
-                3,
-                .1f,
-                0,
-                Float.POSITIVE_INFINITY,
-                0,
-                0,
-                stream),
+            new BnActFwd(library)
+                .y(at(0))
+                .batchMean(at(1))
+                .u(at(2))
+                .mean(at(3))
+                .variance(at(4))
+                .workspace(at(5))
+                .workspaceBytes(REGION)
+                .n(3)
+                .hw(3)
+                .c(3)
+                .epsilon(.1f)
+                .slope(0)
+                .ceiling(Float.POSITIVE_INFINITY)
+                .bits(0)
+                .inRange(0)
+                .launch(stream),
         "hast_bn_act_fwd_f32");
     refused(
         () ->
-            kernels.bnActBwd(
-                at(0), 0, at(1), 0, at(2), at(3), at(4), 0, 0, at(5), at(6), 0, 0, 0, at(7), REGION,
-                3, 3, 3, .1f, 0, 0, stream),
+            new BnActBwd(library)
+                .du(at(0))
+                .dgamma(at(1))
+                .dy(at(2))
+                .mask(at(3))
+                .u(at(4))
+                .mean(at(5))
+                .variance(at(6))
+                .workspace(at(7))
+                .workspaceBytes(REGION)
+                .n(3)
+                .hw(3)
+                .c(3)
+                .epsilon(.1f)
+                .slope(0)
+                .training(0)
+                .launch(stream),
         "hast_bn_act_bwd_f32");
     refused(
         () ->
-            kernels.bnActBwd(
-                at(0), 0, 0, 0, at(2), at(3), at(4), 0, 0, at(5), at(6), 0, at(1), 0, at(7), REGION,
-                3, 3, 3, .1f, 0, 0, stream),
+            new BnActBwd(library)
+                .du(at(0))
+                .dy(at(2))
+                .mask(at(3))
+                .u(at(4))
+                .mean(at(5))
+                .variance(at(6))
+                .statGrad(at(1))
+                .workspace(at(7))
+                .workspaceBytes(REGION)
+                .n(3)
+                .hw(3)
+                .c(3)
+                .epsilon(.1f)
+                .slope(0)
+                .training(0)
+                .launch(stream),
         "hast_bn_act_bwd_f32");
   }
 
@@ -401,9 +560,22 @@ abstract class BadInput {
   void aCeilingThatCannotBeIsRefused(float slope, float ceiling) {
     refused(
         () ->
-            kernels.bnActFwd(
-                at(0), 0, 0, 0, 0, at(2), 0, 0, 0, at(3), at(4), 0, at(5), REGION, 3, 3, 3, .1f,
-                slope, ceiling, 0, 0, stream),
+            new BnActFwd(library)
+                .y(at(0))
+                .u(at(2))
+                .mean(at(3))
+                .variance(at(4))
+                .workspace(at(5))
+                .workspaceBytes(REGION)
+                .n(3)
+                .hw(3)
+                .c(3)
+                .epsilon(.1f)
+                .slope(slope)
+                .ceiling(ceiling)
+                .bits(0)
+                .inRange(0)
+                .launch(stream),
         "hast_bn_act_fwd_f32");
   }
 
@@ -411,30 +583,22 @@ abstract class BadInput {
   void aGradientInRangeNeedsSlopeZero() {
     refused(
         () ->
-            kernels.bnActFwd(
-                at(0),
-                0,
-                0,
-                0,
-                0,
-                at(2),
-                0,
-                0,
-                0,
-                at(3),
-                at(4),
-                0,
-                at(5),
-                REGION,
-                3,
-                3,
-                3,
-                .1f,
-                .2f,
-                Float.POSITIVE_INFINITY,
-                0,
-                1,
-                stream),
+            new BnActFwd(library)
+                .y(at(0))
+                .u(at(2))
+                .mean(at(3))
+                .variance(at(4))
+                .workspace(at(5))
+                .workspaceBytes(REGION)
+                .n(3)
+                .hw(3)
+                .c(3)
+                .epsilon(.1f)
+                .slope(.2f)
+                .ceiling(Float.POSITIVE_INFINITY)
+                .bits(0)
+                .inRange(1)
+                .launch(stream),
         "hast_bn_act_fwd_f32");
   }
 
@@ -442,15 +606,39 @@ abstract class BadInput {
   void anActivationGradientNeedsItsMask() {
     refused(
         () ->
-            kernels.bnActBwd(
-                at(0), 0, 0, 0, at(2), 0, at(4), 0, 0, at(5), at(6), 0, 0, 0, at(7), REGION, 3, 3,
-                3, .1f, .2f, 0, stream),
+            new BnActBwd(library)
+                .du(at(0))
+                .dy(at(2))
+                .u(at(4))
+                .mean(at(5))
+                .variance(at(6))
+                .workspace(at(7))
+                .workspaceBytes(REGION)
+                .n(3)
+                .hw(3)
+                .c(3)
+                .epsilon(.1f)
+                .slope(.2f)
+                .training(0)
+                .launch(stream),
         "hast_bn_act_bwd_f32");
     assertThatCode(
             () ->
-                kernels.bnActBwd(
-                    at(0), 0, 0, 0, at(2), 0, at(4), 0, 0, at(5), at(6), 0, 0, 0, at(7), REGION, 3,
-                    3, 3, .1f, 1, 0, stream))
+                new BnActBwd(library)
+                    .du(at(0))
+                    .dy(at(2))
+                    .u(at(4))
+                    .mean(at(5))
+                    .variance(at(6))
+                    .workspace(at(7))
+                    .workspaceBytes(REGION)
+                    .n(3)
+                    .hw(3)
+                    .c(3)
+                    .epsilon(.1f)
+                    .slope(1)
+                    .training(0)
+                    .launch(stream))
         .doesNotThrowAnyException();
   }
 
@@ -458,10 +646,10 @@ abstract class BadInput {
   void anUnknownDeviceIsRefused() {
     for (Runnable call :
         List.<Runnable>of(
-            () -> kernels.deviceDescribe(1000),
-            () -> kernels.deviceMemory(-1),
-            () -> kernels.streamCreate(1007, 1, false),
-            () -> kernels.memoryAllocate(100, 1002))) {
+            () -> library.describe(1000),
+            () -> new DeviceMemory(library).ordinal(-1).call(),
+            () -> new StreamCreate(library).ordinal(1007).threads(1).pin(0).call(),
+            () -> new MemoryAllocate(library).bytes(100).ordinal(1002).call())) {
       assertThatCode(call::run)
           .isInstanceOfSatisfying(KernelException.class, e -> assertThat(e.status()).isEqualTo(-4));
     }
@@ -469,20 +657,24 @@ abstract class BadInput {
 
   @Test
   void memoryOfNoSizeIsRefused() {
-    refused(() -> kernels.memoryAllocate(0, 0), "hast_memory_allocate");
-    refused(() -> kernels.memoryAllocate(-1, 0), "hast_memory_allocate");
-    refused(() -> kernels.memoryFree(0, 0), "hast_memory_free");
-    refused(() -> kernels.memoryCopy(at(0), at(1), 0, stream), "hast_memory_copy");
-    refused(() -> kernels.memoryCopy(at(0), 0, 8, stream), "hast_memory_copy");
+    refused(() -> new MemoryAllocate(library).bytes(0).ordinal(0).call(), "hast_memory_allocate");
+    refused(() -> new MemoryAllocate(library).bytes(-1).ordinal(0).call(), "hast_memory_allocate");
+    refused(() -> new MemoryFree(library).address(0).ordinal(0).call(), "hast_memory_free");
+    refused(
+        () -> new MemoryCopy(library).destination(at(0)).source(at(1)).bytes(0).launch(stream),
+        "hast_memory_copy");
+    refused(
+        () -> new MemoryCopy(library).destination(at(0)).source(0).bytes(8).launch(stream),
+        "hast_memory_copy");
   }
 
   @Test
   void everyStatusHasAText() {
     for (int status = -7; status <= 0; status++) {
-      assertThat(kernels.statusText(status)).isNotBlank();
+      assertThat(library.statusText(status)).isNotBlank();
     }
-    assertThat(kernels.statusText(-1)).isNotEqualTo(kernels.statusText(-2));
-    assertThat(kernels.statusText(-12345)).isNotBlank();
-    assertThat(kernels.statusText(Integer.MAX_VALUE)).isNotBlank();
+    assertThat(library.statusText(-1)).isNotEqualTo(library.statusText(-2));
+    assertThat(library.statusText(-12345)).isNotBlank();
+    assertThat(library.statusText(Integer.MAX_VALUE)).isNotBlank();
   }
 }

@@ -1,6 +1,7 @@
 package org.hast4j.kernel;
 
 import org.hast4j.device.Platform;
+import org.hast4j.kernel.abi.StreamCreate;
 import org.junit.jupiter.api.Test;
 
 /** Spoilt arguments on the CPU. */
@@ -11,7 +12,9 @@ class CpuBadInputTest extends BadInput {
 
   @Test
   void aStreamNeedsAtLeastOneThread() {
-    refused(() -> kernels.streamCreate(0, 0, false), "hast_stream_create");
-    refused(() -> kernels.streamCreate(0, -3, false), "hast_stream_create");
+    refused(
+        () -> new StreamCreate(library).ordinal(0).threads(0).pin(0).call(), "hast_stream_create");
+    refused(
+        () -> new StreamCreate(library).ordinal(0).threads(-3).pin(0).call(), "hast_stream_create");
   }
 }

@@ -6,6 +6,7 @@ public final class KernelFailure {
 
   /** What a function's status becomes. */
   public static KernelException of(String function, int status) {
-    return new KernelException(function, status, "a failure", false);
+    return new KernelException(
+        function, status, "%s: a failure (status %d)".formatted(function, status));
   }
 }

@@ -7,9 +7,13 @@ import static org.hast4j.graph.TensorType.f32;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Quantization;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
@@ -28,10 +32,10 @@ class ForwardTest {
   void mobileNetV2IsFused() {
     Topology topology = Topologies.named("mobilenetv2-10-32px");
     Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(35, 2))));
-    assertThat(count(Op.Add.class)).isZero();
-    assertThat(count(Op.DepthwiseConv2d.class)).isEqualTo(17);
+    assertThat(count(Elementwise.Add.class)).isZero();
+    assertThat(count(Convolution.DepthwiseConv2d.class)).isEqualTo(17);
     assertThat(norms()).hasSize(52);
-    assertThat(norms().stream().filter(Op.BnAct::addend)).hasSize(10);
+    assertThat(norms().stream().filter(Norm.BnAct::addend)).hasSize(10);
     assertThat(norms().stream().filter(norm -> norm.bits() == 4 && norm.ceiling() == 6))
         .hasSize(35)
         .allMatch(norm -> norm.slope() == 0 && !norm.addend());
@@ -39,7 +43,7 @@ class ForwardTest {
         .hasSize(17)
         .allSatisfy(
             tap -> {
-              Op.BnAct norm = (Op.BnAct) tap.attention().node().op();
+              Norm.BnAct norm = (Norm.BnAct) tap.attention().node().op();
               assertThat(norm.slope()).isEqualTo(1);
               assertThat(norm.bits()).isZero();
             });
@@ -89,11 +93,11 @@ class ForwardTest {
     return Forward.of(graph, "network", topology, parameters, image, mode);
   }
 
-  private List<Op.BnAct> norms() {
+  private List<Norm.BnAct> norms() {
     return graph.nodes().stream()
         .map(Node::op)
-        .filter(Op.BnAct.class::isInstance)
-        .map(Op.BnAct.class::cast)
+        .filter(Norm.BnAct.class::isInstance)
+        .map(Norm.BnAct.class::cast)
         .toList();
   }
 
@@ -106,9 +110,9 @@ class ForwardTest {
   void everyAddAndReluIsFused(CifarResNet.Shortcut shortcut) {
     Topology topology = CifarResNet.of(20, 4, 10, shortcut);
     Forward forward = forward(topology, new Mode.Evaluation());
-    assertThat(count(Op.Add.class)).isZero();
+    assertThat(count(Elementwise.Add.class)).isZero();
     assertThat(norms()).hasSize(topology.batchNorms());
-    assertThat(norms().stream().filter(Op.BnAct::addend)).hasSize(9);
+    assertThat(norms().stream().filter(Norm.BnAct::addend)).hasSize(9);
     assertThat(norms().stream().filter(norm -> norm.slope() == 0)).hasSize(19);
     assertThat(norms()).allMatch(norm -> norm.bits() == 0 && norm.affine() && !norm.training());
     assertThat(forward.logits().type()).isEqualTo(f32(2, 10));
@@ -129,7 +133,7 @@ class ForwardTest {
         .allSatisfy(
             tap -> {
               assertThat(tap.attention().node().label()).endsWith("bn2");
-              assertThat(((Op.BnAct) tap.attention().node().op()).addend()).isTrue();
+              assertThat(((Norm.BnAct) tap.attention().node().op()).addend()).isTrue();
             });
   }
 
@@ -138,7 +142,7 @@ class ForwardTest {
     Topology topology = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.B);
     Storage ranges = Storage.of("ranges", f32(19, 2));
     forward(topology, new Mode.Quantised(4, ranges));
-    List<Op.BnAct> quantised = norms().stream().filter(norm -> norm.bits() == 4).toList();
+    List<Norm.BnAct> quantised = norms().stream().filter(norm -> norm.bits() == 4).toList();
     assertThat(quantised).hasSize(19).allMatch(norm -> norm.slope() == 0);
     List<Long> offsets =
         graph.nodes().stream()
@@ -161,9 +165,9 @@ class ForwardTest {
             Storage.of("states", f32(19, 3)),
             .9f,
             RangeRule.CORRECT));
-    assertThat(count(Op.MinMax.class)).isEqualTo(19);
-    assertThat(count(Op.RangeTrackStep.class)).isEqualTo(19);
-    assertThat(count(Op.FakeQuant.class)).isEqualTo(19);
+    assertThat(count(Quantization.MinMax.class)).isEqualTo(19);
+    assertThat(count(Quantization.RangeTrackStep.class)).isEqualTo(19);
+    assertThat(count(Quantization.FakeQuant.class)).isEqualTo(19);
     assertThat(norms()).allMatch(norm -> norm.bits() == 0);
   }
 
@@ -171,9 +175,9 @@ class ForwardTest {
   void trainingUsesTheStatisticsOfTheBatch() {
     Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Forward forward = forward(topology, new Mode.Training(.1f));
-    assertThat(count(Op.BnStats.class)).isEqualTo(topology.batchNorms());
-    assertThat(count(Op.BnRunningStep.class)).isEqualTo(topology.batchNorms());
-    assertThat(norms()).allMatch(Op.BnAct::training);
+    assertThat(count(Norm.BnStats.class)).isEqualTo(topology.batchNorms());
+    assertThat(count(Norm.BnRunningStep.class)).isEqualTo(topology.batchNorms());
+    assertThat(norms()).allMatch(Norm.BnAct::training);
     assertThat(forward.statistics()).isEmpty();
   }
 

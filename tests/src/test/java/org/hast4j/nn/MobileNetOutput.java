@@ -17,7 +17,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -172,8 +172,8 @@ abstract class MobileNetOutput {
   private static double largestActivation(Graph graph, Interpreter.Trace trace) {
     double largest = 0;
     for (Node node : graph.nodes()) {
-      if (node.op() instanceof Op.BnAct norm && norm.slope() == 0) {
-        for (double y : trace.of(node.output(Op.BnAct.Y)).values()) {
+      if (node.op() instanceof Norm.BnAct norm && norm.slope() == 0) {
+        for (double y : trace.of(node.output(Norm.BnAct.Y)).values()) {
           largest = Math.max(largest, y);
         }
       }

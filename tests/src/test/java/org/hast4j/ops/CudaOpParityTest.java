@@ -5,7 +5,7 @@ import java.util.stream.Stream;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Convolution;
 import org.hast4j.kernel.Precision;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
@@ -27,7 +27,10 @@ class CudaOpParityTest extends GpuOpParity {
         .filter(
             test ->
                 switch (test.op()) {
-                  case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ -> true;
+                  case Convolution.Conv2d _,
+                      Convolution.Conv2dDataGrad _,
+                      Convolution.Conv2dWeightGrad _ ->
+                      true;
                   default -> false;
                 });
   }

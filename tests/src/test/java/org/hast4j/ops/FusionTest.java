@@ -11,7 +11,11 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Quantization;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
@@ -26,11 +30,11 @@ class FusionTest {
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   static Stream<OpCase> quantised() {
-    return batchNorms().filter(test -> ((Op.BnAct) test.op()).bits() > 0);
+    return batchNorms().filter(test -> ((Norm.BnAct) test.op()).bits() > 0);
   }
 
   static Stream<OpCase> batchNorms() {
-    return OpCases.all().stream().filter(test -> test.op() instanceof Op.BnAct);
+    return OpCases.all().stream().filter(test -> test.op() instanceof Norm.BnAct);
   }
 
   private static List<byte[]> run(Op op, Set<Integer> wanted, List<Tensor> inputs) {
@@ -40,16 +44,16 @@ class FusionTest {
   @ParameterizedTest
   @MethodSource("quantised")
   void aFusedQuantiserIsTheQuantiser(OpCase test) {
-    Op.BnAct op = (Op.BnAct) test.op();
+    Norm.BnAct op = (Norm.BnAct) test.op();
     byte[] fused = run(op, Set.of(0), test.inputs()).getFirst();
-    Op.BnAct plain =
-        new Op.BnAct(
+    Norm.BnAct plain =
+        new Norm.BnAct(
             op.affine(), op.addend(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
     byte[] v = run(plain, Set.of(0), test.inputs().subList(0, op.rangeInput())).getFirst();
     Tensor values = OpRun.tensor(v, test.results().getFirst());
     byte[] separate =
         run(
-                new Op.FakeQuant(op.bits()),
+                new Quantization.FakeQuant(op.bits()),
                 Set.of(0),
                 List.of(values, test.inputs().get(op.rangeInput())))
             .getFirst();
@@ -64,7 +68,7 @@ class FusionTest {
   void leavingOutputsOutChangesNoOther(OpCase test) {
     List<byte[]> some = run(test.op(), test.wanted(), test.inputs());
     List<byte[]> all = run(test.op(), Set.of(0, 1, 2, 3, 4), test.inputs());
-    for (int output : List.of(Op.BnAct.Y, Op.BnAct.MASK)) {
+    for (int output : List.of(Norm.BnAct.Y, Norm.BnAct.MASK)) {
       if (!test.wanted().contains(output)) {
         continue;
       }
@@ -76,8 +80,8 @@ class FusionTest {
   @ParameterizedTest
   @MethodSource("batchNorms")
   void theMaskIsThatOfTheValues(OpCase test) {
-    Op.BnAct op = (Op.BnAct) test.op();
-    Op.BnAct plain = new Op.BnAct(op.affine(), op.addend(), 0, 1, op.epsilon(), op.training());
+    Norm.BnAct op = (Norm.BnAct) test.op();
+    Norm.BnAct plain = new Norm.BnAct(op.affine(), op.addend(), 0, 1, op.epsilon(), op.training());
     List<byte[]> results = run(plain, Set.of(0, 1), test.inputs().subList(0, op.rangeInput()));
     Tensor v = OpRun.tensor(results.getFirst(), test.results().getFirst());
     byte[] mask = run(op, Set.of(0, 1), test.inputs()).get(1);
@@ -91,7 +95,7 @@ class FusionTest {
 
   /** Whether a value is clamped where no gradient passes then. */
   private static boolean stopped(OpCase test, double v) {
-    Op.BnAct op = (Op.BnAct) test.op();
+    Norm.BnAct op = (Norm.BnAct) test.op();
     if (op.straightThrough() == StraightThrough.EVERYWHERE) {
       return false;
     }
@@ -109,12 +113,12 @@ class FusionTest {
     Tensor one = Tensor.fill(f32(values.length), () -> 1);
     Tensor range = Tensor.of(f32(2), 0, 3);
     Op op =
-        new Op.BnAct(
+        new Norm.BnAct(
             false, false, 2, StraightThrough.IN_RANGE, 0, Float.POSITIVE_INFINITY, 0, false);
     List<byte[]> results = run(op, Set.of(0, 1), List.of(u, zero, one, range));
-    assertThat(OpRun.tensor(results.get(Op.BnAct.Y), u.type()).values())
+    assertThat(OpRun.tensor(results.get(Norm.BnAct.Y), u.type()).values())
         .containsExactly(0, 0, 3, 3, 3, 3, 3);
-    assertThat(results.get(Op.BnAct.MASK)).containsExactly(passes);
+    assertThat(results.get(Norm.BnAct.MASK)).containsExactly(passes);
   }
 
   /** Zero is not above zero: no gradient passes a ReLU there. */
@@ -123,7 +127,7 @@ class FusionTest {
     Tensor u = Tensor.fill(f32(2, 3, 3, 17), () -> 1.5);
     Tensor mean = Tensor.fill(f32(17), () -> 1.5);
     Tensor variance = Tensor.fill(f32(17), () -> 1);
-    Op op = new Op.BnAct(false, false, 0, .2f, 1e-5f, false);
+    Op op = new Norm.BnAct(false, false, 0, .2f, 1e-5f, false);
     assertThat(run(op, Set.of(0, 1), List.of(u, mean, variance)).get(1)).containsOnly(0);
   }
 
@@ -136,10 +140,11 @@ class FusionTest {
     Tensor u = Tensor.of(f32(1, 1, 1, values.length), values);
     Tensor zero = Tensor.fill(f32(values.length), () -> 0);
     Tensor one = Tensor.fill(f32(values.length), () -> 1);
-    Op op = new Op.BnAct(false, false, 0, 0, 6, 0, false);
+    Op op = new Norm.BnAct(false, false, 0, 0, 6, 0, false);
     List<byte[]> results = run(op, Set.of(0, 1), List.of(u, zero, one));
-    assertThat(OpRun.tensor(results.get(Op.BnAct.Y), u.type()).values()).containsExactly(activated);
-    assertThat(results.get(Op.BnAct.MASK)).containsExactly(passes);
+    assertThat(OpRun.tensor(results.get(Norm.BnAct.Y), u.type()).values())
+        .containsExactly(activated);
+    assertThat(results.get(Norm.BnAct.MASK)).containsExactly(passes);
   }
 
   /** Without a ceiling there is none for infinity either. */
@@ -149,17 +154,17 @@ class FusionTest {
     Tensor zero = Tensor.fill(f32(5), () -> 0);
     Tensor one = Tensor.fill(f32(5), () -> 1);
     List<byte[]> results =
-        run(new Op.BnAct(false, false, 0, 0, 0, false), Set.of(0, 1), List.of(u, zero, one));
-    assertThat(OpRun.tensor(results.get(Op.BnAct.Y), u.type()).values())
+        run(new Norm.BnAct(false, false, 0, 0, 0, false), Set.of(0, 1), List.of(u, zero, one));
+    assertThat(OpRun.tensor(results.get(Norm.BnAct.Y), u.type()).values())
         .containsOnly(Double.POSITIVE_INFINITY);
-    assertThat(results.get(Op.BnAct.MASK)).containsOnly(1);
+    assertThat(results.get(Norm.BnAct.MASK)).containsOnly(1);
   }
 
   @Test
   void aBoxOfTheOutputSizeIsCopiedExactly() {
     Tensor images = Tensor.fill(f32(2, 9, 7, 3), new java.util.Random(1)::nextGaussian);
     Tensor boxes = Tensor.of(i32(2, 6), 1, 0, 0, 9, 7, 0, 0, 0, 0, 9, 7, 1);
-    byte[] bytes = run(new Op.CropFlip(9, 7), Set.of(0), List.of(images, boxes)).getFirst();
+    byte[] bytes = run(new Random.CropFlip(9, 7), Set.of(0), List.of(images, boxes)).getFirst();
     double[] y = OpRun.tensor(bytes, f32(2, 9, 7, 3)).values();
     int size = 9 * 7 * 3;
     assertThat(Arrays.copyOf(y, size))
@@ -177,9 +182,10 @@ class FusionTest {
   void accumulatingIsAddition(OpCase test) {
     Op plain =
         switch (test.op()) {
-          case Op.Conv2dDataGrad op -> new Op.Conv2dDataGrad(op.stride(), op.pad(), op.x(), false);
-          case Op.DepthwiseConv2dDataGrad op ->
-              new Op.DepthwiseConv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+          case Convolution.Conv2dDataGrad op ->
+              new Convolution.Conv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+          case Convolution.DepthwiseConv2dDataGrad op ->
+              new Convolution.DepthwiseConv2dDataGrad(op.stride(), op.pad(), op.x(), false);
           default -> throw new IllegalArgumentException(test.name());
         };
     TensorType x = test.results().getFirst();
@@ -197,7 +203,7 @@ class FusionTest {
         .filter(
             test ->
                 test.op().accumulates()
-                    && (test.op() instanceof Op.Conv2dDataGrad
-                        || test.op() instanceof Op.DepthwiseConv2dDataGrad));
+                    && (test.op() instanceof Convolution.Conv2dDataGrad
+                        || test.op() instanceof Convolution.DepthwiseConv2dDataGrad));
   }
 }

@@ -5,7 +5,7 @@ import java.util.stream.Stream;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Convolution;
 import org.hast4j.kernel.Precision;
 import org.hast4j.oracle.Oracle;
 import org.junit.jupiter.api.AfterAll;
@@ -48,8 +48,14 @@ abstract class GpuOpParity extends OpParity {
         .filter(
             test ->
                 switch (test.op()) {
-                  case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ -> true;
-                  case Op.Linear _, Op.LinearDataGrad _, Op.LinearWeightGrad _ -> true;
+                  case Convolution.Conv2d _,
+                      Convolution.Conv2dDataGrad _,
+                      Convolution.Conv2dWeightGrad _ ->
+                      true;
+                  case Convolution.Linear _,
+                      Convolution.LinearDataGrad _,
+                      Convolution.LinearWeightGrad _ ->
+                      true;
                   default -> false;
                 });
   }

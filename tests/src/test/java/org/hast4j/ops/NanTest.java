@@ -15,7 +15,14 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
+import org.hast4j.graph.Loss;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.DType;
@@ -84,7 +91,7 @@ class NanTest {
   @ValueSource(ints = {0, 15, 16, 17, 99})
   void fakeQuantisation(int index) {
     onlyAt(
-        run(new Op.FakeQuant(4), with(normal(100), index, NAN), Tensor.of(f32(2), -1, 2))
+        run(new Quantization.FakeQuant(4), with(normal(100), index, NAN), Tensor.of(f32(2), -1, 2))
             .getFirst(),
         index);
   }
@@ -93,13 +100,14 @@ class NanTest {
   @ValueSource(ints = {0, 1})
   void fakeQuantisationOnARangeOfNan(int end) {
     Tensor range = with(Tensor.of(f32(2), -1, 2), end, NAN);
-    everywhere(run(new Op.FakeQuant(4), normal(100), range).getFirst());
+    everywhere(run(new Quantization.FakeQuant(4), normal(100), range).getFirst());
   }
 
   @ParameterizedTest
   @ValueSource(ints = {27, 30, 53})
   void weightQuantisation(int index) {
-    Tensor y = run(new Op.FakeQuantChannel(4), with(normal(4, 3, 3, 3), index, NAN)).getFirst();
+    Tensor y =
+        run(new Quantization.FakeQuantChannel(4), with(normal(4, 3, 3, 3), index, NAN)).getFirst();
     assertThat(y.values()[index]).isNaN();
     for (int i = 0; i < y.count(); i++) {
       if (i / 27 != 1) {
@@ -112,7 +120,7 @@ class NanTest {
   @CsvSource({"1, 0", "1, 999", "7, 3", "40001, 0", "40001, 40000", "40001, 20000", "40001, 17"})
   void range(int count, int index) {
     int n = Math.max(count, index + 1);
-    everywhere(run(new Op.MinMax(), with(normal(n), index, NAN)).getFirst());
+    everywhere(run(new Quantization.MinMax(), with(normal(n), index, NAN)).getFirst());
   }
 
   @ParameterizedTest
@@ -127,7 +135,7 @@ class NanTest {
     "1, Infinity, 8"
   })
   void batchNorm(float slope, float ceiling, int bits) {
-    Op.BnAct op = new Op.BnAct(true, true, bits, slope, ceiling, 1e-5f, false);
+    Norm.BnAct op = new Norm.BnAct(true, true, bits, slope, ceiling, 1e-5f, false);
     Tensor addend = normal(2, 5, 5, 17);
     for (int index : new int[] {0, 17, 300, 849}) {
       onlyAt(batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), addend).getFirst(), index);
@@ -135,7 +143,7 @@ class NanTest {
     }
   }
 
-  private List<Tensor> batchNorm(Op.BnAct op, Tensor u, Tensor addend) {
+  private List<Tensor> batchNorm(Norm.BnAct op, Tensor u, Tensor addend) {
     List<Tensor> inputs =
         new ArrayList<>(List.of(u, normal(17), positive(17), positive(17), normal(17), addend));
     if (op.bits() > 0) {
@@ -146,25 +154,25 @@ class NanTest {
 
   @Test
   void batchStatisticsAndAttention() {
-    Op.BnAct op = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
+    Norm.BnAct op = new Norm.BnAct(true, true, 0, 0, 1e-5f, false);
     int index = 17 * 26 + 4;
     List<Tensor> results =
         batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), normal(2, 5, 5, 17));
-    onlyAt(results.get(Op.BnAct.BATCH_MEAN), 4);
-    onlyAt(results.get(Op.BnAct.BATCH_VARIANCE), 4);
-    onlyAt(results.get(Op.BnAct.ATTENTION), 17 + 4);
-    List<Tensor> separate = run(new Op.BnStats(), with(normal(2, 5, 5, 17), index, NAN));
+    onlyAt(results.get(Norm.BnAct.BATCH_MEAN), 4);
+    onlyAt(results.get(Norm.BnAct.BATCH_VARIANCE), 4);
+    onlyAt(results.get(Norm.BnAct.ATTENTION), 17 + 4);
+    List<Tensor> separate = run(new Norm.BnStats(), with(normal(2, 5, 5, 17), index, NAN));
     onlyAt(separate.get(0), 4);
     onlyAt(separate.get(1), 4);
   }
 
   @Test
   void batchNormGradient() {
-    Op.BnAct forward = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
+    Norm.BnAct forward = new Norm.BnAct(true, true, 0, 0, 1e-5f, false);
     Tensor mask = Tensor.fill(new TensorType(DType.U8, f32(2, 5, 5, 17).shape()), () -> 1);
     List<Tensor> results =
         run(
-            new Op.BnActGrad(forward, true, false, false),
+            new Norm.BnActGrad(forward, true, false, false),
             with(normal(2, 5, 5, 17), 21, NAN),
             normal(2, 5, 5, 17),
             normal(17),
@@ -172,10 +180,10 @@ class NanTest {
             positive(17),
             normal(17),
             mask);
-    onlyAt(results.get(Op.BnActGrad.DU), 21);
-    onlyAt(results.get(Op.BnActGrad.DADDEND), 21);
-    onlyAt(results.get(Op.BnActGrad.DGAMMA), 4);
-    onlyAt(results.get(Op.BnActGrad.DBETA), 4);
+    onlyAt(results.get(Norm.BnActGrad.DU), 21);
+    onlyAt(results.get(Norm.BnActGrad.DADDEND), 21);
+    onlyAt(results.get(Norm.BnActGrad.DGAMMA), 4);
+    onlyAt(results.get(Norm.BnActGrad.DBETA), 4);
   }
 
   @ParameterizedTest
@@ -183,7 +191,7 @@ class NanTest {
   void convolution(int channels) {
     int index = (1 * 64 + 3 * 8 + 4) * channels;
     Tensor x = with(normal(2, 8, 8, channels), index, NAN);
-    Tensor y = run(new Op.Conv2d(1, 1), x, normal(16, 3, 3, channels)).getFirst();
+    Tensor y = run(new Convolution.Conv2d(1, 1), x, normal(16, 3, 3, channels)).getFirst();
     boolean[] nans = nans(y);
     for (int i = 0; i < nans.length; i++) {
       int column = i / 16 % 8;
@@ -205,7 +213,7 @@ class NanTest {
   @CsvSource({"1, 3", "2, 3", "2, 5", "1, 1"})
   void depthwiseConvolution(int stride, int size) {
     Tensor x = with(normal(2, 9, 9, 21), (81 + 3 * 9 + 4) * 21 + 18, NAN);
-    Op op = new Op.DepthwiseConv2d(stride, size / 2);
+    Op op = new Convolution.DepthwiseConv2d(stride, size / 2);
     Tensor y = run(op, x, normal(21, size, size, 1)).getFirst();
     int q = y.type().shape().size(2) > 5 ? 9 : 5;
     boolean[] nans = nans(y);
@@ -223,7 +231,7 @@ class NanTest {
   @Test
   void depthwiseFilter() {
     Tensor weight = with(normal(21, 3, 3, 1), 18 * 9, NAN);
-    Tensor y = run(new Op.DepthwiseConv2d(1, 1), normal(1, 9, 9, 21), weight).getFirst();
+    Tensor y = run(new Convolution.DepthwiseConv2d(1, 1), normal(1, 9, 9, 21), weight).getFirst();
     boolean[] nans = nans(y);
     for (int i = 0; i < nans.length; i++) {
       boolean reached = i % 21 == 18 && i / 21 % 9 > 0 && i / 21 / 9 > 0;
@@ -237,14 +245,16 @@ class NanTest {
     TensorType filter = f32(21, 3, 3, 1);
     Tensor dy = with(normal(2, 5, 5, 21), ((25 + 2 * 5 + 1) * 21) + 20, NAN);
     Tensor dx =
-        run(new Op.DepthwiseConv2dDataGrad(2, 1, x, false), dy, normal(21, 3, 3, 1)).getFirst();
+        run(new Convolution.DepthwiseConv2dDataGrad(2, 1, x, false), dy, normal(21, 3, 3, 1))
+            .getFirst();
     boolean[] nans = nans(dx);
     for (int i = 0; i < nans.length; i++) {
       boolean met = Math.abs(i / 21 / 9 % 9 - 4) <= 1 && Math.abs(i / 21 % 9 - 2) <= 1;
       assertThat(nans[i]).as("dx[%d]", i).isEqualTo(i >= 81 * 21 && i % 21 == 20 && met);
     }
     Tensor dweight =
-        run(new Op.DepthwiseConv2dWeightGrad(2, 1, filter), dy, normal(2, 9, 9, 21)).getFirst();
+        run(new Convolution.DepthwiseConv2dWeightGrad(2, 1, filter), dy, normal(2, 9, 9, 21))
+            .getFirst();
     boolean[] taps = nans(dweight);
     for (int i = 0; i < taps.length; i++) {
       assertThat(taps[i]).as("dweight[%d]", i).isEqualTo(i / 9 == 20);
@@ -256,15 +266,15 @@ class NanTest {
   @CsvSource({"0, 0", "3, 4", "4, 3", "6, 6"})
   void maxPool(int row, int column) {
     Tensor x = with(normal(1, 7, 7, 17), (row * 7 + column) * 17 + 5, NAN);
-    List<Tensor> results = run(new Op.MaxPool(3, 2, 1), x);
-    for (int i = 0; i < results.get(Op.MaxPool.Y).count(); i++) {
+    List<Tensor> results = run(new Pooling.MaxPool(3, 2, 1), x);
+    for (int i = 0; i < results.get(Pooling.MaxPool.Y).count(); i++) {
       int top = i / 17 / 4 * 2 - 1;
       int left = i / 17 % 4 * 2 - 1;
       boolean holds = top <= row && row < top + 3 && left <= column && column < left + 3;
       boolean nan = holds && i % 17 == 5;
-      assertThat(Double.isNaN(results.get(Op.MaxPool.Y).values()[i])).isEqualTo(nan);
+      assertThat(Double.isNaN(results.get(Pooling.MaxPool.Y).values()[i])).isEqualTo(nan);
       if (nan) {
-        assertThat(results.get(Op.MaxPool.INDEX).values()[i])
+        assertThat(results.get(Pooling.MaxPool.INDEX).values()[i])
             .isEqualTo((row - top) * 3 + column - left);
       }
     }
@@ -274,15 +284,16 @@ class NanTest {
   @Test
   void maxPoolOfMinusInfinity() {
     Tensor x = Tensor.fill(f32(1, 3, 3, 2), () -> Double.NEGATIVE_INFINITY);
-    List<Tensor> results = run(new Op.MaxPool(3, 2, 1), x);
-    assertThat(results.get(Op.MaxPool.Y).values()).containsOnly(Double.NEGATIVE_INFINITY);
-    assertThat(results.get(Op.MaxPool.INDEX).values()).containsExactly(4, 4, 3, 3, 1, 1, 0, 0);
+    List<Tensor> results = run(new Pooling.MaxPool(3, 2, 1), x);
+    assertThat(results.get(Pooling.MaxPool.Y).values()).containsOnly(Double.NEGATIVE_INFINITY);
+    assertThat(results.get(Pooling.MaxPool.INDEX).values()).containsExactly(4, 4, 3, 3, 1, 1, 0, 0);
   }
 
   @Test
   void crossEntropy() {
     Tensor labels = Tensor.of(i32(3), 1, 0, 2);
-    List<Tensor> results = run(new Op.HardCrossEntropy(10, 2), with(normal(3, 4), 5, NAN), labels);
+    List<Tensor> results =
+        run(new Loss.HardCrossEntropy(10, 2), with(normal(3, 4), 5, NAN), labels);
     everywhere(results.get(0));
     assertThat(nans(results.get(1)))
         .containsExactly(
@@ -294,7 +305,7 @@ class NanTest {
   @ValueSource(ints = {-1, 4, Integer.MIN_VALUE, Integer.MAX_VALUE})
   void crossEntropyOfAnUnknownLabel(int label) {
     Tensor labels = Tensor.of(i32(3), 1, label, 2);
-    List<Tensor> results = run(new Op.HardCrossEntropy(10, 2), normal(3, 4), labels);
+    List<Tensor> results = run(new Loss.HardCrossEntropy(10, 2), normal(3, 4), labels);
     everywhere(results.get(0));
     assertThat(nans(results.get(1)))
         .containsExactly(
@@ -306,7 +317,7 @@ class NanTest {
     for (int side = 0; side < 2; side++) {
       Tensor student = side == 0 ? with(normal(3, 4), 5, NAN) : normal(3, 4);
       Tensor teacher = side == 1 ? with(normal(3, 4), 5, NAN) : normal(3, 4);
-      List<Tensor> results = run(new Op.DistillKl(20, 20), student, teacher);
+      List<Tensor> results = run(new Loss.DistillKl(20, 20), student, teacher);
       everywhere(results.get(0));
       assertThat(results.get(1).values()[5]).isNaN();
       assertThat(results.get(2).values()[5]).isNaN();
@@ -319,7 +330,7 @@ class NanTest {
     for (int side = 0; side < 2; side++) {
       Tensor student = side == 0 ? with(positive(3, 4), 5, NAN) : positive(3, 4);
       Tensor teacher = side == 1 ? with(positive(3, 4), 5, NAN) : positive(3, 4);
-      List<Tensor> results = run(new Op.FeatureAlign(9, 1000, false), student, teacher);
+      List<Tensor> results = run(new Loss.FeatureAlign(9, 1000, false), student, teacher);
       everywhere(results.get(0));
       assertThat(results.get(1).values()[5]).isNaN();
       assertThat(results.get(2).values()[5]).isNaN();
@@ -330,7 +341,7 @@ class NanTest {
   @Test
   void featuresThatAreAllZeroGiveNoNan() {
     List<Tensor> results =
-        run(new Op.FeatureAlign(9, 1000, false), Tensor.zeros(f32(2, 3)), positive(2, 3));
+        run(new Loss.FeatureAlign(9, 1000, false), Tensor.zeros(f32(2, 3)), positive(2, 3));
     results.forEach(
         result -> Arrays.stream(result.values()).forEach(value -> assertThat(value).isFinite()));
   }
@@ -339,7 +350,7 @@ class NanTest {
   void statisticLoss() {
     List<Tensor> results =
         run(
-            new Op.BnStatsLoss(50, 1, false),
+            new Loss.BnStatsLoss(50, 1, false),
             with(normal(5), 2, NAN),
             positive(5),
             normal(5),
@@ -350,9 +361,13 @@ class NanTest {
 
   @Test
   void signs() {
-    onlyAt(run(new Op.SignPerturb(.1f), normal(40), with(normal(40), 33, NAN)).getFirst(), 33);
-    onlyAt(run(new Op.SignPerturb(.1f), with(normal(40), 33, NAN), normal(40)).getFirst(), 33);
-    onlyAt(run(new Op.Tanh(), with(normal(40), 33, NAN)).getFirst(), 33);
+    onlyAt(
+        run(new Elementwise.SignPerturb(.1f), normal(40), with(normal(40), 33, NAN)).getFirst(),
+        33);
+    onlyAt(
+        run(new Elementwise.SignPerturb(.1f), with(normal(40), 33, NAN), normal(40)).getFirst(),
+        33);
+    onlyAt(run(new Elementwise.Tanh(), with(normal(40), 33, NAN)).getFirst(), 33);
   }
 
   @Test
@@ -368,7 +383,11 @@ class NanTest {
       boxes[9] = 8;
       boxes[10] = 8;
       Tensor y =
-          run(new Op.CropFlip(8, 8), normal(2, 8, 8, 3), Tensor.of(i32(2, 6), boxes)).getFirst();
+          run(
+                  new org.hast4j.graph.Random.CropFlip(8, 8),
+                  normal(2, 8, 8, 3),
+                  Tensor.of(i32(2, 6), boxes))
+              .getFirst();
       for (int i = 0; i < y.count(); i++) {
         assertThat(Double.isNaN(y.values()[i]))
             .as(Arrays.toString(box))
@@ -381,7 +400,7 @@ class NanTest {
   void aLossOfNanIsABadStepOfThePlateau() {
     List<Tensor> results =
         run(
-            new Op.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50),
+            new Optimizer.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50),
             Tensor.of(f32(1), 2),
             Tensor.zeros(f32(1)),
             Tensor.zeros(f32(1)),

@@ -12,7 +12,16 @@ import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
+import org.hast4j.graph.Loss;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
@@ -50,9 +59,20 @@ public final class OpCases {
     static final List<OpCase> ALL = build();
   }
 
+  /** Every operation, family by family. */
+  static List<Class<?>> operations() {
+    return operations(Op.class).toList();
+  }
+
+  private static Stream<Class<?>> operations(Class<?> type) {
+    return type.isSealed()
+        ? Arrays.stream(type.getPermittedSubclasses()).flatMap(OpCases::operations)
+        : Stream.of(type);
+  }
+
   private static List<OpCase> build() {
     OpCases table = new OpCases();
-    for (Class<?> op : Op.class.getPermittedSubclasses()) {
+    for (Class<?> op : operations()) {
       int before = table.cases.size();
       table.add(op.getSimpleName());
       if (table.cases.size() == before && op != Op.Variable.class && op != Op.Reshape.class) {
@@ -96,14 +116,14 @@ public final class OpCases {
       case "EmbeddingGrad" -> embeddingGradients();
       case "Shortcut" -> shortcuts();
       case "ShortcutGrad" -> shortcutGradients();
-      case "Tanh" -> elementwise(new Op.Tanh(), 1, ROUNDINGS);
-      case "TanhGrad" -> elementwise(new Op.TanhGrad(), 2, ROUNDINGS);
-      case "Add" -> elementwise(new Op.Add(), 2, ROUNDINGS);
+      case "Tanh" -> elementwise(new Elementwise.Tanh(), 1, ROUNDINGS);
+      case "TanhGrad" -> elementwise(new Elementwise.TanhGrad(), 2, ROUNDINGS);
+      case "Add" -> elementwise(new Elementwise.Add(), 2, ROUNDINGS);
       case "Scale" -> {
-        elementwise(new Op.Scale(-.25f), 1, EXACT);
-        elementwise(new Op.Scale(3.3f), 1, ROUNDINGS);
+        elementwise(new Elementwise.Scale(-.25f), 1, EXACT);
+        elementwise(new Elementwise.Scale(3.3f), 1, ROUNDINGS);
       }
-      case "SignPerturb" -> elementwise(new Op.SignPerturb(.01f), 2, ROUNDINGS);
+      case "SignPerturb" -> elementwise(new Elementwise.SignPerturb(.01f), 2, ROUNDINGS);
       case "HardCrossEntropy" -> crossEntropies();
       case "DistillKl" -> distillations();
       case "FeatureAlign" -> featureAlignments();
@@ -176,7 +196,7 @@ public final class OpCases {
     }
 
     TensorType y() {
-      return new Op.Conv2d(stride, pad).outputs(List.of(x(), weight())).getFirst();
+      return new Convolution.Conv2d(stride, pad).outputs(List.of(x(), weight())).getFirst();
     }
 
     @Override
@@ -231,7 +251,7 @@ public final class OpCases {
         double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.c);
         Tensor x = normal(conv.x());
         Tensor weight = normal(deviation, conv.weight().shape().sizes());
-        Op op = new Op.Conv2d(conv.stride, conv.pad);
+        Op op = new Convolution.Conv2d(conv.stride, conv.pad);
         if (bias) {
           end(name, op, PRODUCTS, x, weight, normal(f32(conv.k)));
         } else {
@@ -248,7 +268,7 @@ public final class OpCases {
         double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.k);
         Tensor dy = normal(conv.y());
         Tensor weight = normal(deviation, conv.weight().shape().sizes());
-        Op op = new Op.Conv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
+        Op op = new Convolution.Conv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
         if (accumulates) {
           end(name, op, PRODUCTS, dy, weight, normal(conv.x()));
         } else {
@@ -265,7 +285,7 @@ public final class OpCases {
       double deviation = 1 / Math.sqrt(y.elements() / (double) conv.k);
       end(
           name,
-          new Op.Conv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
+          new Convolution.Conv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
           PRODUCTS,
           normal(deviation, y.sizes()),
           normal(conv.x()));
@@ -282,7 +302,9 @@ public final class OpCases {
     }
 
     TensorType y() {
-      return new Op.DepthwiseConv2d(stride, pad).outputs(List.of(x(), weight())).getFirst();
+      return new Convolution.DepthwiseConv2d(stride, pad)
+          .outputs(List.of(x(), weight()))
+          .getFirst();
     }
 
     @Override
@@ -338,7 +360,7 @@ public final class OpCases {
       double deviation = 1 / Math.sqrt(conv.r * conv.s);
       Tensor x = normal(conv.x());
       Tensor weight = normal(deviation, conv.weight().shape().sizes());
-      end(name, new Op.DepthwiseConv2d(conv.stride, conv.pad), PRODUCTS, x, weight);
+      end(name, new Convolution.DepthwiseConv2d(conv.stride, conv.pad), PRODUCTS, x, weight);
     }
   }
 
@@ -349,7 +371,8 @@ public final class OpCases {
         double deviation = 1 / Math.sqrt(conv.r * conv.s);
         Tensor dy = normal(conv.y());
         Tensor weight = normal(deviation, conv.weight().shape().sizes());
-        Op op = new Op.DepthwiseConv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
+        Op op =
+            new Convolution.DepthwiseConv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
         if (accumulates) {
           end(name, op, PRODUCTS, dy, weight, normal(conv.x()));
         } else {
@@ -366,7 +389,7 @@ public final class OpCases {
       double deviation = 1 / Math.sqrt(y.elements() / (double) conv.c);
       end(
           name,
-          new Op.DepthwiseConv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
+          new Convolution.DepthwiseConv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
           PRODUCTS,
           normal(deviation, y.sizes()),
           normal(conv.x()));
@@ -402,7 +425,7 @@ public final class OpCases {
     for (long[] shape : images()) {
       String name = begin("ChannelSum " + text(shape));
       double deviation = 1 / Math.sqrt(product(shape) / (double) shape[3]);
-      end(name, new Op.ChannelSum(), PRODUCTS, normal(deviation, shape));
+      end(name, new Norm.ChannelSum(), PRODUCTS, normal(deviation, shape));
     }
   }
 
@@ -415,7 +438,7 @@ public final class OpCases {
         // A mean far from 0 drowns a variance that is not centred.
         end(
             name,
-            new Op.BnStats(),
+            new Norm.BnStats(),
             PRODUCTS,
             Tensor.fill(f32(shape), () -> offset + random.nextGaussian()));
       }
@@ -437,9 +460,11 @@ public final class OpCases {
   }
 
   private void batchNorms() {
-    Set<Integer> statistics = Set.of(Op.BnAct.BATCH_MEAN, Op.BnAct.BATCH_VARIANCE);
+    Set<Integer> statistics = Set.of(Norm.BnAct.BATCH_MEAN, Norm.BnAct.BATCH_VARIANCE);
     List<Set<Integer>> subsets =
-        subsets(List.of(Set.of(Op.BnAct.MASK), statistics, Set.of(Op.BnAct.ATTENTION)), Op.BnAct.Y);
+        subsets(
+            List.of(Set.of(Norm.BnAct.MASK), statistics, Set.of(Norm.BnAct.ATTENTION)),
+            Norm.BnAct.Y);
     int turn = 0;
     List<long[]> shapes = images();
     for (boolean affine : new boolean[] {false, true}) {
@@ -450,7 +475,7 @@ public final class OpCases {
             for (Set<Integer> wanted : subsets) {
               // Every combination of options once, on shapes in turn.
               batchNorm(
-                  new Op.BnAct(affine, addend, bits, activation[0], activation[1], 1e-5f, false),
+                  new Norm.BnAct(affine, addend, bits, activation[0], activation[1], 1e-5f, false),
                   shapes.get(turn++ % 12),
                   wanted);
             }
@@ -460,21 +485,21 @@ public final class OpCases {
     }
     Set<Integer> everything = subsets.getLast();
     for (long[] shape : shapes) {
-      batchNorm(new Op.BnAct(true, true, 3, 0, 1e-5f, false), shape, everything);
-      batchNorm(new Op.BnAct(true, false, 4, 0, 1.5f, 1e-5f, false), shape, everything);
+      batchNorm(new Norm.BnAct(true, true, 3, 0, 1e-5f, false), shape, everything);
+      batchNorm(new Norm.BnAct(true, false, 4, 0, 1.5f, 1e-5f, false), shape, everything);
       for (float ceiling : new float[] {UNBOUNDED, .9f}) {
-        Op.BnAct inRange =
-            new Op.BnAct(true, true, 4, StraightThrough.IN_RANGE, 0, ceiling, 1e-5f, false);
+        Norm.BnAct inRange =
+            new Norm.BnAct(true, true, 4, StraightThrough.IN_RANGE, 0, ceiling, 1e-5f, false);
         batchNorm(inRange, shape, everything);
       }
-      batchNorm(new Op.BnAct(true, false, 0, 0, .6f, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
-      batchNorm(new Op.BnAct(true, false, 0, .2f, .8f, true), shape, everything);
-      batchNorm(new Op.BnAct(true, true, 5, 0, 1e-5f, true), shape, Set.of(Op.BnAct.Y));
-      batchNorm(new Op.BnAct(true, false, 0, 1, 1e-5f, false), shape, Set.of(Op.BnAct.Y));
+      batchNorm(new Norm.BnAct(true, false, 0, 0, .6f, 1e-5f, true), shape, Set.of(Norm.BnAct.Y));
+      batchNorm(new Norm.BnAct(true, false, 0, .2f, .8f, true), shape, everything);
+      batchNorm(new Norm.BnAct(true, true, 5, 0, 1e-5f, true), shape, Set.of(Norm.BnAct.Y));
+      batchNorm(new Norm.BnAct(true, false, 0, 1, 1e-5f, false), shape, Set.of(Norm.BnAct.Y));
     }
   }
 
-  private void batchNorm(Op.BnAct op, long[] shape, Set<Integer> wanted) {
+  private void batchNorm(Norm.BnAct op, long[] shape, Set<Integer> wanted) {
     String name =
         begin(
             "BnAct %s%s%s to %s"
@@ -498,7 +523,7 @@ public final class OpCases {
     end(name, op, PRODUCTS, wanted, inputs.toArray(Tensor[]::new));
   }
 
-  private static String options(Op.BnAct op) {
+  private static String options(Norm.BnAct op) {
     return "%s%s bits %d slope %s%s"
             .formatted(
                 op.affine() ? " affine" : "",
@@ -512,8 +537,10 @@ public final class OpCases {
   private void batchNormGradients() {
     List<Set<Integer>> subsets =
         subsets(
-            List.of(Set.of(Op.BnActGrad.DADDEND), Set.of(Op.BnActGrad.DGAMMA, Op.BnActGrad.DBETA)),
-            Op.BnActGrad.DU);
+            List.of(
+                Set.of(Norm.BnActGrad.DADDEND),
+                Set.of(Norm.BnActGrad.DGAMMA, Norm.BnActGrad.DBETA)),
+            Norm.BnActGrad.DU);
     int turn = 0;
     List<long[]> shapes = images();
     for (boolean affine : new boolean[] {false, true}) {
@@ -522,13 +549,13 @@ public final class OpCases {
           for (boolean attention : new boolean[] {false, true}) {
             for (boolean statistics : new boolean[] {false, true}) {
               for (Set<Integer> wanted : subsets) {
-                Op.BnAct forward =
-                    new Op.BnAct(
-                        affine, wanted.contains(Op.BnActGrad.DADDEND), 0, slope, 1e-5f, training);
+                Norm.BnAct forward =
+                    new Norm.BnAct(
+                        affine, wanted.contains(Norm.BnActGrad.DADDEND), 0, slope, 1e-5f, training);
                 for (boolean mask :
                     slope == 1 ? new boolean[] {false, true} : new boolean[] {true}) {
                   batchNormGradient(
-                      new Op.BnActGrad(forward, mask, attention, statistics),
+                      new Norm.BnActGrad(forward, mask, attention, statistics),
                       shapes.get(turn++ % 12),
                       wanted);
                 }
@@ -539,15 +566,15 @@ public final class OpCases {
       }
     }
     for (long[] shape : shapes) {
-      Op.BnAct evaluation = new Op.BnAct(true, true, 4, 0, 1e-5f, false);
-      batchNormGradient(new Op.BnActGrad(evaluation, true, true, true), shape, subsets.getLast());
-      Op.BnAct training = new Op.BnAct(true, false, 0, .2f, .8f, true);
-      batchNormGradient(new Op.BnActGrad(training, true, false, false), shape, subsets.get(2));
+      Norm.BnAct evaluation = new Norm.BnAct(true, true, 4, 0, 1e-5f, false);
+      batchNormGradient(new Norm.BnActGrad(evaluation, true, true, true), shape, subsets.getLast());
+      Norm.BnAct training = new Norm.BnAct(true, false, 0, .2f, .8f, true);
+      batchNormGradient(new Norm.BnActGrad(training, true, false, false), shape, subsets.get(2));
     }
   }
 
-  private void batchNormGradient(Op.BnActGrad op, long[] shape, Set<Integer> wanted) {
-    Op.BnAct forward = op.forward();
+  private void batchNormGradient(Norm.BnActGrad op, long[] shape, Set<Integer> wanted) {
+    Norm.BnAct forward = op.forward();
     String name =
         begin(
             "BnActGrad %s%s%s%s%s%s to %s"
@@ -569,7 +596,7 @@ public final class OpCases {
     inputs.add(u);
     if (forward.training() && rows > 1) {
       inputs.addAll(
-          Oracle.evaluate(new Op.BnStats(), List.of(u)).stream()
+          Oracle.evaluate(new Norm.BnStats(), List.of(u)).stream()
               .map(exact -> Tensor.floats(exact.floats(), c))
               .toList());
     } else {
@@ -598,7 +625,7 @@ public final class OpCases {
       String name = begin("BnRunningStep " + c);
       end(
           name,
-          new Op.BnRunningStep(.1f, 50),
+          new Norm.BnRunningStep(.1f, 50),
           ROUNDINGS,
           normal(1, c),
           uniform(.5, 2, c),
@@ -619,7 +646,7 @@ public final class OpCases {
         }
         end(
             name,
-            new Op.BnStatsLoss(4, .5f, accumulates),
+            new Loss.BnStatsLoss(4, .5f, accumulates),
             ROUNDINGS,
             inputs.toArray(Tensor[]::new));
       }
@@ -643,13 +670,18 @@ public final class OpCases {
                     random.nextInt(8) == 0
                         ? random.nextInt(-30, 30) * .125
                         : 3 * random.nextGaussian());
-        end(name, new Op.FakeQuant(bits), EXACT, x, Tensor.of(f32(2), range[0], range[1]));
+        end(
+            name,
+            new Quantization.FakeQuant(bits),
+            EXACT,
+            x,
+            Tensor.of(f32(2), range[0], range[1]));
       }
     }
     String name = begin("FakeQuant long");
     end(
         name,
-        new Op.FakeQuant(4),
+        new Quantization.FakeQuant(4),
         EXACT,
         normal(f32(40_001)),
         Tensor.of(f32(2), (float) -1.7, (float) 2.9));
@@ -670,7 +702,7 @@ public final class OpCases {
           weight.values()[columns + i] = 0;
           weight.values()[2 * columns + i] = Math.abs(weight.values()[2 * columns + i]) + 1;
         }
-        end(name, new Op.FakeQuantChannel(bits), EXACT, weight);
+        end(name, new Quantization.FakeQuantChannel(bits), EXACT, weight);
       }
     }
   }
@@ -678,13 +710,13 @@ public final class OpCases {
   private void minMaxes() {
     for (long n : new long[] {1, 2, 7, 16, 17, 1000, 40_001}) {
       String name = begin("MinMax " + n);
-      end(name, new Op.MinMax(), EXACT, normal(f32(n)));
+      end(name, new Quantization.MinMax(), EXACT, normal(f32(n)));
     }
     String name = begin("MinMax at the ends");
     Tensor x = normal(f32(20_000));
     x.values()[0] = -9;
     x.values()[19_999] = 9;
-    end(name, new Op.MinMax(), EXACT, x);
+    end(name, new Quantization.MinMax(), EXACT, x);
   }
 
   private void rangeTracks() {
@@ -695,7 +727,7 @@ public final class OpCases {
             Tensor.of(f32(3), t == 1 ? 0 : (float) -.7, t == 1 ? 0 : (float) 1.9, (float) t);
         end(
             name,
-            new Op.RangeTrackStep(.9f, rule),
+            new Quantization.RangeTrackStep(.9f, rule),
             ROUNDINGS * 4,
             normal(1, 2),
             state,
@@ -729,9 +761,9 @@ public final class OpCases {
         Tensor x = normal(1, m[0], m[1]);
         Tensor weight = normal(1 / Math.sqrt(m[1]), m[2], m[1]);
         if (bias) {
-          end(name, new Op.Linear(), PRODUCTS, x, weight, normal(1, m[2]));
+          end(name, new Convolution.Linear(), PRODUCTS, x, weight, normal(1, m[2]));
         } else {
-          end(name, new Op.Linear(), PRODUCTS, x, weight);
+          end(name, new Convolution.Linear(), PRODUCTS, x, weight);
         }
       }
     }
@@ -742,7 +774,7 @@ public final class OpCases {
       String name = begin("LinearDataGrad " + Arrays.toString(m));
       end(
           name,
-          new Op.LinearDataGrad(),
+          new Convolution.LinearDataGrad(),
           PRODUCTS,
           normal(1, m[0], m[2]),
           normal(1 / Math.sqrt(m[2]), m[2], m[1]));
@@ -756,7 +788,7 @@ public final class OpCases {
             begin("LinearWeightGrad " + Arrays.toString(m) + " to " + new TreeSet<>(wanted));
         end(
             name,
-            new Op.LinearWeightGrad(),
+            new Convolution.LinearWeightGrad(),
             PRODUCTS,
             wanted,
             normal(1 / Math.sqrt(m[0]), m[0], m[2]),
@@ -768,20 +800,24 @@ public final class OpCases {
   private void pools() {
     for (long[] shape : images()) {
       String name = begin("GlobalAvgPool " + text(shape));
-      end(name, new Op.GlobalAvgPool(), ROUNDINGS, normal(f32(shape)));
+      end(name, new Pooling.GlobalAvgPool(), ROUNDINGS, normal(f32(shape)));
     }
   }
 
   private void poolGradients() {
     for (long[] shape : images()) {
       String name = begin("GlobalAvgPoolGrad " + text(shape));
-      end(name, new Op.GlobalAvgPoolGrad(f32(shape)), ROUNDINGS, normal(1, shape[0], shape[3]));
+      end(
+          name,
+          new Pooling.GlobalAvgPoolGrad(f32(shape)),
+          ROUNDINGS,
+          normal(1, shape[0], shape[3]));
     }
   }
 
-  private record Pooling(int n, int h, int w, int c, Op.MaxPool op) {
-    static Pooling of(int n, int h, int w, int c, int window, int stride, int pad) {
-      return new Pooling(n, h, w, c, new Op.MaxPool(window, stride, pad));
+  private record PoolingCase(int n, int h, int w, int c, Pooling.MaxPool op) {
+    static PoolingCase of(int n, int h, int w, int c, int window, int stride, int pad) {
+      return new PoolingCase(n, h, w, c, new Pooling.MaxPool(window, stride, pad));
     }
 
     TensorType x() {
@@ -799,23 +835,23 @@ public final class OpCases {
    * The pooling of the ImageNet ResNets on even and odd sizes; overlapping, touching and separate
    * squares; squares that reach over both edges; the largest square there can be.
    */
-  private static final List<Pooling> POOLINGS =
+  private static final List<PoolingCase> POOLINGS =
       List.of(
-          Pooling.of(2, 16, 16, 64, 3, 2, 1),
-          Pooling.of(1, 7, 9, 17, 3, 2, 1),
-          Pooling.of(3, 5, 4, 1, 3, 2, 1),
-          Pooling.of(1, 112, 112, 3, 3, 2, 1),
-          Pooling.of(2, 1, 1, 5, 3, 2, 1),
-          Pooling.of(2, 6, 5, 8, 3, 1, 1),
-          Pooling.of(1, 8, 6, 33, 2, 2, 0),
-          Pooling.of(1, 9, 11, 4, 2, 3, 0),
-          Pooling.of(2, 7, 7, 3, 5, 2, 2),
-          Pooling.of(1, 2, 3, 7, 4, 3, 3),
-          Pooling.of(1, 4, 4, 5, 1, 1, 0),
-          Pooling.of(1, 20, 17, 2, 16, 1, 4));
+          PoolingCase.of(2, 16, 16, 64, 3, 2, 1),
+          PoolingCase.of(1, 7, 9, 17, 3, 2, 1),
+          PoolingCase.of(3, 5, 4, 1, 3, 2, 1),
+          PoolingCase.of(1, 112, 112, 3, 3, 2, 1),
+          PoolingCase.of(2, 1, 1, 5, 3, 2, 1),
+          PoolingCase.of(2, 6, 5, 8, 3, 1, 1),
+          PoolingCase.of(1, 8, 6, 33, 2, 2, 0),
+          PoolingCase.of(1, 9, 11, 4, 2, 3, 0),
+          PoolingCase.of(2, 7, 7, 3, 5, 2, 2),
+          PoolingCase.of(1, 2, 3, 7, 4, 3, 3),
+          PoolingCase.of(1, 4, 4, 5, 1, 1, 0),
+          PoolingCase.of(1, 20, 17, 2, 16, 1, 4));
 
   private void maxPools() {
-    for (Pooling pooling : POOLINGS) {
+    for (PoolingCase pooling : POOLINGS) {
       String name = begin("MaxPool " + pooling);
       end(name, pooling.op, EXACT, normal(pooling.x()));
       name = begin("MaxPool " + pooling + " ties");
@@ -825,23 +861,23 @@ public final class OpCases {
   }
 
   private void maxPoolGradients() {
-    for (Pooling pooling : POOLINGS) {
+    for (PoolingCase pooling : POOLINGS) {
       String name = begin("MaxPoolGrad " + pooling);
       List<Tensor> forward =
           Oracle.evaluate(pooling.op, List.of(Tensor.fill(pooling.x(), () -> random.nextInt(5))));
       end(
           name,
-          new Op.MaxPoolGrad(pooling.op, pooling.x()),
+          new Pooling.MaxPoolGrad(pooling.op, pooling.x()),
           ROUNDINGS,
-          normal(forward.get(Op.MaxPool.Y).type()),
-          forward.get(Op.MaxPool.INDEX));
+          normal(forward.get(Pooling.MaxPool.Y).type()),
+          forward.get(Pooling.MaxPool.INDEX));
     }
   }
 
   private void upsamples() {
     for (long[] shape : images()) {
       String name = begin("Upsample " + text(shape));
-      end(name, new Op.Upsample(), EXACT, normal(f32(shape)));
+      end(name, new Pooling.Upsample(), EXACT, normal(f32(shape)));
     }
   }
 
@@ -850,7 +886,7 @@ public final class OpCases {
       String name = begin("UpsampleGrad " + text(shape));
       end(
           name,
-          new Op.UpsampleGrad(f32(shape)),
+          new Pooling.UpsampleGrad(f32(shape)),
           ROUNDINGS,
           normal(1, shape[0], 2 * shape[1], 2 * shape[2], shape[3]));
     }
@@ -862,7 +898,7 @@ public final class OpCases {
         String name = begin("Embedding %d x %d".formatted(n, d));
         end(
             name,
-            new Op.Embedding(),
+            new Elementwise.Embedding(),
             ROUNDINGS,
             normal(1, 10, d),
             normal(1, n, d),
@@ -878,7 +914,7 @@ public final class OpCases {
         String name = begin("EmbeddingGrad %d x %d".formatted(n, d));
         end(
             name,
-            new Op.EmbeddingGrad(f32(7, d)),
+            new Elementwise.EmbeddingGrad(f32(7, d)),
             PRODUCTS,
             normal(1, n, d),
             normal(1, n, d),
@@ -902,7 +938,7 @@ public final class OpCases {
   private void shortcuts() {
     for (int[] s : SHORTCUTS) {
       String name = begin("Shortcut " + Arrays.toString(s));
-      end(name, new Op.Shortcut(s[5], s[4]), EXACT, normal(1, s[0], s[1], s[2], s[3]));
+      end(name, new Pooling.Shortcut(s[5], s[4]), EXACT, normal(1, s[0], s[1], s[2], s[3]));
     }
   }
 
@@ -911,7 +947,7 @@ public final class OpCases {
       String name = begin("ShortcutGrad " + Arrays.toString(s));
       end(
           name,
-          new Op.ShortcutGrad(s[5], f32(s[0], s[1], s[2], s[3])),
+          new Pooling.ShortcutGrad(s[5], f32(s[0], s[1], s[2], s[3])),
           EXACT,
           normal(1, s[0], Math.ceilDiv(s[1], s[5]), Math.ceilDiv(s[2], s[5]), s[4]));
     }
@@ -952,12 +988,12 @@ public final class OpCases {
           logits.values()[(int) k + ((int) labels.values()[1] + 1) % (int) k] = 60;
           // So certain that the others vanish even in double precision.
           logits.values()[2 * (int) k + (int) labels.values()[2]] = 1000;
-          end(name, new Op.HardCrossEntropy(w[0], w[1]), PRODUCTS, wanted, logits, labels);
+          end(name, new Loss.HardCrossEntropy(w[0], w[1]), PRODUCTS, wanted, logits, labels);
         }
       }
     }
     String name = begin("HardCrossEntropy one sample");
-    end(name, new Op.HardCrossEntropy(1, 0), PRODUCTS, normal(1, 1, 10), integers(10, 1));
+    end(name, new Loss.HardCrossEntropy(1, 0), PRODUCTS, normal(1, 1, 10), integers(10, 1));
   }
 
   private void distillations() {
@@ -967,7 +1003,7 @@ public final class OpCases {
           String name = begin("DistillKl k %d T %s to %s".formatted(k, temperature, wanted));
           end(
               name,
-              new Op.DistillKl(temperature, 20),
+              new Loss.DistillKl(temperature, 20),
               // The divergence is a difference of nearly equal logarithms, taken in double.
               PRODUCTS,
               wanted,
@@ -977,7 +1013,7 @@ public final class OpCases {
       }
     }
     String name = begin("DistillKl extreme logits");
-    end(name, new Op.DistillKl(1, 1), PRODUCTS, normal(100, 3, 10), normal(100, 3, 10));
+    end(name, new Loss.DistillKl(1, 1), PRODUCTS, normal(100, 3, 10), normal(100, 3, 10));
   }
 
   private void featureAlignments() {
@@ -995,7 +1031,7 @@ public final class OpCases {
           }
           end(
               name,
-              new Op.FeatureAlign(4, 100, accumulates),
+              new Loss.FeatureAlign(4, 100, accumulates),
               PRODUCTS,
               wanted,
               inputs.toArray(Tensor[]::new));
@@ -1011,7 +1047,7 @@ public final class OpCases {
       String name = begin("PhiloxNormal " + n);
       end(
           name,
-          new Op.PhiloxNormal(3, f32(n)),
+          new Random.PhiloxNormal(3, f32(n)),
           ROUNDINGS,
           key(random.nextLong(1L << 53), random.nextLong(1L << 53)));
     }
@@ -1022,30 +1058,30 @@ public final class OpCases {
       String name = begin("PhiloxLabels " + classes);
       end(
           name,
-          new Op.PhiloxLabels(7, 1001, classes),
+          new Random.PhiloxLabels(7, 1001, classes),
           EXACT,
           key(random.nextLong(1L << 53), random.nextLong(1L << 53)));
     }
   }
 
   private void boxes() {
-    Op.Augmentation[] augmentations = {
-      new Op.Augmentation.ResizedCrop(.5f, 1, .75f, 4f / 3),
-      new Op.Augmentation.ResizedCrop(.08f, 1, .75f, 4f / 3),
+    Random.Augmentation[] augmentations = {
+      new Random.Augmentation.ResizedCrop(.5f, 1, .75f, 4f / 3),
+      new Random.Augmentation.ResizedCrop(.08f, 1, .75f, 4f / 3),
       // Nearly always too wide: the fallback.
-      new Op.Augmentation.ResizedCrop(1, 1, 2.5f, 3),
-      new Op.Augmentation.ResizedCrop(1, 1, .2f, .3f),
-      new Op.Augmentation.Shift(4, true),
-      new Op.Augmentation.Shift(4, false),
-      new Op.Augmentation.Shift(0, false)
+      new Random.Augmentation.ResizedCrop(1, 1, 2.5f, 3),
+      new Random.Augmentation.ResizedCrop(1, 1, .2f, .3f),
+      new Random.Augmentation.Shift(4, true),
+      new Random.Augmentation.Shift(4, false),
+      new Random.Augmentation.Shift(0, false)
     };
-    for (Op.Augmentation augmentation : augmentations) {
+    for (Random.Augmentation augmentation : augmentations) {
       for (boolean ordered : new boolean[] {false, true}) {
         for (long[] images : new long[][] {{50, 32, 32, 3}, {3, 5, 9, 1}}) {
           String name =
               begin(
                   "Boxes %s %s%s".formatted(augmentation, text(images), ordered ? " ordered" : ""));
-          Op op = new Op.Boxes(5, 300, augmentation);
+          Op op = new Random.Boxes(5, 300, augmentation);
           Tensor key = key(random.nextLong(1L << 53), 123_456);
           Tensor pool = normal(f32(images));
           if (ordered) {
@@ -1112,7 +1148,7 @@ public final class OpCases {
     String name = begin("CropFlip %s of %d".formatted(Arrays.toString(s), n));
     end(
         name,
-        new Op.CropFlip(s[3], s[4]),
+        new Random.CropFlip(s[3], s[4]),
         PRODUCTS,
         normal(1, 2, s[0], s[1], s[2]),
         Tensor.of(i32(n, 6), boxes));
@@ -1122,7 +1158,7 @@ public final class OpCases {
     for (int n : new int[] {1, 9, 100}) {
       String name = begin("GatherLabels " + n);
       Tensor boxes = integers(50, n, 6);
-      end(name, new Op.GatherLabels(), EXACT, integers(10, 50), boxes);
+      end(name, new Random.GatherLabels(), EXACT, integers(10, 50), boxes);
     }
   }
 
@@ -1140,7 +1176,7 @@ public final class OpCases {
     String name = begin("CropFlipGrad %s of %d".formatted(Arrays.toString(s), n));
     end(
         name,
-        new Op.CropFlipGrad(f32(n, s[0], s[1], s[2])),
+        new Random.CropFlipGrad(f32(n, s[0], s[1], s[2])),
         PRODUCTS,
         normal(1, n, s[3], s[4], s[2]),
         Tensor.of(i32(n, 6), boxes));
@@ -1154,7 +1190,7 @@ public final class OpCases {
         String name = begin("AdamStep %d at %d".formatted(n, step));
         end(
             name,
-            new Op.AdamStep(.9f, .999f, 1e-8f),
+            new Optimizer.AdamStep(.9f, .999f, 1e-8f),
             PRODUCTS,
             normal(f32(n)),
             normal(.1, n),
@@ -1167,7 +1203,7 @@ public final class OpCases {
     String name = begin("AdamStep of the generator");
     end(
         name,
-        new Op.AdamStep(.5f, .999f, 1e-8f),
+        new Optimizer.AdamStep(.5f, .999f, 1e-8f),
         PRODUCTS,
         normal(f32(100)),
         Tensor.zeros(f32(100)),
@@ -1183,7 +1219,7 @@ public final class OpCases {
         String name = begin("SgdStep %d%s".formatted(n, nesterov ? " nesterov" : ""));
         end(
             name,
-            new Op.SgdStep(.9f, 1e-4f, nesterov),
+            new Optimizer.SgdStep(.9f, 1e-4f, nesterov),
             ROUNDINGS,
             normal(f32(n)),
             normal(f32(n)),
@@ -1192,7 +1228,7 @@ public final class OpCases {
         String own = begin("SgdStep %d%s, rates".formatted(n, nesterov ? " nesterov" : ""));
         end(
             own,
-            new Op.SgdStep(.9f, 1e-4f, nesterov),
+            new Optimizer.SgdStep(.9f, 1e-4f, nesterov),
             ROUNDINGS,
             normal(f32(n)),
             normal(f32(n)),
@@ -1210,7 +1246,7 @@ public final class OpCases {
           String name = begin("KeepBestStep %d, loss %s after %s".formatted(n, loss, kept));
           end(
               name,
-              new Op.KeepBestStep(),
+              new Optimizer.KeepBestStep(),
               EXACT,
               normal(f32(n)),
               scalar(kept),
@@ -1251,7 +1287,7 @@ public final class OpCases {
         begin("SampleStep %d at %d, %s loss %s".formatted(n, step, Arrays.toString(state), loss));
     end(
         name,
-        new Op.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50),
+        new Optimizer.SampleStep(.9f, .999f, 1e-8f, .1f, 1e-4f, 1e-4f, 1e-8f, 50),
         tolerance,
         normal(f32(n)),
         normal(.1, n),
@@ -1265,7 +1301,7 @@ public final class OpCases {
   private void counters() {
     for (long before : new long[] {0, 41, (1L << 40) - 1}) {
       String name = begin("CounterStep " + before);
-      end(name, new Op.CounterStep(), EXACT, Tensor.of(i64(1), before));
+      end(name, new Elementwise.CounterStep(), EXACT, Tensor.of(i64(1), before));
     }
   }
 }

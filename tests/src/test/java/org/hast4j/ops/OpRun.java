@@ -10,9 +10,10 @@ import java.util.List;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -80,14 +81,14 @@ final class OpRun {
       inputs.add(storage);
       Value value = graph.variable(storage, offset(tensor.type()), tensor.type());
       boolean copied = inPlace && tensor.type().dtype() == DType.F32;
-      values.add(copied ? graph.value(new Op.Scale(1), value) : value);
+      values.add(copied ? graph.value(new Elementwise.Scale(1), value) : value);
     }
     // Lives on the program's slab beside the workspace while the operation runs.
-    Value canary = graph.value(new Op.Scale(1), graph.variable(CANARY, CANARY_TYPE));
+    Value canary = graph.value(new Elementwise.Scale(1), graph.variable(CANARY, CANARY_TYPE));
     Node node = graph.apply(test.op(), values.toArray(Value[]::new));
     Storage survivor = Storage.of("canary after", CANARY_TYPE);
     // The mean of one pixel; not an operation whose result could be written over the canary itself.
-    graph.keep(graph.value(new Op.GlobalAvgPool(), canary), survivor);
+    graph.keep(graph.value(new Pooling.GlobalAvgPool(), canary), survivor);
     List<Storage> outputs = new ArrayList<>();
     for (int i = 0; i < node.outputs().size(); i++) {
       Storage storage = null;

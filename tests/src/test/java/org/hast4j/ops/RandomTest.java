@@ -13,6 +13,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -80,8 +81,8 @@ class RandomTest {
   })
   void wholeKeysAreUsed(long seed, long step, int draw) {
     Philox philox = new Philox(seed, step, draw);
-    int[] labels = integers(new Op.PhiloxLabels(draw, 1001, 1000), i32(1001), seed, step);
-    float[] normals = floats(new Op.PhiloxNormal(draw, f32(1001)), f32(1001), seed, step);
+    int[] labels = integers(new Random.PhiloxLabels(draw, 1001, 1000), i32(1001), seed, step);
+    float[] normals = floats(new Random.PhiloxNormal(draw, f32(1001)), f32(1001), seed, step);
     for (int i = 0; i < labels.length; i++) {
       long[] block = philox.block(i / 4);
       assertThat(labels[i]).as("label %d", i).isEqualTo((int) (block[i % 4] * 1000 >>> 32));
@@ -94,22 +95,22 @@ class RandomTest {
 
   @Test
   void aShorterTensorIsTheStartOfALongerOne() {
-    float[] longer = floats(new Op.PhiloxNormal(2, f32(1000)), f32(1000), 5, 6);
-    float[] shorter = floats(new Op.PhiloxNormal(2, f32(333)), f32(333), 5, 6);
+    float[] longer = floats(new Random.PhiloxNormal(2, f32(1000)), f32(1000), 5, 6);
+    float[] shorter = floats(new Random.PhiloxNormal(2, f32(333)), f32(333), 5, 6);
     assertThat(shorter).containsExactly(Arrays.copyOf(longer, 333));
   }
 
   @Test
   void seedsStepsAndDrawsAreApart() {
-    float[] base = floats(new Op.PhiloxNormal(2, f32(100)), f32(100), 5, 6);
-    assertThat(floats(new Op.PhiloxNormal(2, f32(100)), f32(100), 6, 6)).isNotEqualTo(base);
-    assertThat(floats(new Op.PhiloxNormal(2, f32(100)), f32(100), 5, 7)).isNotEqualTo(base);
-    assertThat(floats(new Op.PhiloxNormal(3, f32(100)), f32(100), 5, 6)).isNotEqualTo(base);
+    float[] base = floats(new Random.PhiloxNormal(2, f32(100)), f32(100), 5, 6);
+    assertThat(floats(new Random.PhiloxNormal(2, f32(100)), f32(100), 6, 6)).isNotEqualTo(base);
+    assertThat(floats(new Random.PhiloxNormal(2, f32(100)), f32(100), 5, 7)).isNotEqualTo(base);
+    assertThat(floats(new Random.PhiloxNormal(3, f32(100)), f32(100), 5, 6)).isNotEqualTo(base);
   }
 
   @Test
   void normalsHaveTheMomentsOfTheNormalDistribution() {
-    float[] values = floats(new Op.PhiloxNormal(0, f32(COUNT)), f32(COUNT), 42, 0);
+    float[] values = floats(new Random.PhiloxNormal(0, f32(COUNT)), f32(COUNT), 42, 0);
     double[] moments = new double[5];
     double neighbours = 0;
     for (int i = 0; i < COUNT; i++) {
@@ -133,7 +134,7 @@ class RandomTest {
   void labelsAreUniform() {
     int classes = 10;
     int[] counts = new int[classes];
-    for (int label : integers(new Op.PhiloxLabels(1, COUNT, classes), i32(COUNT), 42, 0)) {
+    for (int label : integers(new Random.PhiloxLabels(1, COUNT, classes), i32(COUNT), 42, 0)) {
       counts[label]++;
     }
     double error = 5 * Math.sqrt(COUNT * .1 * .9);
@@ -151,7 +152,7 @@ class RandomTest {
     Storage result = Storage.of("boxes", i32(n, 6));
     Value boxes =
         graph.value(
-            new Op.Boxes(4, n, new Op.Augmentation.ResizedCrop(.5f, 1, .75f, 4f / 3)),
+            new Random.Boxes(4, n, new Random.Augmentation.ResizedCrop(.5f, 1, .75f, 4f / 3)),
             graph.variable(key, i64(2)),
             graph.variable(images, f32(40, 32, 32, 3)));
     graph.keep(boxes, result);

@@ -7,7 +7,14 @@ import static org.hast4j.graph.TensorType.i64;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.TensorType;
 import org.hast4j.kernel.Precision;
 import org.hast4j.tensor.DType;
@@ -17,11 +24,11 @@ import org.hast4j.tensor.DType;
  * networks have: what a kernel asks of memory is a matter of these, not of the batch.
  */
 final class TrafficCases {
-  private static final Op.BnAct PLAIN = new Op.BnAct(true, false, 0, 0, 1e-5f, false);
+  private static final Norm.BnAct PLAIN = new Norm.BnAct(true, false, 0, 0, 1e-5f, false);
   private static final int BOXES = 8;
   private static final int BOX = 6;
   private static final int SIDE = 32;
-  private static final Op.BnAct WITH_ADDEND = new Op.BnAct(true, true, 0, 0, 1e-5f, false);
+  private static final Norm.BnAct WITH_ADDEND = new Norm.BnAct(true, true, 0, 0, 1e-5f, false);
 
   /**
    * An operation on inputs of these types.
@@ -92,11 +99,13 @@ final class TrafficCases {
   private static double mostSectors(Op op, List<TensorType> inputs) {
     return switch (op) {
       // Pixels of 12 bytes, a channel at a time.
-      case Op.CropFlip _ -> 2.5;
-      case Op.Conv2d _, Op.Conv2dDataGrad _, Op.Conv2dWeightGrad _ ->
+      case Random.CropFlip _ -> 2.5;
+      case Convolution.Conv2d _, Convolution.Conv2dDataGrad _, Convolution.Conv2dWeightGrad _ ->
           inputs.stream().anyMatch(type -> type.shape().size(-1) == 3) ? 2.1 : 1.05;
       // At an image's border lanes read differently often, which the counter cannot tell apart.
-      case Op.DepthwiseConv2d _, Op.DepthwiseConv2dDataGrad _, Op.DepthwiseConv2dWeightGrad _ ->
+      case Convolution.DepthwiseConv2d _,
+          Convolution.DepthwiseConv2dDataGrad _,
+          Convolution.DepthwiseConv2dWeightGrad _ ->
           1.3;
       default -> 1.05;
     };
@@ -111,7 +120,7 @@ final class TrafficCases {
     int pad = filter / 2;
     TensorType x = f32(n, side, side, c);
     TensorType weight = f32(k, filter, filter, c);
-    Op forward = new Op.Conv2d(stride, pad);
+    Op forward = new Convolution.Conv2d(stride, pad);
     TensorType y = forward.outputs(List.of(x, weight)).getFirst();
     String shape =
         "%dx%d stride %d, %d to %d channels, %dx%d, %s"
@@ -123,14 +132,14 @@ final class TrafficCases {
     List<TensorType> inputs = List.of(y, weight);
     add(
         "conv2d data gradient " + shape,
-        new Op.Conv2dDataGrad(stride, pad, x, false),
+        new Convolution.Conv2dDataGrad(stride, pad, x, false),
         inputs,
         result,
         bytes(inputs),
         precision);
     add(
         "conv2d weight gradient " + shape,
-        new Op.Conv2dWeightGrad(stride, pad, weight),
+        new Convolution.Conv2dWeightGrad(stride, pad, weight),
         List.of(y, x),
         result,
         y.bytes() + read,
@@ -140,18 +149,18 @@ final class TrafficCases {
   private void depthwise(int side, int c, int stride) {
     TensorType x = f32(1, side, side, c);
     TensorType weight = f32(c, 3, 3, 1);
-    Op forward = new Op.DepthwiseConv2d(stride, 1);
+    Op forward = new Convolution.DepthwiseConv2d(stride, 1);
     TensorType y = forward.outputs(List.of(x, weight)).getFirst();
     String shape = "3x3 stride %d, %d channels, %dx%d".formatted(stride, c, side, side);
     add("depthwise " + shape, forward, List.of(x, weight), 0);
     add(
         "depthwise data gradient " + shape,
-        new Op.DepthwiseConv2dDataGrad(stride, 1, x, false),
+        new Convolution.DepthwiseConv2dDataGrad(stride, 1, x, false),
         List.of(y, weight),
         0);
     add(
         "depthwise weight gradient " + shape,
-        new Op.DepthwiseConv2dWeightGrad(stride, 1, weight),
+        new Convolution.DepthwiseConv2dWeightGrad(stride, 1, weight),
         List.of(y, x),
         0);
   }
@@ -167,36 +176,40 @@ final class TrafficCases {
         "BN, ReLU, statistics" + shape,
         PLAIN,
         norm,
-        Op.BnAct.Y,
-        Op.BnAct.MASK,
-        Op.BnAct.BATCH_MEAN,
-        Op.BnAct.BATCH_VARIANCE);
+        Norm.BnAct.Y,
+        Norm.BnAct.MASK,
+        Norm.BnAct.BATCH_MEAN,
+        Norm.BnAct.BATCH_VARIANCE);
     add(
         "BN, add, ReLU, fake quantisation, attention" + shape,
-        new Op.BnAct(true, true, 4, 0, 1e-5f, false),
+        new Norm.BnAct(true, true, 4, 0, 1e-5f, false),
         plus(norm, u, range),
-        Op.BnAct.Y,
-        Op.BnAct.MASK,
-        Op.BnAct.ATTENTION);
+        Norm.BnAct.Y,
+        Norm.BnAct.MASK,
+        Norm.BnAct.ATTENTION);
     List<TensorType> gradient = List.of(u, u, channels, channels, channels, channels, mask);
     add(
         "BN gradient, statistics" + shape,
-        new Op.BnActGrad(PLAIN, true, false, true),
+        new Norm.BnActGrad(PLAIN, true, false, true),
         plus(gradient, f32(2, c), channels),
-        Op.BnActGrad.DU);
+        Norm.BnActGrad.DU);
     add(
         "BN gradient, addend, scale and shift, attention" + shape,
-        new Op.BnActGrad(WITH_ADDEND, true, true, false),
+        new Norm.BnActGrad(WITH_ADDEND, true, true, false),
         plus(gradient, f32(4, c)),
-        Op.BnActGrad.DU,
-        Op.BnActGrad.DADDEND,
-        Op.BnActGrad.DGAMMA,
-        Op.BnActGrad.DBETA);
-    add("BN statistics" + shape, new Op.BnStats(), List.of(u), 0, 1);
-    add("smallest and largest" + shape, new Op.MinMax(), List.of(u), 0);
-    add("fake quantisation" + shape, new Op.FakeQuant(4), List.of(u, range), 0);
-    add("weight quantisation" + shape, new Op.FakeQuantChannel(4), List.of(f32(c, 3, 3, c)), 0);
-    add("average pooling" + shape, new Op.GlobalAvgPool(), List.of(u), 0);
+        Norm.BnActGrad.DU,
+        Norm.BnActGrad.DADDEND,
+        Norm.BnActGrad.DGAMMA,
+        Norm.BnActGrad.DBETA);
+    add("BN statistics" + shape, new Norm.BnStats(), List.of(u), 0, 1);
+    add("smallest and largest" + shape, new Quantization.MinMax(), List.of(u), 0);
+    add("fake quantisation" + shape, new Quantization.FakeQuant(4), List.of(u, range), 0);
+    add(
+        "weight quantisation" + shape,
+        new Quantization.FakeQuantChannel(4),
+        List.of(f32(c, 3, 3, c)),
+        0);
+    add("average pooling" + shape, new Pooling.GlobalAvgPool(), List.of(u), 0);
   }
 
   private void steps() {
@@ -205,17 +218,17 @@ final class TrafficCases {
     TensorType rate = f32(1);
     add(
         "Adam",
-        new Op.AdamStep(.9f, .999f, 1e-8f),
+        new Optimizer.AdamStep(.9f, .999f, 1e-8f),
         List.of(vector, vector, vector, vector, rate, i64(1)));
-    add("SGD", new Op.SgdStep(.9f, 1e-4f, true), List.of(vector, vector, vector, rate));
+    add("SGD", new Optimizer.SgdStep(.9f, 1e-4f, true), List.of(vector, vector, vector, rate));
     add(
         "SGD with rates",
-        new Op.SgdStep(.9f, 1e-4f, true),
+        new Optimizer.SgdStep(.9f, 1e-4f, true),
         List.of(vector, vector, vector, rate, vector));
-    add("sign perturbation", new Op.SignPerturb(.01f), List.of(pixels, pixels), 0);
-    add("add", new Op.Add(), List.of(pixels, pixels), 0);
-    add("normal values", new Op.PhiloxNormal(0, pixels), List.of(i64(2)), 0);
-    add("crop and flip", new Op.CropFlip(SIDE, SIDE), List.of(pixels, i32(BOXES, BOX)), 0);
+    add("sign perturbation", new Elementwise.SignPerturb(.01f), List.of(pixels, pixels), 0);
+    add("add", new Elementwise.Add(), List.of(pixels, pixels), 0);
+    add("normal values", new Random.PhiloxNormal(0, pixels), List.of(i64(2)), 0);
+    add("crop and flip", new Random.CropFlip(SIDE, SIDE), List.of(pixels, i32(BOXES, BOX)), 0);
   }
 
   private static List<TensorType> plus(List<TensorType> types, TensorType... more) {

@@ -3,7 +3,15 @@ package org.hast4j.oracle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
+import org.hast4j.graph.Loss;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
@@ -29,38 +37,40 @@ public final class Oracle {
     List<TensorType> types = op.outputs(in.stream().map(Tensor::type).toList());
     return switch (op) {
       case Op.Variable _ -> throw new IllegalArgumentException("a variable is not computed: " + op);
-      case Op.Conv2d conv -> List.of(convolution(conv, in, types.getFirst()));
-      case Op.Conv2dDataGrad conv -> List.of(dataGradient(conv, in));
-      case Op.Conv2dWeightGrad conv -> List.of(weightGradient(conv, in));
-      case Op.DepthwiseConv2d conv -> List.of(depthwise(conv, in, types.getFirst()));
-      case Op.DepthwiseConv2dDataGrad conv -> List.of(depthwiseDataGradient(conv, in));
-      case Op.DepthwiseConv2dWeightGrad conv -> List.of(depthwiseWeightGradient(conv, in));
-      case Op.ChannelSum _ -> List.of(channelSum(in.getFirst()));
-      case Op.BnStats _ -> statistics(in.getFirst());
-      case Op.BnAct norm -> batchNorm(norm, in, types, 0);
-      case Op.BnActGrad norm -> batchNormGradient(norm, in, types);
-      case Op.BnRunningStep step -> runningStep(step, in);
-      case Op.BnStatsLoss loss -> statisticLoss(loss, in, types);
-      case Op.FakeQuant quant -> List.of(fakeQuant(quant, in));
-      case Op.FakeQuantChannel quant -> List.of(fakeQuantChannel(quant, in.getFirst()));
-      case Op.MinMax _ -> List.of(minMax(in.getFirst()));
-      case Op.RangeTrackStep step -> rangeTrack(step, in);
-      case Op.Linear _ -> List.of(linear(in, types.getFirst()));
-      case Op.LinearDataGrad _ -> List.of(linearDataGradient(in, types.getFirst()));
-      case Op.LinearWeightGrad _ -> linearWeightGradient(in, types);
-      case Op.GlobalAvgPool _ -> List.of(pool(in.getFirst(), types.getFirst()));
-      case Op.GlobalAvgPoolGrad grad -> List.of(poolGradient(in.getFirst(), grad.x()));
-      case Op.MaxPool pool -> maxPool(pool, in.getFirst(), types);
-      case Op.MaxPoolGrad grad -> List.of(maxPoolGradient(grad, in));
-      case Op.Upsample _ -> List.of(upsample(in.getFirst(), types.getFirst()));
-      case Op.UpsampleGrad grad -> List.of(upsampleGradient(in.getFirst(), grad.x()));
-      case Op.Embedding _ -> List.of(embedding(in, types.getFirst()));
-      case Op.EmbeddingGrad grad -> List.of(embeddingGradient(in, grad.table()));
-      case Op.Shortcut shortcut -> List.of(shortcut(shortcut, in.getFirst(), types.getFirst()));
-      case Op.ShortcutGrad grad -> List.of(shortcutGradient(grad, in.getFirst()));
+      case Convolution.Conv2d conv -> List.of(convolution(conv, in, types.getFirst()));
+      case Convolution.Conv2dDataGrad conv -> List.of(dataGradient(conv, in));
+      case Convolution.Conv2dWeightGrad conv -> List.of(weightGradient(conv, in));
+      case Convolution.DepthwiseConv2d conv -> List.of(depthwise(conv, in, types.getFirst()));
+      case Convolution.DepthwiseConv2dDataGrad conv -> List.of(depthwiseDataGradient(conv, in));
+      case Convolution.DepthwiseConv2dWeightGrad conv -> List.of(depthwiseWeightGradient(conv, in));
+      case Norm.ChannelSum _ -> List.of(channelSum(in.getFirst()));
+      case Norm.BnStats _ -> statistics(in.getFirst());
+      case Norm.BnAct norm -> batchNorm(norm, in, types, 0);
+      case Norm.BnActGrad norm -> batchNormGradient(norm, in, types);
+      case Norm.BnRunningStep step -> runningStep(step, in);
+      case Loss.BnStatsLoss loss -> statisticLoss(loss, in, types);
+      case Quantization.FakeQuant quant -> List.of(fakeQuant(quant, in));
+      case Quantization.FakeQuantChannel quant -> List.of(fakeQuantChannel(quant, in.getFirst()));
+      case Quantization.MinMax _ -> List.of(minMax(in.getFirst()));
+      case Quantization.RangeTrackStep step -> rangeTrack(step, in);
+      case Convolution.Linear _ -> List.of(linear(in, types.getFirst()));
+      case Convolution.LinearDataGrad _ -> List.of(linearDataGradient(in, types.getFirst()));
+      case Convolution.LinearWeightGrad _ -> linearWeightGradient(in, types);
+      case Pooling.GlobalAvgPool _ -> List.of(pool(in.getFirst(), types.getFirst()));
+      case Pooling.GlobalAvgPoolGrad grad -> List.of(poolGradient(in.getFirst(), grad.x()));
+      case Pooling.MaxPool pool -> maxPool(pool, in.getFirst(), types);
+      case Pooling.MaxPoolGrad grad -> List.of(maxPoolGradient(grad, in));
+      case Pooling.Upsample _ -> List.of(upsample(in.getFirst(), types.getFirst()));
+      case Pooling.UpsampleGrad grad -> List.of(upsampleGradient(in.getFirst(), grad.x()));
+      case Elementwise.Embedding _ -> List.of(embedding(in, types.getFirst()));
+      case Elementwise.EmbeddingGrad grad -> List.of(embeddingGradient(in, grad.table()));
+      case Pooling.Shortcut shortcut ->
+          List.of(shortcut(shortcut, in.getFirst(), types.getFirst()));
+      case Pooling.ShortcutGrad grad -> List.of(shortcutGradient(grad, in.getFirst()));
       case Op.Reshape reshape -> List.of(new Tensor(reshape.type(), in.getFirst().values()));
-      case Op.Tanh _ -> List.of(map(types.getFirst(), i -> Math.tanh(in.getFirst().values()[i])));
-      case Op.TanhGrad _ ->
+      case Elementwise.Tanh _ ->
+          List.of(map(types.getFirst(), i -> Math.tanh(in.getFirst().values()[i])));
+      case Elementwise.TanhGrad _ ->
           List.of(
               map(
                   types.getFirst(),
@@ -68,32 +78,32 @@ public final class Oracle {
                     double y = in.get(1).values()[i];
                     return in.get(0).values()[i] * (1 - y * y);
                   }));
-      case Op.Add _ ->
+      case Elementwise.Add _ ->
           List.of(map(types.getFirst(), i -> in.get(0).values()[i] + in.get(1).values()[i]));
-      case Op.Scale scale ->
+      case Elementwise.Scale scale ->
           List.of(map(types.getFirst(), i -> scale.factor() * in.getFirst().values()[i]));
-      case Op.SignPerturb perturb ->
+      case Elementwise.SignPerturb perturb ->
           List.of(
               map(
                   types.getFirst(),
                   i ->
                       in.get(0).values()[i]
                           + perturb.epsilon() * Math.signum(in.get(1).values()[i])));
-      case Op.HardCrossEntropy loss -> hardCrossEntropy(loss, in, types);
-      case Op.DistillKl loss -> distillation(loss, in, types);
-      case Op.FeatureAlign loss -> featureAlignment(loss, in, types);
-      case Op.PhiloxNormal normal -> List.of(normal(normal, in.getFirst()));
-      case Op.PhiloxLabels labels -> List.of(randomLabels(labels, in.getFirst()));
-      case Op.Boxes boxes -> List.of(boxes(boxes, in, types.getFirst()));
-      case Op.CropFlip _ -> List.of(crop(in, types.getFirst()));
-      case Op.GatherLabels _ ->
+      case Loss.HardCrossEntropy loss -> hardCrossEntropy(loss, in, types);
+      case Loss.DistillKl loss -> distillation(loss, in, types);
+      case Loss.FeatureAlign loss -> featureAlignment(loss, in, types);
+      case Random.PhiloxNormal normal -> List.of(normal(normal, in.getFirst()));
+      case Random.PhiloxLabels labels -> List.of(randomLabels(labels, in.getFirst()));
+      case Random.Boxes boxes -> List.of(boxes(boxes, in, types.getFirst()));
+      case Random.CropFlip _ -> List.of(crop(in, types.getFirst()));
+      case Random.GatherLabels _ ->
           List.of(map(types.getFirst(), i -> in.get(0).values()[(int) in.get(1).values()[6 * i]]));
-      case Op.CropFlipGrad grad -> List.of(cropGradient(in, grad.images()));
-      case Op.AdamStep step -> adam(step, in);
-      case Op.SgdStep step -> sgd(step, in);
-      case Op.SampleStep step -> sampleStep(step, in);
-      case Op.KeepBestStep _ -> keepBest(in);
-      case Op.CounterStep _ ->
+      case Random.CropFlipGrad grad -> List.of(cropGradient(in, grad.images()));
+      case Optimizer.AdamStep step -> adam(step, in);
+      case Optimizer.SgdStep step -> sgd(step, in);
+      case Optimizer.SampleStep step -> sampleStep(step, in);
+      case Optimizer.KeepBestStep _ -> keepBest(in);
+      case Elementwise.CounterStep _ ->
           List.of(map(in.getFirst().type(), i -> in.getFirst().values()[i] + 1));
     };
   }
@@ -107,7 +117,7 @@ public final class Oracle {
   public static List<Bounds> bounds(Op op, List<Tensor> in, double shift) {
     List<Tensor> low;
     List<Tensor> high;
-    if (op instanceof Op.BnAct norm) {
+    if (op instanceof Norm.BnAct norm) {
       List<TensorType> types = op.outputs(in.stream().map(Tensor::type).toList());
       low = batchNorm(norm, in, types, -shift);
       high = batchNorm(norm, in, types, shift);
@@ -192,7 +202,7 @@ public final class Oracle {
         });
   }
 
-  private static Tensor convolution(Op.Conv2d op, List<Tensor> in, TensorType type) {
+  private static Tensor convolution(Convolution.Conv2d op, List<Tensor> in, TensorType type) {
     double[] x = in.get(0).values();
     double[] weight = in.get(1).values();
     Tensor result = Tensor.zeros(type);
@@ -217,7 +227,7 @@ public final class Oracle {
     return result;
   }
 
-  private static Tensor dataGradient(Op.Conv2dDataGrad op, List<Tensor> in) {
+  private static Tensor dataGradient(Convolution.Conv2dDataGrad op, List<Tensor> in) {
     double[] dy = in.get(0).values();
     double[] weight = in.get(1).values();
     Tensor result = op.accumulates() ? in.get(2).copy() : Tensor.zeros(op.x());
@@ -236,7 +246,7 @@ public final class Oracle {
     return result;
   }
 
-  private static Tensor weightGradient(Op.Conv2dWeightGrad op, List<Tensor> in) {
+  private static Tensor weightGradient(Convolution.Conv2dWeightGrad op, List<Tensor> in) {
     double[] dy = in.get(0).values();
     double[] x = in.get(1).values();
     Tensor result = Tensor.zeros(op.weight());
@@ -255,7 +265,8 @@ public final class Oracle {
     return result;
   }
 
-  private static Tensor depthwise(Op.DepthwiseConv2d op, List<Tensor> in, TensorType type) {
+  private static Tensor depthwise(
+      Convolution.DepthwiseConv2d op, List<Tensor> in, TensorType type) {
     double[] x = in.get(0).values();
     double[] weight = in.get(1).values();
     Tensor result = Tensor.zeros(type);
@@ -270,7 +281,8 @@ public final class Oracle {
     return result;
   }
 
-  private static Tensor depthwiseDataGradient(Op.DepthwiseConv2dDataGrad op, List<Tensor> in) {
+  private static Tensor depthwiseDataGradient(
+      Convolution.DepthwiseConv2dDataGrad op, List<Tensor> in) {
     double[] dy = in.get(0).values();
     double[] weight = in.get(1).values();
     Tensor result = op.accumulates() ? in.get(2).copy() : Tensor.zeros(op.x());
@@ -285,7 +297,8 @@ public final class Oracle {
     return result;
   }
 
-  private static Tensor depthwiseWeightGradient(Op.DepthwiseConv2dWeightGrad op, List<Tensor> in) {
+  private static Tensor depthwiseWeightGradient(
+      Convolution.DepthwiseConv2dWeightGrad op, List<Tensor> in) {
     double[] dy = in.get(0).values();
     double[] x = in.get(1).values();
     Tensor result = Tensor.zeros(op.weight());
@@ -347,14 +360,14 @@ public final class Oracle {
    * its terms.
    */
   private static List<Tensor> batchNorm(
-      Op.BnAct op, List<Tensor> in, List<TensorType> types, double shift) {
+      Norm.BnAct op, List<Tensor> in, List<TensorType> types, double shift) {
     Tensor u = in.getFirst();
     int c = u.size(3);
     int area = u.size(1) * u.size(2);
     double[] addend = op.addend() ? in.get(op.addendInput()).values() : null;
-    Tensor y = Tensor.zeros(types.get(Op.BnAct.Y));
-    Tensor mask = Tensor.zeros(types.get(Op.BnAct.MASK));
-    Tensor attention = Tensor.zeros(types.get(Op.BnAct.ATTENTION));
+    Tensor y = Tensor.zeros(types.get(Norm.BnAct.Y));
+    Tensor mask = Tensor.zeros(types.get(Norm.BnAct.MASK));
+    Tensor attention = Tensor.zeros(types.get(Norm.BnAct.ATTENTION));
     for (int i = 0; i < u.count(); i++) {
       int channel = i % c;
       double normalised = normalised(op, in, i, channel);
@@ -387,15 +400,15 @@ public final class Oracle {
   }
 
   /** (u - mean) gamma / sqrt(variance + epsilon). */
-  private static double normalised(Op.BnAct op, List<Tensor> in, int index, int channel) {
+  private static double normalised(Norm.BnAct op, List<Tensor> in, int index, int channel) {
     double gamma = op.affine() ? in.get(3).values()[channel] : 1;
     double deviation = Math.sqrt(in.get(2).values()[channel] + op.epsilon());
     return (in.get(0).values()[index] - in.get(1).values()[channel]) * gamma / deviation;
   }
 
   private static List<Tensor> batchNormGradient(
-      Op.BnActGrad op, List<Tensor> in, List<TensorType> types) {
-    Op.BnAct forward = op.forward();
+      Norm.BnActGrad op, List<Tensor> in, List<TensorType> types) {
+    Norm.BnAct forward = op.forward();
     Tensor u = in.get(1);
     int c = u.size(3);
     int area = u.size(1) * u.size(2);
@@ -403,10 +416,10 @@ public final class Oracle {
     double[] dy = in.get(0).values();
     double[] mean = in.get(2).values();
     double[] variance = in.get(3).values();
-    Tensor du = Tensor.zeros(types.get(Op.BnActGrad.DU));
-    Tensor daddend = Tensor.zeros(types.get(Op.BnActGrad.DADDEND));
-    Tensor dgamma = Tensor.zeros(types.get(Op.BnActGrad.DGAMMA));
-    Tensor dbeta = Tensor.zeros(types.get(Op.BnActGrad.DBETA));
+    Tensor du = Tensor.zeros(types.get(Norm.BnActGrad.DU));
+    Tensor daddend = Tensor.zeros(types.get(Norm.BnActGrad.DADDEND));
+    Tensor dgamma = Tensor.zeros(types.get(Norm.BnActGrad.DGAMMA));
+    Tensor dbeta = Tensor.zeros(types.get(Norm.BnActGrad.DBETA));
     double[] df = new double[u.count()];
     double[] hat = new double[u.count()];
     for (int i = 0; i < u.count(); i++) {
@@ -442,7 +455,7 @@ public final class Oracle {
     return List.of(du, daddend, dgamma, dbeta);
   }
 
-  private static List<Tensor> runningStep(Op.BnRunningStep op, List<Tensor> in) {
+  private static List<Tensor> runningStep(Norm.BnRunningStep op, List<Tensor> in) {
     double m = op.momentum();
     double unbiased = (double) op.rows() / (op.rows() - 1);
     Tensor mean =
@@ -455,7 +468,7 @@ public final class Oracle {
   }
 
   private static List<Tensor> statisticLoss(
-      Op.BnStatsLoss op, List<Tensor> in, List<TensorType> types) {
+      Loss.BnStatsLoss op, List<Tensor> in, List<TensorType> types) {
     int c = in.getFirst().count();
     double loss = op.accumulates() ? in.get(4).values()[0] : 0;
     Tensor gradient = Tensor.zeros(types.get(1));
@@ -493,13 +506,13 @@ public final class Oracle {
     return (float) Math.rint(x);
   }
 
-  private static Tensor fakeQuant(Op.FakeQuant op, List<Tensor> in) {
+  private static Tensor fakeQuant(Quantization.FakeQuant op, List<Tensor> in) {
     float a = (float) in.get(1).values()[0];
     float b = (float) in.get(1).values()[1];
     return map(in.get(0).type(), i -> fakeQuant((float) in.get(0).values()[i], a, b, op.bits()));
   }
 
-  private static Tensor fakeQuantChannel(Op.FakeQuantChannel op, Tensor x) {
+  private static Tensor fakeQuantChannel(Quantization.FakeQuantChannel op, Tensor x) {
     int columns = x.count() / x.size(0);
     Tensor y = Tensor.zeros(x.type());
     for (int start = 0; start < x.count(); start += columns) {
@@ -520,7 +533,7 @@ public final class Oracle {
         Arrays.stream(x.values()).max().orElseThrow());
   }
 
-  private static List<Tensor> rangeTrack(Op.RangeTrackStep op, List<Tensor> in) {
+  private static List<Tensor> rangeTrack(Quantization.RangeTrackStep op, List<Tensor> in) {
     double[] batch = in.get(2).values();
     Tensor state = in.get(1).copy();
     Tensor range = in.get(0).copy();
@@ -618,7 +631,7 @@ public final class Oracle {
   }
 
   /** Index in x of a cell of the square that output element i looks at, -1 for padding. */
-  private static int pooledFrom(Op.MaxPool op, int i, int cell, TensorType x, TensorType y) {
+  private static int pooledFrom(Pooling.MaxPool op, int i, int cell, TensorType x, TensorType y) {
     int c = size(x, 3);
     int column = i / c % size(y, 2) * op.stride() - op.pad() + cell % op.window();
     int row = i / c / size(y, 2) % size(y, 1) * op.stride() - op.pad() + cell / op.window();
@@ -627,9 +640,9 @@ public final class Oracle {
     return inside ? ((n * size(x, 1) + row) * size(x, 2) + column) * c + i % c : -1;
   }
 
-  private static List<Tensor> maxPool(Op.MaxPool op, Tensor x, List<TensorType> types) {
-    Tensor y = Tensor.zeros(types.get(Op.MaxPool.Y));
-    Tensor index = Tensor.zeros(types.get(Op.MaxPool.INDEX));
+  private static List<Tensor> maxPool(Pooling.MaxPool op, Tensor x, List<TensorType> types) {
+    Tensor y = Tensor.zeros(types.get(Pooling.MaxPool.Y));
+    Tensor index = Tensor.zeros(types.get(Pooling.MaxPool.INDEX));
     for (int i = 0; i < y.count(); i++) {
       int winner = -1;
       for (int cell = 0; cell < op.window() * op.window(); cell++) {
@@ -646,7 +659,7 @@ public final class Oracle {
     return List.of(y, index);
   }
 
-  private static Tensor maxPoolGradient(Op.MaxPoolGrad op, List<Tensor> in) {
+  private static Tensor maxPoolGradient(Pooling.MaxPoolGrad op, List<Tensor> in) {
     Tensor dx = Tensor.zeros(op.x());
     Tensor dy = in.get(0);
     for (int i = 0; i < dy.count(); i++) {
@@ -701,7 +714,7 @@ public final class Oracle {
     return ((n * size(x, 1) + row) * size(x, 2) + column) * c + channel;
   }
 
-  private static Tensor shortcut(Op.Shortcut op, Tensor x, TensorType type) {
+  private static Tensor shortcut(Pooling.Shortcut op, Tensor x, TensorType type) {
     return map(
         type,
         i -> {
@@ -710,7 +723,7 @@ public final class Oracle {
         });
   }
 
-  private static Tensor shortcutGradient(Op.ShortcutGrad op, Tensor dy) {
+  private static Tensor shortcutGradient(Pooling.ShortcutGrad op, Tensor dy) {
     Tensor dx = Tensor.zeros(op.x());
     for (int i = 0; i < dy.count(); i++) {
       int from = shortcutFrom(i, op.x(), dy.type(), op.stride());
@@ -742,7 +755,7 @@ public final class Oracle {
   }
 
   private static List<Tensor> hardCrossEntropy(
-      Op.HardCrossEntropy op, List<Tensor> in, List<TensorType> types) {
+      Loss.HardCrossEntropy op, List<Tensor> in, List<TensorType> types) {
     int n = in.getFirst().size(0);
     int k = in.getFirst().size(1);
     double beta = op.beta();
@@ -779,7 +792,7 @@ public final class Oracle {
   }
 
   private static List<Tensor> distillation(
-      Op.DistillKl op, List<Tensor> in, List<TensorType> types) {
+      Loss.DistillKl op, List<Tensor> in, List<TensorType> types) {
     int n = in.getFirst().size(0);
     int k = in.getFirst().size(1);
     double temperature = op.temperature();
@@ -805,7 +818,7 @@ public final class Oracle {
   }
 
   private static List<Tensor> featureAlignment(
-      Op.FeatureAlign op, List<Tensor> in, List<TensorType> types) {
+      Loss.FeatureAlign op, List<Tensor> in, List<TensorType> types) {
     int n = in.getFirst().size(0);
     int c = in.getFirst().size(1);
     double loss = op.accumulates() ? in.get(2).values()[0] : 0;
@@ -846,7 +859,7 @@ public final class Oracle {
     return new Philox((long) key.values()[0], (long) key.values()[1], draw);
   }
 
-  private static Tensor normal(Op.PhiloxNormal op, Tensor key) {
+  private static Tensor normal(Random.PhiloxNormal op, Tensor key) {
     Philox philox = philox(key, op.draw());
     return map(
         op.type(),
@@ -859,13 +872,13 @@ public final class Oracle {
         });
   }
 
-  private static Tensor randomLabels(Op.PhiloxLabels op, Tensor key) {
+  private static Tensor randomLabels(Random.PhiloxLabels op, Tensor key) {
     Philox philox = philox(key, op.draw());
     return map(
         TensorType.i32(op.count()), i -> Philox.below(philox.block(i / 4)[i % 4], op.classes()));
   }
 
-  private static Tensor boxes(Op.Boxes op, List<Tensor> in, TensorType type) {
+  private static Tensor boxes(Random.Boxes op, List<Tensor> in, TensorType type) {
     Philox philox = philox(in.getFirst(), op.draw());
     int n = Math.toIntExact(op.count());
     long step = (long) in.getFirst().values()[1];
@@ -879,14 +892,14 @@ public final class Oracle {
       }
       boolean flips =
           switch (op.augmentation()) {
-            case Op.Augmentation.ResizedCrop _ -> true;
-            case Op.Augmentation.Shift shift -> shift.flip();
+            case Random.Augmentation.ResizedCrop _ -> true;
+            case Random.Augmentation.Shift shift -> shift.flip();
           };
       long[] place =
           switch (op.augmentation()) {
-            case Op.Augmentation.ResizedCrop crop ->
+            case Random.Augmentation.ResizedCrop crop ->
                 resizedCrop(philox, i, crop, images.size(1), images.size(2));
-            case Op.Augmentation.Shift shift -> {
+            case Random.Augmentation.Shift shift -> {
               long[] words = philox.block(48L * i);
               yield new long[] {
                 Philox.below(words[0], 2L * shift.pad() + 1) - shift.pad(),
@@ -907,7 +920,7 @@ public final class Oracle {
 
   /** {top, left, height, width} by torchvision's rule. */
   private static long[] resizedCrop(
-      Philox philox, int sample, Op.Augmentation.ResizedCrop crop, int height, int width) {
+      Philox philox, int sample, Random.Augmentation.ResizedCrop crop, int height, int width) {
     double scaleMin = crop.scaleMin();
     double logMin = Math.log(crop.ratioMin());
     for (int attempt = 0; attempt < 10; attempt++) {
@@ -1024,7 +1037,7 @@ public final class Oracle {
 
   // ---- optimiser steps ----
 
-  private static List<Tensor> adam(Op.AdamStep op, List<Tensor> in) {
+  private static List<Tensor> adam(Optimizer.AdamStep op, List<Tensor> in) {
     double b1 = op.beta1();
     double b2 = op.beta2();
     double lr = in.get(4).values()[0];
@@ -1043,7 +1056,7 @@ public final class Oracle {
     return List.of(p, m, v, in.get(3), in.get(4), in.get(5));
   }
 
-  private static List<Tensor> sgd(Op.SgdStep op, List<Tensor> in) {
+  private static List<Tensor> sgd(Optimizer.SgdStep op, List<Tensor> in) {
     double[] p = in.get(0).values();
     double lr = in.get(3).values()[0];
     double[] rates = in.size() == 5 ? in.get(4).values() : null;
@@ -1073,13 +1086,13 @@ public final class Oracle {
     return after;
   }
 
-  private static List<Tensor> sampleStep(Op.SampleStep op, List<Tensor> in) {
+  private static List<Tensor> sampleStep(Optimizer.SampleStep op, List<Tensor> in) {
     Tensor state = in.get(3);
     Tensor completed = in.get(4);
     Tensor loss = in.get(6);
     List<Tensor> moved =
         adam(
-            new Op.AdamStep(op.beta1(), op.beta2(), op.epsilon()),
+            new Optimizer.AdamStep(op.beta1(), op.beta2(), op.epsilon()),
             List.of(in.get(0), in.get(1), in.get(2), in.get(5), state, completed));
     return List.of(
         moved.get(0),
@@ -1091,7 +1104,7 @@ public final class Oracle {
         loss);
   }
 
-  private static Tensor plateau(Op.SampleStep op, Tensor before, double loss) {
+  private static Tensor plateau(Optimizer.SampleStep op, Tensor before, double loss) {
     Tensor state = before.copy();
     double[] s = state.values();
     if (loss < s[1] * (1 - (double) op.threshold())) {
@@ -1116,7 +1129,7 @@ public final class Oracle {
 
   /** Whether an output is compared bit for bit. */
   public static boolean exact(Op op) {
-    return op instanceof Op.FakeQuant || op instanceof Op.FakeQuantChannel;
+    return op instanceof Quantization.FakeQuant || op instanceof Quantization.FakeQuantChannel;
   }
 
   /** Whether a type holds integers, which have no rounding. */

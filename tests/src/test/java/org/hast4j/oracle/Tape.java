@@ -4,9 +4,17 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Loss;
 import org.hast4j.graph.Node;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
+import org.hast4j.graph.Pooling;
+import org.hast4j.graph.Quantization;
+import org.hast4j.graph.Random;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 
@@ -53,40 +61,42 @@ public final class Tape {
     }
     List<Value> inputs = node.inputs();
     switch (node.op()) {
-      case Op.Conv2d op -> {
+      case Convolution.Conv2d op -> {
         add(
             inputs.get(0),
             one(
-                new Op.Conv2dDataGrad(op.stride(), op.pad(), in.get(0).type(), false),
+                new Convolution.Conv2dDataGrad(op.stride(), op.pad(), in.get(0).type(), false),
                 dy.get(0),
                 in.get(1)));
         add(
             inputs.get(1),
             one(
-                new Op.Conv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
+                new Convolution.Conv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
                 dy.get(0),
                 in.get(0)));
         if (in.size() == 3) {
-          add(inputs.get(2), one(new Op.ChannelSum(), dy.get(0)));
+          add(inputs.get(2), one(new Norm.ChannelSum(), dy.get(0)));
         }
       }
-      case Op.DepthwiseConv2d op -> {
+      case Convolution.DepthwiseConv2d op -> {
         add(
             inputs.get(0),
             one(
-                new Op.DepthwiseConv2dDataGrad(op.stride(), op.pad(), in.get(0).type(), false),
+                new Convolution.DepthwiseConv2dDataGrad(
+                    op.stride(), op.pad(), in.get(0).type(), false),
                 dy.get(0),
                 in.get(1)));
         add(
             inputs.get(1),
             one(
-                new Op.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
+                new Convolution.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
                 dy.get(0),
                 in.get(0)));
       }
-      case Op.BnStats _ -> add(inputs.getFirst(), statistics(in.getFirst(), dy.get(0), dy.get(1)));
-      case Op.BnAct op -> batchNorm(op, node, in, dy);
-      case Op.BnStatsLoss op -> {
+      case Norm.BnStats _ ->
+          add(inputs.getFirst(), statistics(in.getFirst(), dy.get(0), dy.get(1)));
+      case Norm.BnAct op -> batchNorm(op, node, in, dy);
+      case Loss.BnStatsLoss op -> {
         double scale = op.weight() * 2.0 / in.get(0).count() * dy.get(0).values()[0];
         add(inputs.get(0), combine(scale, in.get(0), -scale, in.get(2)));
         add(inputs.get(1), combine(scale, in.get(1), -scale, in.get(3)));
@@ -96,12 +106,12 @@ public final class Tape {
           add(inputs.get(4), dy.get(0));
         }
       }
-      case Op.HardCrossEntropy _ -> add(inputs.get(0), ofLoss(node, dy, 1));
-      case Op.DistillKl _ -> {
+      case Loss.HardCrossEntropy _ -> add(inputs.get(0), ofLoss(node, dy, 1));
+      case Loss.DistillKl _ -> {
         add(inputs.get(0), ofLoss(node, dy, 1));
         add(inputs.get(1), ofLoss(node, dy, 2));
       }
-      case Op.FeatureAlign op -> {
+      case Loss.FeatureAlign op -> {
         // The operation gives the factor of the features; that of the mean of their squares is half
         // the area of it.
         for (int side = 0; side < 2; side++) {
@@ -112,77 +122,84 @@ public final class Tape {
           add(inputs.get(2), dy.get(0));
         }
       }
-      case Op.FakeQuant _, Op.FakeQuantChannel _ -> add(inputs.get(0), dy.get(0));
+      case Quantization.FakeQuant _, Quantization.FakeQuantChannel _ ->
+          add(inputs.get(0), dy.get(0));
       case Op.Reshape _ -> add(inputs.get(0), new Tensor(in.get(0).type(), dy.get(0).values()));
-      case Op.Linear _ -> {
-        add(inputs.get(0), one(new Op.LinearDataGrad(), dy.get(0), in.get(1)));
+      case Convolution.Linear _ -> {
+        add(inputs.get(0), one(new Convolution.LinearDataGrad(), dy.get(0), in.get(1)));
         List<Tensor> gradients =
-            Oracle.evaluate(new Op.LinearWeightGrad(), List.of(dy.get(0), in.get(0)));
+            Oracle.evaluate(new Convolution.LinearWeightGrad(), List.of(dy.get(0), in.get(0)));
         add(inputs.get(1), gradients.get(0));
         if (in.size() == 3) {
           add(inputs.get(2), gradients.get(1));
         }
       }
-      case Op.GlobalAvgPool _ ->
-          add(inputs.get(0), one(new Op.GlobalAvgPoolGrad(in.get(0).type()), dy.get(0)));
-      case Op.MaxPool op ->
+      case Pooling.GlobalAvgPool _ ->
+          add(inputs.get(0), one(new Pooling.GlobalAvgPoolGrad(in.get(0).type()), dy.get(0)));
+      case Pooling.MaxPool op ->
           add(
               inputs.get(0),
               one(
-                  new Op.MaxPoolGrad(op, in.get(0).type()),
-                  dy.get(Op.MaxPool.Y),
-                  trace.of(node.output(Op.MaxPool.INDEX))));
-      case Op.Upsample _ ->
-          add(inputs.get(0), one(new Op.UpsampleGrad(in.get(0).type()), dy.get(0)));
-      case Op.Shortcut op ->
-          add(inputs.get(0), one(new Op.ShortcutGrad(op.stride(), in.get(0).type()), dy.get(0)));
-      case Op.Embedding _ ->
+                  new Pooling.MaxPoolGrad(op, in.get(0).type()),
+                  dy.get(Pooling.MaxPool.Y),
+                  trace.of(node.output(Pooling.MaxPool.INDEX))));
+      case Pooling.Upsample _ ->
+          add(inputs.get(0), one(new Pooling.UpsampleGrad(in.get(0).type()), dy.get(0)));
+      case Pooling.Shortcut op ->
           add(
               inputs.get(0),
-              one(new Op.EmbeddingGrad(in.get(0).type()), dy.get(0), in.get(1), in.get(2)));
-      case Op.CropFlip _ ->
-          add(inputs.get(0), one(new Op.CropFlipGrad(in.get(0).type()), dy.get(0), in.get(1)));
-      case Op.Tanh _ ->
-          add(inputs.get(0), one(new Op.TanhGrad(), dy.get(0), trace.of(node.output(0))));
-      case Op.Scale op -> add(inputs.get(0), one(op, dy.get(0)));
-      case Op.Add _ -> {
+              one(new Pooling.ShortcutGrad(op.stride(), in.get(0).type()), dy.get(0)));
+      case Elementwise.Embedding _ ->
+          add(
+              inputs.get(0),
+              one(
+                  new Elementwise.EmbeddingGrad(in.get(0).type()),
+                  dy.get(0),
+                  in.get(1),
+                  in.get(2)));
+      case Random.CropFlip _ ->
+          add(inputs.get(0), one(new Random.CropFlipGrad(in.get(0).type()), dy.get(0), in.get(1)));
+      case Elementwise.Tanh _ ->
+          add(inputs.get(0), one(new Elementwise.TanhGrad(), dy.get(0), trace.of(node.output(0))));
+      case Elementwise.Scale op -> add(inputs.get(0), one(op, dy.get(0)));
+      case Elementwise.Add _ -> {
         add(inputs.get(0), dy.get(0));
         add(inputs.get(1), dy.get(0));
       }
-      case Op.ChannelSum _ -> {
+      case Norm.ChannelSum _ -> {
         int c = in.getFirst().size(-1);
         add(inputs.getFirst(), map(in.getFirst().type(), i -> dy.getFirst().values()[i % c]));
       }
       case Op.Variable _,
-          Op.PhiloxNormal _,
-          Op.PhiloxLabels _,
-          Op.Boxes _,
-          Op.GatherLabels _,
-          Op.MinMax _,
-          Op.SignPerturb _,
-          Op.BnRunningStep _,
-          Op.RangeTrackStep _,
-          Op.AdamStep _,
-          Op.SgdStep _,
-          Op.SampleStep _,
-          Op.KeepBestStep _,
-          Op.CounterStep _ -> {
+          Random.PhiloxNormal _,
+          Random.PhiloxLabels _,
+          Random.Boxes _,
+          Random.GatherLabels _,
+          Quantization.MinMax _,
+          Elementwise.SignPerturb _,
+          Norm.BnRunningStep _,
+          Quantization.RangeTrackStep _,
+          Optimizer.AdamStep _,
+          Optimizer.SgdStep _,
+          Optimizer.SampleStep _,
+          Optimizer.KeepBestStep _,
+          Elementwise.CounterStep _ -> {
         // Sources, and what the method treats as constant.
       }
-      case Op.Conv2dDataGrad _,
-          Op.Conv2dWeightGrad _,
-          Op.DepthwiseConv2dDataGrad _,
-          Op.DepthwiseConv2dWeightGrad _,
-          Op.BnActGrad _,
-          Op.LinearDataGrad _,
-          Op.LinearWeightGrad _,
-          Op.GlobalAvgPoolGrad _,
-          Op.MaxPoolGrad _,
-          Op.UpsampleGrad _,
-          Op.EmbeddingGrad _,
-          Op.ShortcutGrad _,
-          Op.CropFlipGrad _,
-          Op.TanhGrad _ ->
+      case Convolution.Conv2dDataGrad _,
+          Convolution.Conv2dWeightGrad _,
+          Convolution.DepthwiseConv2dDataGrad _,
+          Convolution.DepthwiseConv2dWeightGrad _,
+          Norm.BnActGrad _,
+          Convolution.LinearDataGrad _,
+          Convolution.LinearWeightGrad _,
+          Pooling.GlobalAvgPoolGrad _,
+          Pooling.MaxPoolGrad _,
+          Pooling.UpsampleGrad _,
+          Elementwise.EmbeddingGrad _,
+          Pooling.ShortcutGrad _,
+          Random.CropFlipGrad _,
+          Elementwise.TanhGrad _ ->
           throw new IllegalArgumentException("second derivative of " + node);
     }
   }
@@ -191,7 +208,7 @@ public final class Tape {
   private static Tensor statistics(Tensor x, Tensor dmean, Tensor dvariance) {
     int c = x.size(-1);
     double rows = (double) x.count() / c;
-    double[] mean = Oracle.evaluate(new Op.BnStats(), List.of(x)).getFirst().values();
+    double[] mean = Oracle.evaluate(new Norm.BnStats(), List.of(x)).getFirst().values();
     return map(
         x.type(),
         i ->
@@ -199,11 +216,11 @@ public final class Tape {
                 / rows);
   }
 
-  private void batchNorm(Op.BnAct op, Node node, List<Tensor> in, List<Tensor> dy) {
+  private void batchNorm(Norm.BnAct op, Node node, List<Tensor> in, List<Tensor> dy) {
     Tensor u = in.getFirst();
     int c = u.size(3);
     int area = u.size(1) * u.size(2);
-    double[] mask = trace.of(node.output(Op.BnAct.MASK)).values();
+    double[] mask = trace.of(node.output(Norm.BnAct.MASK)).values();
     double[] mean = in.get(1).values();
     double[] variance = in.get(2).values();
     Tensor du = Tensor.zeros(u.type());
@@ -219,9 +236,9 @@ public final class Tape {
       double inverse = 1 / Math.sqrt(variance[channel] + op.epsilon());
       double centred = u.values()[i] - mean[channel];
       double f = centred * inverse * gamma + beta;
-      double dv = dy.get(Op.BnAct.Y).values()[i] * (mask[i] != 0 ? 1 : op.slope());
+      double dv = dy.get(Norm.BnAct.Y).values()[i] * (mask[i] != 0 ? 1 : op.slope());
       double df =
-          dv + dy.get(Op.BnAct.ATTENTION).values()[i / (area * c) * c + channel] * 2 * f / area;
+          dv + dy.get(Norm.BnAct.ATTENTION).values()[i / (area * c) * c + channel] * 2 * f / area;
       daddend.values()[i] = dv;
       du.values()[i] = df * gamma * inverse;
       dmean.values()[channel] -= df * gamma * inverse;
@@ -232,7 +249,7 @@ public final class Tape {
     add(node.inputs().get(0), du);
     add(
         node.inputs().get(0),
-        statistics(u, dy.get(Op.BnAct.BATCH_MEAN), dy.get(Op.BnAct.BATCH_VARIANCE)));
+        statistics(u, dy.get(Norm.BnAct.BATCH_MEAN), dy.get(Norm.BnAct.BATCH_VARIANCE)));
     add(node.inputs().get(1), dmean);
     add(node.inputs().get(2), dvariance);
     if (op.affine()) {

@@ -12,9 +12,13 @@ import net.jqwik.api.Property;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -137,9 +141,9 @@ class PlanTest {
    */
   @Example
   void aBaseThatIsAlsoReadIsCopied() {
-    Value dy = graph.value(new Op.Scale(2), variable(TYPE));
+    Value dy = graph.value(new Elementwise.Scale(2), variable(TYPE));
     Value weight = variable(f32(4, 3, 3, 4));
-    Value dx = graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), dy, weight, dy);
+    Value dx = graph.value(new Convolution.Conv2dDataGrad(1, 1, TYPE, true), dy, weight, dy);
     graph.keep(dx, Storage.of("result", TYPE));
     Plan.Step step = of(plan(), dx);
     assertThat(step.outputs()[0].overlaps(step.inputs().get(0))).isFalse();
@@ -149,9 +153,10 @@ class PlanTest {
   /** A batch norm may overwrite its addend, but not where the addend is what it normalises. */
   @Example
   void anAddendThatIsAlsoNormalisedIsNotOverwritten() {
-    Value u = graph.value(new Op.Scale(2), variable(TYPE));
+    Value u = graph.value(new Elementwise.Scale(2), variable(TYPE));
     Value channels = variable(f32(4));
-    Value y = graph.value(new Op.BnAct(false, true, 0, 0, 1e-5f, false), u, channels, channels, u);
+    Value y =
+        graph.value(new Norm.BnAct(false, true, 0, 0, 1e-5f, false), u, channels, channels, u);
     graph.keep(y, Storage.of("result", TYPE));
     Plan.Step step = of(plan(), y);
     assertThat(step.outputs()[0].overlaps(step.inputs().get(0))).isFalse();
@@ -159,11 +164,12 @@ class PlanTest {
 
   @Example
   void aBaseNobodyElseReadsIsWrittenInPlace() {
-    Value dy = graph.value(new Op.Scale(2), variable(TYPE));
-    Value base = graph.value(new Op.Scale(3), variable(TYPE));
+    Value dy = graph.value(new Elementwise.Scale(2), variable(TYPE));
+    Value base = graph.value(new Elementwise.Scale(3), variable(TYPE));
     Value dx =
-        graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
-    Value last = graph.value(new Op.Tanh(), dx);
+        graph.value(
+            new Convolution.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
+    Value last = graph.value(new Elementwise.Tanh(), dx);
     graph.keep(last, Storage.of("result", TYPE));
     Plan.Step step = of(plan(), dx);
     assertThat(step.outputs()[0]).isEqualTo(step.inputs().get(2));
@@ -172,11 +178,12 @@ class PlanTest {
 
   @Example
   void aBaseThatIsReadLaterIsCopied() {
-    Value dy = graph.value(new Op.Scale(2), variable(TYPE));
-    Value base = graph.value(new Op.Scale(3), variable(TYPE));
+    Value dy = graph.value(new Elementwise.Scale(2), variable(TYPE));
+    Value base = graph.value(new Elementwise.Scale(3), variable(TYPE));
     Value dx =
-        graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
-    graph.keep(graph.value(new Op.Add(), dx, base), Storage.of("result", TYPE));
+        graph.value(
+            new Convolution.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
+    graph.keep(graph.value(new Elementwise.Add(), dx, base), Storage.of("result", TYPE));
     assertThat(of(plan(), dx).copyBase()).isTrue();
   }
 
@@ -185,7 +192,7 @@ class PlanTest {
     Value base = variable(TYPE);
     Value dx =
         graph.value(
-            new Op.Conv2dDataGrad(1, 1, TYPE, true),
+            new Convolution.Conv2dDataGrad(1, 1, TYPE, true),
             variable(TYPE),
             variable(f32(4, 3, 3, 4)),
             base);
@@ -198,7 +205,8 @@ class PlanTest {
   @Example
   void keptResultsAreComputedInTheirStorage() {
     Storage storage = new Storage("result", 4096);
-    Value y = graph.value(new Op.Scale(2), graph.value(new Op.Tanh(), variable(TYPE)));
+    Value y =
+        graph.value(new Elementwise.Scale(2), graph.value(new Elementwise.Tanh(), variable(TYPE)));
     graph.keep(y, storage, 1024);
     Plan plan = plan();
     assertThat(of(plan, y).outputs()[0]).isEqualTo(new Location(storage, 1024, TYPE.bytes()));
@@ -210,7 +218,7 @@ class PlanTest {
   void aValueMayBeKeptInSeveralPlaces() {
     Storage first = Storage.of("first", TYPE);
     Storage second = Storage.of("second", TYPE);
-    Value y = graph.value(new Op.Tanh(), variable(TYPE));
+    Value y = graph.value(new Elementwise.Tanh(), variable(TYPE));
     graph.keep(y, first);
     graph.keep(y, second);
     Plan.Step step = of(plan(), y);
@@ -223,8 +231,8 @@ class PlanTest {
   @Example
   void keptValuesMayNotOverlap() {
     Storage storage = new Storage("result", 2 * TYPE.bytes());
-    Value y = graph.value(new Op.Tanh(), variable(TYPE));
-    Value z = graph.value(new Op.Tanh(), y);
+    Value y = graph.value(new Elementwise.Tanh(), variable(TYPE));
+    Value z = graph.value(new Elementwise.Tanh(), y);
     graph.keep(y, storage);
     for (long offset : new long[] {0, 4, TYPE.bytes() - 4}) {
       assertThatThrownBy(() -> graph.keep(z, storage, offset))
@@ -239,15 +247,15 @@ class PlanTest {
   void aKeptValueThatAnEffectChangesIsCopied() {
     TensorType state = f32(3);
     Storage storage = Storage.of("state", state);
-    Value y = graph.value(new Op.Tanh(), variable(state));
+    Value y = graph.value(new Elementwise.Tanh(), variable(state));
     graph.keep(y, storage);
     graph.apply(
-        new Op.SgdStep(.9f, 0, false),
+        new Optimizer.SgdStep(.9f, 0, false),
         graph.variable(storage, state),
         variable(state),
         variable(state),
         variable(f32(1)));
-    graph.keep(graph.value(new Op.Add(), y, variable(state)), Storage.of("result", state));
+    graph.keep(graph.value(new Elementwise.Add(), y, variable(state)), Storage.of("result", state));
     Plan.Step step = of(plan(), y);
     assertThat(step.outputs()[0].storage()).isNull();
     assertThat(step.copies())
@@ -260,7 +268,7 @@ class PlanTest {
     Storage storage = Storage.of("state", TYPE);
     Value x = graph.variable(storage, TYPE);
     Value weight = variable(f32(4, 3, 3, 4));
-    Value y = graph.value(new Op.Conv2d(1, 1), x, weight);
+    Value y = graph.value(new Convolution.Conv2d(1, 1), x, weight);
     graph.keep(y, storage);
     Plan.Step step = of(plan(), y);
     assertThat(step.outputs()[0].storage()).isNull();
@@ -285,21 +293,24 @@ class PlanTest {
   @Example
   void whatNobodyReadsIsLeftOut() {
     Value x = variable(TYPE);
-    Value unused = graph.value(new Op.Tanh(), x);
+    Value unused = graph.value(new Elementwise.Tanh(), x);
     Node norm =
         graph.apply(
-            new Op.BnAct(false, false, 0, 0, 1e-5f, false), x, variable(f32(4)), variable(f32(4)));
-    graph.keep(norm.output(Op.BnAct.Y), Storage.of("result", TYPE));
+            new Norm.BnAct(false, false, 0, 0, 1e-5f, false),
+            x,
+            variable(f32(4)),
+            variable(f32(4)));
+    graph.keep(norm.output(Norm.BnAct.Y), Storage.of("result", TYPE));
     Plan plan = plan();
     assertThat(plan.steps())
         .extracting(Plan.Step::node)
         .containsExactly(norm)
         .doesNotContain(unused.node());
     Location[] outputs = plan.steps().getFirst().outputs();
-    assertThat(outputs[Op.BnAct.MASK]).isNull();
-    assertThat(outputs[Op.BnAct.BATCH_MEAN]).isNull();
-    assertThat(outputs[Op.BnAct.BATCH_VARIANCE]).isNull();
-    assertThat(outputs[Op.BnAct.ATTENTION]).isNull();
+    assertThat(outputs[Norm.BnAct.MASK]).isNull();
+    assertThat(outputs[Norm.BnAct.BATCH_MEAN]).isNull();
+    assertThat(outputs[Norm.BnAct.BATCH_VARIANCE]).isNull();
+    assertThat(outputs[Norm.BnAct.ATTENTION]).isNull();
   }
 
   @Example
@@ -307,12 +318,15 @@ class PlanTest {
     Value x = variable(TYPE);
     Node norm =
         graph.apply(
-            new Op.BnAct(false, false, 0, 0, 1e-5f, false), x, variable(f32(4)), variable(f32(4)));
-    graph.keep(norm.output(Op.BnAct.BATCH_VARIANCE), Storage.of("variance", f32(4)));
+            new Norm.BnAct(false, false, 0, 0, 1e-5f, false),
+            x,
+            variable(f32(4)),
+            variable(f32(4)));
+    graph.keep(norm.output(Norm.BnAct.BATCH_VARIANCE), Storage.of("variance", f32(4)));
     Location[] outputs = plan().steps().getFirst().outputs();
-    assertThat(outputs[Op.BnAct.BATCH_MEAN]).isNotNull();
-    assertThat(outputs[Op.BnAct.Y]).isNotNull();
-    assertThat(outputs[Op.BnAct.MASK]).isNull();
+    assertThat(outputs[Norm.BnAct.BATCH_MEAN]).isNotNull();
+    assertThat(outputs[Norm.BnAct.Y]).isNotNull();
+    assertThat(outputs[Norm.BnAct.MASK]).isNull();
   }
 
   @Example

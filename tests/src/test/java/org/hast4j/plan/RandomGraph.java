@@ -9,10 +9,14 @@ import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.exec.Memory;
+import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Lane;
 import org.hast4j.graph.Node;
+import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
+import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -70,7 +74,8 @@ public final class RandomGraph {
   /** Moves the first input by any value. */
   private void step() {
     Value rate = variable(f32(1), 1);
-    graph.apply(new Op.SgdStep(.9f, 0, true), values.getFirst(), variable(TYPE, 1), any(), rate);
+    graph.apply(
+        new Optimizer.SgdStep(.9f, 0, true), values.getFirst(), variable(TYPE, 1), any(), rate);
   }
 
   private void keep(Value value) {
@@ -93,45 +98,48 @@ public final class RandomGraph {
 
   private Value apply(Value weight, Value filters) {
     return switch (random.nextInt(11)) {
-      case 0 -> graph.value(new Op.Tanh(), any());
-      case 1 -> graph.value(new Op.Scale(.7f), any());
+      case 0 -> graph.value(new Elementwise.Tanh(), any());
+      case 1 -> graph.value(new Elementwise.Scale(.7f), any());
       case 2 -> perturbed();
-      case 3 -> graph.value(new Op.TanhGrad(), any(), graph.value(new Op.Tanh(), any()));
-      case 4 -> graph.value(new Op.Conv2d(1, 1), any(), weight);
-      case 5 -> graph.value(new Op.Conv2dDataGrad(1, 1, TYPE, true), any(), weight, any());
+      case 3 ->
+          graph.value(
+              new Elementwise.TanhGrad(), any(), graph.value(new Elementwise.Tanh(), any()));
+      case 4 -> graph.value(new Convolution.Conv2d(1, 1), any(), weight);
+      case 5 -> graph.value(new Convolution.Conv2dDataGrad(1, 1, TYPE, true), any(), weight, any());
       case 6 -> graph.value(new Op.Reshape(TYPE), graph.value(new Op.Reshape(f32(200)), any()));
       case 7 -> normalised();
-      case 8 -> graph.value(new Op.DepthwiseConv2d(1, 1), any(), filters);
+      case 8 -> graph.value(new Convolution.DepthwiseConv2d(1, 1), any(), filters);
       case 9 ->
-          graph.value(new Op.DepthwiseConv2dDataGrad(1, 1, TYPE, true), any(), filters, any());
-      default -> graph.value(new Op.Add(), any(), any());
+          graph.value(
+              new Convolution.DepthwiseConv2dDataGrad(1, 1, TYPE, true), any(), filters, any());
+      default -> graph.value(new Elementwise.Add(), any(), any());
     };
   }
 
   /** Signs only of what is exact in single precision, so that no rounding decides one. */
   private Value perturbed() {
-    Value exact = graph.value(new Op.Scale(.7f), values.get(random.nextInt(2)));
-    return graph.value(new Op.SignPerturb(.1f), any(), exact);
+    Value exact = graph.value(new Elementwise.Scale(.7f), values.get(random.nextInt(2)));
+    return graph.value(new Elementwise.SignPerturb(.1f), any(), exact);
   }
 
   private Value normalised() {
     Value u = any();
-    Node statistics = graph.apply(new Op.BnStats(), u);
+    Node statistics = graph.apply(new Norm.BnStats(), u);
     // Epsilon 1 keeps a channel that is nearly constant from being blown up; slope 1 has no kink
     // that a rounding
     // could step over.
-    Op.BnAct op = new Op.BnAct(false, true, 0, 1, 1, true);
+    Norm.BnAct op = new Norm.BnAct(false, true, 0, 1, 1, true);
     Node node = graph.apply(op, u, statistics.output(0), statistics.output(1), any());
     if (random.nextBoolean()) {
-      return node.output(Op.BnAct.Y);
+      return node.output(Norm.BnAct.Y);
     }
     return graph.value(
-        new Op.BnActGrad(op, true, false, false),
+        new Norm.BnActGrad(op, true, false, false),
         any(),
         u,
         statistics.output(0),
         statistics.output(1),
-        node.output(Op.BnAct.MASK));
+        node.output(Norm.BnAct.MASK));
   }
 
   public Graph graph() {

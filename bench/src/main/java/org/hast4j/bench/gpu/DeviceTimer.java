@@ -2,6 +2,7 @@ package org.hast4j.bench.gpu;
 
 import java.util.Arrays;
 import org.hast4j.device.Device;
+import org.hast4j.kernel.abi.EventElapsed;
 
 /** Takes the time of launches by the device's own clock: events before and after. */
 final class DeviceTimer implements AutoCloseable {
@@ -53,18 +54,18 @@ final class DeviceTimer implements AutoCloseable {
   }
 
   private double milliseconds(Runnable launch, int count) {
-    device.kernels().eventRecord(first, device.stream());
+    device.record(first, device.stream());
     for (int i = 0; i < count; i++) {
       launch.run();
     }
-    device.kernels().eventRecord(last, device.stream());
+    device.record(last, device.stream());
     device.synchronize();
-    return device.kernels().eventElapsed(first, last);
+    return new EventElapsed(device.library()).start(first).stop(last).call().milliseconds();
   }
 
   @Override
   public void close() {
-    device.kernels().eventDestroy(last);
-    device.kernels().eventDestroy(first);
+    device.destroyEvent(last);
+    device.destroyEvent(first);
   }
 }

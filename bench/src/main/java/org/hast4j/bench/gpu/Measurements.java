@@ -17,6 +17,7 @@ import org.hast4j.hast.FineTuning;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Precision;
+import org.hast4j.kernel.abi.MemoryCopy;
 
 /** What is timed on the device: iterations of the loops, and kernels by themselves. */
 final class Measurements {
@@ -155,7 +156,12 @@ final class Measurements {
       long from = source.address(0, source.bytes());
       long to = copy.address(0, copy.bytes());
       return timer.time(
-          () -> device.kernels().memoryCopy(to, from, source.bytes(), device.stream()),
+          () ->
+              new MemoryCopy(device.library())
+                  .destination(to)
+                  .source(from)
+                  .bytes(source.bytes())
+                  .launch(device.stream()),
           sizes.seconds());
     }
   }
