@@ -19,6 +19,7 @@ module org.hast4j.engine {
   exports org.hast4j.hast;
   exports org.hast4j.io;
   exports org.hast4j.kernel;
+  exports org.hast4j.model;
   exports org.hast4j.nn;
   exports org.hast4j.plan;
   exports org.hast4j.quant;

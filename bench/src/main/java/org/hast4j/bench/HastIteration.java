@@ -10,8 +10,8 @@ import org.hast4j.hast.FineTuning;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
+import org.hast4j.model.Model;
 import org.hast4j.nn.CifarResNet;
-import org.hast4j.nn.Topology;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -79,7 +79,7 @@ public class HastIteration {
             Backend.CPU,
             new Device.Options(
                 threads, true, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
-    Topology network = CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B);
+    Model network = CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B);
     try (HastLoops tiny = new HastLoops(device, network);
         Synthesis tinySynthesis = tiny.synthesis(4);
         FineTuning tinyTuning = tiny.fineTuning(2)) {

@@ -12,9 +12,12 @@ import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.hast.Units;
 import org.hast4j.kernel.abi.PhiloxNormalFwd;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 
 /**
  * The loops a run spends its time in, on a network of random weights, ready for an iteration. They
@@ -29,18 +32,18 @@ public final class HastLoops implements AutoCloseable {
 
   private final Device device;
   private final Memory memory;
-  private final Topology topology;
+  private final Model model;
   private final Units units;
   private final Parameters teacher;
   private final Parameters student;
 
-  public HastLoops(Device device, Topology topology) {
+  public HastLoops(Device device, Model model) {
     this.device = device;
-    this.topology = topology;
+    this.model = model;
     memory = new Memory(device);
-    Network network = RandomNetwork.of(topology);
-    teacher = new Parameters(topology, "teacher");
-    student = new Parameters(topology, "student");
+    Network network = RandomNetwork.of(model);
+    teacher = new Parameters(model, "teacher");
+    student = new Parameters(model, "student");
     units = Units.normal(network);
     teacher.upload(memory, units.network());
     student.upload(memory, units.network());
@@ -55,7 +58,7 @@ public final class HastLoops implements AutoCloseable {
 
   /** Fine-tuning at W4A4 on crops of a pool of noise. */
   public FineTuning fineTuning(int batch) {
-    Pool pool = Pool.of(topology, POOL_BATCHES * batch);
+    Pool pool = Pool.of(model, POOL_BATCHES * batch);
     Buffer images = memory.buffer(pool.images());
     try (DeviceOperands key = new DeviceOperands(device)) {
       new PhiloxNormalFwd(device.library())
@@ -66,8 +69,8 @@ public final class HastLoops implements AutoCloseable {
           .launch(device.stream());
       device.synchronize();
     }
-    Quantisation quantisation = Quantisation.of(topology, BITS, BITS);
-    float[] ranges = new float[2 * topology.quantisers()];
+    Quantisation quantisation = Quantisation.of(model, new Scheme(new Bits(BITS, BITS)));
+    float[] ranges = new float[2 * model.names(Operator.Activation.class).size()];
     for (int i = 1; i < ranges.length; i += 2) {
       ranges[i] = RANGE_MAX;
     }

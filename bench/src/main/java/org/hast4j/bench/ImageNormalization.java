@@ -3,7 +3,7 @@ package org.hast4j.bench;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
+import org.hast4j.model.Normalization;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;

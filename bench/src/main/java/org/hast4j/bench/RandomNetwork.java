@@ -5,19 +5,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.hast4j.data.Normalization;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
-import org.hast4j.nn.Topology;
 
 /** Networks with weights of a trained network's size: timing needs no better ones. */
 final class RandomNetwork {
   private RandomNetwork() {}
 
-  static Network of(Topology topology) {
+  static Network of(Model model) {
     Random random = new Random(1);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
+    for (Slots slots : List.of(Slots.parameters(model), Slots.statistics(model))) {
       for (String name : slots.names()) {
         long elements = slots.get(name).type().shape().elements();
         float[] values = new float[Math.toIntExact(elements)];
@@ -32,6 +32,6 @@ final class RandomNetwork {
         weights.put(name, values);
       }
     }
-    return new Network(topology, Normalization.CIFAR10, weights);
+    return new Network(model, Normalization.CIFAR10, weights);
   }
 }

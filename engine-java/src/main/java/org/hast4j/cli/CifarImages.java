@@ -4,7 +4,7 @@ import java.util.Optional;
 import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Progress;
-import org.hast4j.nn.Topology;
+import org.hast4j.model.Model;
 
 /**
  * CIFAR-10 as the commands want it: from the user's cache, filled first where that is asked for.
@@ -21,11 +21,11 @@ final class CifarImages {
   }
 
   /** Whether a network tells the classes of CIFAR-10 apart, as far as its shape says. */
-  static boolean suits(Topology topology) {
-    return topology.classes() == CLASSES
-        && topology.channels() == 3
-        && topology.height() == SIDE
-        && topology.width() == SIDE;
+  static boolean suits(Model model) {
+    return model.classes() == CLASSES
+        && model.input().channels() == 3
+        && model.input().height() == SIDE
+        && model.input().width() == SIDE;
   }
 
   /**
@@ -33,15 +33,15 @@ final class CifarImages {
    *
    * @throws IllegalArgumentException if {@link #suits} says no
    */
-  static void check(Topology topology) {
-    if (!suits(topology)) {
+  static void check(Model model) {
+    if (!suits(model)) {
       throw new IllegalArgumentException(
           "%s tells %d classes of %dx%d images apart, CIFAR-10 has %d of %dx%d: it cannot be tested on it"
               .formatted(
-                  topology.name(),
-                  topology.classes(),
-                  topology.width(),
-                  topology.height(),
+                  model.name(),
+                  model.classes(),
+                  model.input().width(),
+                  model.input().height(),
                   CLASSES,
                   SIDE,
                   SIDE));

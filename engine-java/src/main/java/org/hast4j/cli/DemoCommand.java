@@ -14,6 +14,8 @@ import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
 import org.hast4j.io.AtomicFile;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Scheme;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -33,7 +35,7 @@ import picocli.CommandLine.Option;
 final class DemoCommand implements Runnable {
   private static final String NETWORK = "cifar10-resnet20-b.safetensors";
   private static final String RESOURCE = "/org/hast4j/models/" + NETWORK;
-  private static final BitWidths BITS = new BitWidths(4, 4);
+  private static final Scheme SCHEME = new Scheme(new Bits(4, 4));
   private static final long SEED = 1;
   private static final Duration CHECKPOINT_EVERY = Duration.ofMinutes(1);
 
@@ -52,8 +54,8 @@ final class DemoCommand implements Runnable {
       Path network = temporary.path().resolve(NETWORK);
       extract(network);
       new QuantisationRun(
-              NetworkFile.readFloat(network, Optional.empty()),
-              BITS,
+              NetworkFile.readFloat(network, Optional.empty(), Optional.empty()),
+              SCHEME,
               Recipe.read("quick", Map.of()),
               new Images.Synthesised(),
               SEED,

@@ -49,17 +49,19 @@ final class EvaluateCommand implements Runnable {
           "Also says on how many images another network, mostly the full-precision one, agrees.")
   private Path reference;
 
+  @Mixin private ModelOptions model;
   @Mixin private NormalizationOptions normalization;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
   @Override
   public void run() {
-    NetworkFile network = NetworkFile.read(file, normalization.given());
-    CifarImages.check(network.network().topology());
+    NetworkFile network = NetworkFile.read(file, model.given(), normalization.given());
+    CifarImages.check(network.network().model());
     Optional<NetworkFile> other =
-        Optional.ofNullable(reference).map(path -> NetworkFile.read(path, Optional.empty()));
-    other.ifPresent(o -> CifarImages.check(o.network().topology()));
+        Optional.ofNullable(reference)
+            .map(path -> NetworkFile.read(path, Optional.empty(), Optional.empty()));
+    other.ifPresent(o -> CifarImages.check(o.network().model()));
     ImageSet images =
         switch (data) {
           case CIFAR10 -> new CifarImages(reporter).obtained(Cifar10.Split.TEST);
@@ -84,7 +86,7 @@ final class EvaluateCommand implements Runnable {
   }
 
   private static Evaluation evaluation(Memory memory, NetworkFile file) {
-    int batch = Evaluation.batch(file.network().topology());
+    int batch = Evaluation.batch(file.network().model());
     return file.quantised()
         .map(network -> Evaluation.of(memory, network, batch))
         .orElseGet(() -> Evaluation.of(memory, file.network(), batch));
@@ -110,22 +112,17 @@ final class EvaluateCommand implements Runnable {
       right += classes[i] == images.label(i) ? 1 : 0;
     }
     double accuracy = 100.0 * right / classes.length;
-    String kind =
-        network
-            .quantised()
-            .map(q -> new BitWidths(q.weightBits(), q.activationBits()).toString())
-            .orElse("full precision");
+    String kind = network.quantised().map(q -> q.scheme().toString()).orElse("full precision");
     reporter.line(
         "%s, %s: %.2f %% of %d CIFAR-10 test images right"
-            .formatted(network.network().topology().name(), kind, accuracy, classes.length));
+            .formatted(network.network().model().name(), kind, accuracy, classes.length));
     agreement.ifPresent(
         share -> reporter.line("agrees with %s on %.2f %%".formatted(reference, share)));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", network.path().toString());
     json.put("sha256", network.sha256());
-    json.put("topology", network.network().topology().name());
-    network.quantised().ifPresent(q -> json.put("weight_bits", q.weightBits()));
-    network.quantised().ifPresent(q -> json.put("activation_bits", q.activationBits()));
+    json.put("topology", network.network().model().name());
+    network.quantised().ifPresent(q -> QuantisationRun.put(json, q.scheme()));
     json.put("data", "cifar10");
     json.put("images", classes.length);
     json.put("right", right);

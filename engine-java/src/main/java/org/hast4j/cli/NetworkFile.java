@@ -4,10 +4,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import org.hast4j.data.Normalization;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
+import org.hast4j.model.ModelDescription;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantisedNetwork;
@@ -23,14 +24,20 @@ record NetworkFile(
   private static final String EXTENSION = ".safetensors";
 
   /** Reads a float or a quantised network. */
-  static NetworkFile read(Path path, Optional<Normalization> normalization) {
+  static NetworkFile read(
+      Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
     if (!Files.isRegularFile(path)) {
       throw new IllegalArgumentException(
           path + (Files.exists(path) ? ": it is not a file" : ": there is no such file"));
     }
     String sha256 = Sha256.of(path);
     if (!QuantisedNetwork.isOne(Safetensors.read(path))) {
-      return new NetworkFile(path, sha256, Checkpoint.read(path, normalization), Optional.empty());
+      return new NetworkFile(
+          path, sha256, Checkpoint.read(path, description, normalization), Optional.empty());
+    }
+    if (description.isPresent()) {
+      throw new IllegalArgumentException(
+          path + ": it is a quantised network, which says its structure itself: leave out --model");
     }
     QuantisedNetwork quantised = QuantisedNetwork.read(path);
     Network network = quantised.dequantised();
@@ -38,13 +45,14 @@ record NetworkFile(
         path,
         sha256,
         new Network(
-            network.topology(), normalization.orElse(network.normalization()), network.weights()),
+            network.model(), normalization.orElse(network.normalization()), network.weights()),
         Optional.of(quantised));
   }
 
   /** Reads a float network. */
-  static NetworkFile readFloat(Path path, Optional<Normalization> normalization) {
-    NetworkFile file = read(path, normalization);
+  static NetworkFile readFloat(
+      Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
+    NetworkFile file = read(path, description, normalization);
     if (file.quantised.isPresent()) {
       throw new IllegalArgumentException(
           path + ": it is quantised already; give the full-precision network that it came from");

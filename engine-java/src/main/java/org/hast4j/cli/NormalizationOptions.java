@@ -1,7 +1,7 @@
 package org.hast4j.cli;
 
 import java.util.Optional;
-import org.hast4j.data.Normalization;
+import org.hast4j.model.Normalization;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;

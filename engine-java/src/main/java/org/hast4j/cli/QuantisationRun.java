@@ -15,6 +15,9 @@ import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Stage;
 import org.hast4j.io.Sha256;
+import org.hast4j.model.QuantizationPoints;
+import org.hast4j.model.Scheme;
+import org.hast4j.nn.AlignmentTaps;
 
 /**
  * One quantisation from its start, or from where it stopped, to its report.
@@ -23,7 +26,7 @@ import org.hast4j.io.Sha256;
  */
 record QuantisationRun(
     NetworkFile source,
-    BitWidths bits,
+    Scheme scheme,
     Recipe recipe,
     Images images,
     long seed,
@@ -35,8 +38,10 @@ record QuantisationRun(
     String howToGoOn) {
 
   /** Where the result of a network goes unless the user says something else. */
-  static Path defaultFolder(NetworkFile source, BitWidths bits) {
-    return Path.of("runs", source.name() + "-" + bits);
+  static Path defaultFolder(NetworkFile source, Scheme scheme) {
+    boolean plain = scheme.equals(new Scheme(scheme.bits()));
+    String mixed = plain ? "" : "-mixed";
+    return Path.of("runs", source.name() + "-" + scheme.bits() + mixed);
   }
 
   /** How to go on where there is {@code --resume}. */
@@ -45,21 +50,14 @@ record QuantisationRun(
   }
 
   private Job job() {
-    return new Job(
-        source.network(),
-        source.sha256(),
-        bits.weights(),
-        bits.activations(),
-        recipe,
-        images,
-        seed);
+    return new Job(source.network(), source.sha256(), scheme, recipe, images, seed);
   }
 
   /** Quantises and reports. */
   void run(DeviceOptions options, Reporter reporter) {
     reporter.note(
         "quantising %s (%s) to %s in %s"
-            .formatted(source.path(), source.network().topology().name(), bits, folder));
+            .formatted(source.path(), source.network().model().name(), scheme, folder));
     StageProgress progress = new StageProgress(reporter);
     Hast.Result result =
         hast(options, progress, reporter, (hast, job) -> hast.quantise(job, folder, resume, test));
@@ -90,6 +88,7 @@ record QuantisationRun(
       BiFunction<Hast, Job, R> work) {
     Job job = job();
     job.caution().ifPresent(reporter::note);
+    job.withoutTaps().ifPresent(text -> reporter.note("warning: " + text));
     try (progress;
         Device device = options.open();
         Interruption interruption = new Interruption(reporter, true, "stopped" + howToGoOn)) {
@@ -166,9 +165,9 @@ record QuantisationRun(
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("network", source.path().toString());
     json.put("network_sha256", source.sha256());
-    json.put("topology", source.network().topology().name());
-    json.put("weight_bits", bits.weights());
-    json.put("activation_bits", bits.activations());
+    json.put("topology", source.network().model().name());
+    put(json, scheme);
+    json.put("alignment_taps", AlignmentTaps.of(source.network().model()));
     json.put("seed", seed);
     json.put("full_precision_accuracy", result.fullPrecision().orElse(null));
     json.put("rounded_accuracy", result.rounded().orElse(null));
@@ -186,6 +185,18 @@ record QuantisationRun(
     json.put("network_bytes", source.bytes());
     json.put("seconds", seconds(times));
     return json;
+  }
+
+  /** Adds the bits of a network's layers to a report. */
+  static void put(Map<String, Object> json, Scheme scheme) {
+    json.put("weight_bits", scheme.bits().weights());
+    json.put("activation_bits", scheme.bits().activations());
+    if (scheme.points() != QuantizationPoints.PAPER) {
+      json.put("quantization_points", scheme.points().toString());
+    }
+    if (!scheme.layers().isEmpty()) {
+      json.put("layer_bits", scheme.named());
+    }
   }
 
   private static Map<String, Double> seconds(Map<Stage, Duration> times) {

@@ -5,6 +5,8 @@ import java.time.Duration;
 import org.hast4j.data.Cifar10;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Scheme;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,9 +38,11 @@ final class QuantizeCommand implements Runnable {
       names = "--bits",
       required = true,
       paramLabel = "W4A4",
-      converter = BitWidths.Converter.class,
+      converter = BitsConverter.class,
       description = "Bits of weights (W2 to W8) and activations (A2 to A8).")
-  private BitWidths bits;
+  private Bits bits;
+
+  @Mixin private LayerBitsOptions layerBits;
 
   @Option(
       names = "--out",
@@ -68,12 +72,13 @@ final class QuantizeCommand implements Runnable {
       if (stored != null) {
         return new Images.Stored(stored);
       }
-      CifarImages.check(source.network().topology());
+      CifarImages.check(source.network().model());
       return new Images.Real(new CifarImages(reporter).obtained(Cifar10.Split.TRAIN));
     }
   }
 
   @Mixin private TestOptions test;
+  @Mixin private ModelOptions model;
   @Mixin private NormalizationOptions normalization;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
@@ -82,12 +87,13 @@ final class QuantizeCommand implements Runnable {
   public void run() {
     Recipe chosen = recipe.read();
     Duration interval = run.checkpointEvery();
-    NetworkFile source = NetworkFile.readFloat(network, normalization.given());
-    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, bits);
+    NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
+    Scheme scheme = layerBits.scheme(source.network().model(), bits);
+    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, scheme);
     Images images = choice == null ? new Images.Synthesised() : choice.images(source, reporter);
     new QuantisationRun(
             source,
-            bits,
+            scheme,
             chosen,
             images,
             run.seed(),
@@ -95,7 +101,7 @@ final class QuantizeCommand implements Runnable {
             run.resume(),
             interval,
             run.diagnose(),
-            test.of(source.network().topology(), chosen.fineTuning().steps(), reporter),
+            test.of(source.network().model(), chosen.fineTuning().steps(), reporter),
             QuantisationRun.resumable(folder))
         .run(device, reporter);
   }

@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Scheme;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,11 +33,13 @@ final class SynthesizeCommand implements Runnable {
       names = "--bits",
       paramLabel = "W4A4",
       defaultValue = "W4A4",
-      converter = BitWidths.Converter.class,
+      converter = BitsConverter.class,
       description =
           "What a quantize --resume in the same folder will ask for; ${DEFAULT-VALUE} by default."
               + " The images do not depend on it.")
-  private BitWidths bits;
+  private Bits bits;
+
+  @Mixin private LayerBitsOptions layerBits;
 
   @Option(
       names = "--out",
@@ -45,6 +49,7 @@ final class SynthesizeCommand implements Runnable {
 
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
+  @Mixin private ModelOptions model;
   @Mixin private NormalizationOptions normalization;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
@@ -52,11 +57,12 @@ final class SynthesizeCommand implements Runnable {
   @Override
   public void run() {
     Recipe chosen = recipe.read();
-    NetworkFile source = NetworkFile.readFloat(network, normalization.given());
-    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, bits);
+    NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
+    Scheme scheme = layerBits.scheme(source.network().model(), bits);
+    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, scheme);
     new QuantisationRun(
             source,
-            bits,
+            scheme,
             chosen,
             new Images.Synthesised(),
             run.seed(),

@@ -5,7 +5,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.hast4j.data.Cifar10;
 import org.hast4j.hast.Hast;
-import org.hast4j.nn.Topology;
+import org.hast4j.model.Model;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -44,7 +44,7 @@ final class TestOptions {
    *
    * @param last the last step of fine-tuning
    */
-  Optional<Hast.Test> of(Topology topology, int last, Reporter reporter) {
+  Optional<Hast.Test> of(Model model, int last, Reporter reporter) {
     for (long step : steps) {
       if (step < 1 || step > last) {
         throw new ParameterException(
@@ -62,12 +62,12 @@ final class TestOptions {
         switch (set) {
           case NONE -> Optional.empty();
           case CIFAR10 -> {
-            CifarImages.check(topology);
+            CifarImages.check(model);
             yield Optional.of(
                 new Hast.Test(images.obtained(Cifar10.Split.TEST), Set.copyOf(steps)));
           }
           case null ->
-              CifarImages.suits(topology)
+              CifarImages.suits(model)
                   ? images
                       .cached(Cifar10.Split.TEST)
                       .map(set -> new Hast.Test(set, Set.copyOf(steps)))
@@ -75,11 +75,11 @@ final class TestOptions {
         };
     if (test.isEmpty() && set == null) {
       reporter.note(
-          CifarImages.suits(topology)
+          CifarImages.suits(model)
               ? "no accuracy will be measured: CIFAR-10 is not in %s; `hast data` obtains it"
                   .formatted(images.data().cache())
               : "no accuracy will be measured: there is no test set for %s"
-                  .formatted(topology.name()));
+                  .formatted(model.name()));
     }
     return test;
   }

@@ -1,16 +1,19 @@
 package org.hast4j.cli;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Training;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -116,9 +119,9 @@ final class TrainCommand implements Runnable {
   @Option(
       names = "--quantize",
       paramLabel = "W4A4",
-      converter = BitWidths.Converter.class,
+      converter = BitsConverter.class,
       description = "Quantisation-aware fine-tuning at these bit widths.")
-  private BitWidths bits;
+  private Bits bits;
 
   @Option(
       names = "--from",
@@ -162,14 +165,15 @@ final class TrainCommand implements Runnable {
     }
     recipe.calibrateOnImages();
     Recipe chosen = recipe.read();
-    NetworkFile source = NetworkFile.readFloat(from, normalization.given());
-    CifarImages.check(source.network().topology());
+    NetworkFile source = NetworkFile.readFloat(from, Optional.empty(), normalization.given());
+    CifarImages.check(source.network().model());
     ImageSet images = new CifarImages(reporter).obtained(Cifar10.Split.TRAIN);
+    Scheme scheme = new Scheme(bits);
     Path folder =
-        out != null ? out : Path.of(QuantisationRun.defaultFolder(source, bits) + "-real");
+        out != null ? out : Path.of(QuantisationRun.defaultFolder(source, scheme) + "-real");
     new QuantisationRun(
             source,
-            bits,
+            scheme,
             chosen,
             new Images.Real(images),
             run.seed(),
@@ -177,7 +181,7 @@ final class TrainCommand implements Runnable {
             run.resume(),
             run.checkpointEvery(),
             run.diagnose(),
-            test.of(source.network().topology(), chosen.fineTuning().steps(), reporter),
+            test.of(source.network().model(), chosen.fineTuning().steps(), reporter),
             QuantisationRun.resumable(folder))
         .run(device, reporter);
   }
@@ -186,7 +190,7 @@ final class TrainCommand implements Runnable {
     if (out == null) {
       throw misuse("--out FILE.safetensors is missing");
     }
-    Topology chosen = topology();
+    Model chosen = model();
     CifarImages.check(chosen);
     new TrainingRun(
             chosen,
@@ -199,7 +203,7 @@ final class TrainCommand implements Runnable {
         .run(device, new CifarImages(reporter), reporter);
   }
 
-  private Topology topology() {
+  private Model model() {
     try {
       return Topologies.named(topology);
     } catch (IllegalArgumentException e) {

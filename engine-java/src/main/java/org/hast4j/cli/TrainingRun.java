@@ -11,21 +11,21 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.hast.Training;
 import org.hast4j.io.Sha256;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.Topology;
 
 /**
  * One full-precision training from its start, or from where it stopped, to its report. Beside the
  * network's file stands another with what it takes to go on, until the training is done.
  */
 record TrainingRun(
-    Topology topology,
+    Model model,
     Normalization normalization,
     Training.Schedule schedule,
     long seed,
@@ -63,7 +63,7 @@ record TrainingRun(
     List<Epoch> done;
     try (Device device = options.open();
         Memory memory = new Memory(device);
-        Training training = new Training(memory, topology, train, normalization, schedule, seed);
+        Training training = new Training(memory, model, train, normalization, schedule, seed);
         Evaluation evaluation = Evaluation.of(memory, training.parameters());
         Interruption _ =
             new Interruption(
@@ -140,11 +140,11 @@ record TrainingRun(
             : "%.2f %% test accuracy".formatted(done.getLast().accuracy());
     reporter.line(
         "%s, %s: %s, %d epochs in %s"
-            .formatted(out, topology.name(), result, done.size(), Meter.text(time)));
+            .formatted(out, model.name(), result, done.size(), Meter.text(time)));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", out.toString());
     json.put("sha256", Sha256.of(out));
-    json.put("topology", topology.name());
+    json.put("topology", model.name());
     json.put("seed", seed);
     json.put("epochs", done.stream().map(Epoch::json).toList());
     json.put("seconds", time.toMillis() / 1000.0);

@@ -3,6 +3,7 @@ package org.hast4j.data;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import org.hast4j.io.Sha256;
+import org.hast4j.model.Normalization;
 
 /**
  * Labelled 8-bit images of one size. Immutable, and light: the images stay bytes until a batch of

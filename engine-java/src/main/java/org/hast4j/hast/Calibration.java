@@ -13,11 +13,11 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 
 /**
  * Calibration of activation ranges (algorithm section 3): the student sees images and every
@@ -51,19 +51,19 @@ public final class Calibration implements AutoCloseable {
       long seed) {
     this.memory = memory;
     this.quantisation = quantisation;
-    Topology topology = student.topology();
+    Model model = student.model();
     Graph graph = new Graph();
     Value keyValue = graph.variable(key, TensorType.i64(2));
     statistics = new StatisticsLoss(memory, units, "calibration", recipe.statisticsWeight());
     generator =
         switch (recipe.source()) {
-          case GENERATOR -> Optional.of(generator(topology, recipe, seed));
+          case GENERATOR -> Optional.of(generator(model, recipe, seed));
           case SYNTHETIC -> Optional.empty();
         };
     Value images =
         generator
             .map(training -> generated(graph, training, teacher, keyValue, recipe))
-            .orElseGet(() -> drawn(graph, topology, pool, crop, keyValue, recipe));
+            .orElseGet(() -> drawn(graph, model, pool, crop, keyValue, recipe));
     append(graph, student, quantisation, images, recipe);
     graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("calibration workspace", graph, memory);
@@ -71,8 +71,8 @@ public final class Calibration implements AutoCloseable {
     quantisation.resetRanges(memory);
   }
 
-  private GeneratorTraining generator(Topology topology, Recipe.Calibration recipe, long seed) {
-    Generator network = new Generator(recipe.latent(), topology);
+  private GeneratorTraining generator(Model model, Recipe.Calibration recipe, long seed) {
+    Generator network = new Generator(recipe.latent(), model);
     GeneratorTraining training = new GeneratorTraining(network, recipe);
     training.begin(memory, Initialisation.generator(network, seed));
     return training;
@@ -85,7 +85,7 @@ public final class Calibration implements AutoCloseable {
       Value key,
       Recipe.Calibration recipe) {
     TensorType noise = TensorType.f32(recipe.batch(), recipe.latent());
-    int classes = teacher.topology().classes();
+    int classes = teacher.model().classes();
     return training.append(
         graph,
         teacher,
@@ -97,7 +97,7 @@ public final class Calibration implements AutoCloseable {
 
   private static Value drawn(
       Graph graph,
-      Topology topology,
+      Model model,
       Pool pool,
       Random.Augmentation crop,
       Value key,
@@ -105,7 +105,8 @@ public final class Calibration implements AutoCloseable {
     Value all = graph.variable(pool.images(), pool.imageType());
     Value boxes =
         graph.value(new Random.Boxes(Draw.CALIBRATION_CROPS.id(), recipe.batch(), crop), key, all);
-    return graph.value(new Random.CropFlip(topology.height(), topology.width()), all, boxes);
+    return graph.value(
+        new Random.CropFlip(model.input().height(), model.input().width()), all, boxes);
   }
 
   /** Appends the student's pass over a batch, which moves the ranges. */
@@ -116,16 +117,14 @@ public final class Calibration implements AutoCloseable {
       Value images,
       Recipe.Calibration recipe) {
     Map<String, Value> weights =
-        Parameters.quantised(
-            graph, student.topology(), student.values(graph), quantisation.weightBits());
+        Parameters.quantised(graph, student.model(), student.values(graph), quantisation.scheme());
     Mode mode =
         new Mode.Calibrating(
-            quantisation.activationBits(),
-            quantisation.ranges(),
+            quantisation.quantizers(),
             quantisation.rangeStates(),
             recipe.momentum(),
             recipe.rule());
-    Forward.of(graph, "student", student.topology(), weights, images, mode);
+    Forward.of(graph, "student", student.model(), weights, images, mode);
   }
 
   /** One batch. */

@@ -3,8 +3,8 @@ package org.hast4j.hast;
 import java.util.Arrays;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
-import org.hast4j.data.Normalization;
-import org.hast4j.nn.Topology;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 
 /**
  * Images of overlapping leaves, discs and rectangles of all sizes in random colors (the dead-leaves
@@ -28,11 +28,11 @@ final class DeadLeaves {
   private final int channels;
   private final float[] grid;
 
-  private DeadLeaves(Topology topology, long seed) {
+  private DeadLeaves(Model model, long seed) {
     random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
-    height = topology.height();
-    width = topology.width();
-    channels = topology.channels();
+    height = model.input().height();
+    width = model.input().width();
+    channels = model.input().channels();
     grid = new float[height * FINER * width * FINER * channels];
   }
 
@@ -41,9 +41,9 @@ final class DeadLeaves {
    *
    * @return [count, h, w, c], a function of the seed
    */
-  static float[] images(Topology topology, Normalization normalization, int count, long seed) {
-    DeadLeaves leaves = new DeadLeaves(topology, seed);
-    int size = topology.height() * topology.width() * topology.channels();
+  static float[] images(Model model, Normalization normalization, int count, long seed) {
+    DeadLeaves leaves = new DeadLeaves(model, seed);
+    int size = model.input().height() * model.input().width() * model.input().channels();
     float[] images = new float[count * size];
     for (int i = 0; i < count; i++) {
       leaves.draw();

@@ -2,19 +2,21 @@ package org.hast4j.hast;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 import org.hast4j.quant.QuantisedNetwork;
 
 /**
@@ -28,7 +30,7 @@ public final class Evaluation implements AutoCloseable {
   private static final int MIN_BATCH = 8;
 
   private final Memory memory;
-  private final Topology topology;
+  private final Model model;
   private final int batch;
   private final Storage images;
   private final Storage logits;
@@ -39,7 +41,7 @@ public final class Evaluation implements AutoCloseable {
   private Evaluation(
       Memory memory,
       Parameters parameters,
-      int weightBits,
+      Optional<Scheme> weights,
       Mode mode,
       int batch,
       List<Storage> owned) {
@@ -47,22 +49,23 @@ public final class Evaluation implements AutoCloseable {
       throw new IllegalArgumentException("a batch needs at least 1 image, got " + batch);
     }
     this.memory = memory;
-    this.topology = parameters.topology();
+    this.model = parameters.model();
     this.batch = batch;
     Graph graph = new Graph();
     TensorType type =
-        TensorType.f32(batch, topology.height(), topology.width(), topology.channels());
+        TensorType.f32(
+            batch, model.input().height(), model.input().width(), model.input().channels());
     images = Storage.of("evaluation images", type);
-    logits = Storage.of("evaluation logits", TensorType.f32(batch, topology.classes()));
+    logits = Storage.of("evaluation logits", TensorType.f32(batch, model.classes()));
     this.owned = new ArrayList<>(owned);
     this.owned.add(images);
     this.owned.add(logits);
     var values = parameters.values(graph);
-    if (weightBits > 0) {
-      values = Parameters.quantised(graph, topology, values, weightBits);
+    if (weights.isPresent()) {
+      values = Parameters.quantised(graph, model, values, weights.get());
     }
     Value x = graph.variable(images, type);
-    graph.keep(Forward.of(graph, "evaluation", topology, values, x, mode).logits(), logits);
+    graph.keep(Forward.of(graph, "evaluation", model, values, x, mode).logits(), logits);
     program = Program.compile("evaluation workspace", graph, memory);
   }
 
@@ -73,13 +76,12 @@ public final class Evaluation implements AutoCloseable {
    * @param batch images per run of the program
    */
   public static Evaluation of(Memory memory, QuantisedNetwork network, int batch) {
-    Quantisation quantisation =
-        Quantisation.of(network.topology(), network.weightBits(), network.activationBits());
-    memory.buffer(quantisation.ranges()).upload(0, network.ranges());
+    Quantisation quantisation = Quantisation.of(network.model(), network.scheme());
+    quantisation.upload(memory, network.ranges());
     return owning(
         memory,
         network.dequantised(),
-        new Mode.Quantised(network.activationBits(), quantisation.ranges()),
+        new Mode.Quantised(quantisation.quantizers()),
         batch,
         List.of(quantisation.ranges()));
   }
@@ -95,45 +97,42 @@ public final class Evaluation implements AutoCloseable {
 
   private static Evaluation owning(
       Memory memory, Network network, Mode mode, int batch, List<Storage> more) {
-    Parameters parameters = new Parameters(network.topology(), "evaluated");
+    Parameters parameters = new Parameters(network.model(), "evaluated");
     parameters.upload(memory, network);
     List<Storage> owned = new ArrayList<>(more);
     owned.add(parameters.trainedStorage());
     owned.add(parameters.statisticsStorage());
-    return new Evaluation(memory, parameters, 0, mode, batch, owned);
+    return new Evaluation(memory, parameters, Optional.empty(), mode, batch, owned);
   }
 
   /** Evaluates parameters as they lie on the device, float weights and activations. */
   public static Evaluation of(Memory memory, Parameters parameters) {
-    return of(memory, parameters, 0, new Mode.Evaluation(), batch(parameters.topology()));
+    return new Evaluation(
+        memory,
+        parameters,
+        Optional.empty(),
+        new Mode.Evaluation(),
+        batch(parameters.model()),
+        List.of());
   }
 
-  /**
-   * Evaluates parameters as they lie on the device.
-   *
-   * @param weightBits quantises weights on the fly; 0 takes them as they are
-   * @param mode {@link Mode.Evaluation} or {@link Mode.Quantised}
-   */
-  public static Evaluation of(Memory memory, Parameters parameters, int weightBits, Mode mode) {
-    return of(memory, parameters, weightBits, mode, batch(parameters.topology()));
-  }
-
-  /**
-   * The same with a batch of the caller's choice.
-   *
-   * @param batch images per run of the program
-   */
-  public static Evaluation of(
-      Memory memory, Parameters parameters, int weightBits, Mode mode, int batch) {
-    return new Evaluation(memory, parameters, weightBits, mode, batch, List.of());
+  /** Evaluates parameters as they lie on the device, quantised on the fly. */
+  public static Evaluation of(Memory memory, Parameters parameters, Quantisation quantisation) {
+    return new Evaluation(
+        memory,
+        parameters,
+        Optional.of(quantisation.scheme()),
+        new Mode.Quantised(quantisation.quantizers()),
+        batch(parameters.model()),
+        List.of());
   }
 
   /**
    * Images per run of the program unless said otherwise: enough to keep every core busy, small
    * enough to stay near the caches.
    */
-  public static int batch(Topology topology) {
-    return Math.max(MIN_BATCH, BATCH_PIXELS / (topology.height() * topology.width()));
+  public static int batch(Model model) {
+    return Math.max(MIN_BATCH, BATCH_PIXELS / (model.input().height() * model.input().width()));
   }
 
   /** Hears the progress of an evaluation: images done. */
@@ -149,19 +148,19 @@ public final class Evaluation implements AutoCloseable {
    * @return [count, classes]
    */
   public float[] logits(float[] pixels, int count) {
-    int size = topology.height() * topology.width() * topology.channels();
+    int size = model.input().height() * model.input().width() * model.input().channels();
     if (pixels.length != count * size) {
       throw new IllegalArgumentException(
           "%d images of %d values expected, got %d values".formatted(count, size, pixels.length));
     }
-    float[] all = new float[count * topology.classes()];
+    float[] all = new float[count * model.classes()];
     float[] in = new float[batch * size];
-    float[] out = new float[batch * topology.classes()];
+    float[] out = new float[batch * model.classes()];
     for (int start = 0; start < count; start += batch) {
       int n = Math.min(batch, count - start);
       System.arraycopy(pixels, start * size, in, 0, n * size);
       run(in, out);
-      System.arraycopy(out, 0, all, start * topology.classes(), n * topology.classes());
+      System.arraycopy(out, 0, all, start * model.classes(), n * model.classes());
     }
     return all;
   }
@@ -200,29 +199,29 @@ public final class Evaluation implements AutoCloseable {
    * @throws IllegalArgumentException if the images are not of the network's size
    */
   public int[] classify(ImageSet set, Normalization normalization, Progress progress) {
-    if (set.height() != topology.height()
-        || set.width() != topology.width()
-        || set.channels() != topology.channels()) {
+    if (set.height() != model.input().height()
+        || set.width() != model.input().width()
+        || set.channels() != model.input().channels()) {
       throw new IllegalArgumentException(
           "%s takes %dx%dx%d images, these are %dx%dx%d"
               .formatted(
-                  topology.name(),
-                  topology.height(),
-                  topology.width(),
-                  topology.channels(),
+                  model.name(),
+                  model.input().height(),
+                  model.input().width(),
+                  model.input().channels(),
                   set.height(),
                   set.width(),
                   set.channels()));
     }
     int[] classes = new int[set.count()];
     float[] in = new float[batch * set.imageSize()];
-    float[] out = new float[batch * topology.classes()];
+    float[] out = new float[batch * model.classes()];
     for (int start = 0; start < set.count(); start += batch) {
       int n = Math.min(batch, set.count() - start);
       set.normalize(start, start + n, normalization, in);
       run(in, out);
       for (int i = 0; i < n; i++) {
-        classes[start + i] = argmax(out, i * topology.classes(), topology.classes());
+        classes[start + i] = argmax(out, i * model.classes(), model.classes());
       }
       progress.done(start + n);
     }
@@ -250,10 +249,10 @@ public final class Evaluation implements AutoCloseable {
    *     network
    */
   public double accuracy(ImageSet set, Normalization normalization, Progress progress) {
-    if (set.classes() != topology.classes()) {
+    if (set.classes() != model.classes()) {
       throw new IllegalArgumentException(
           "%s tells %d classes apart, these images have %d"
-              .formatted(topology.name(), topology.classes(), set.classes()));
+              .formatted(model.name(), model.classes(), set.classes()));
     }
     int[] classes = classify(set, normalization, progress);
     int right = 0;

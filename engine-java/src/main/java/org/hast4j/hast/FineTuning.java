@@ -17,11 +17,11 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
-import org.hast4j.nn.Topology;
 
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3):
@@ -148,16 +148,14 @@ public final class FineTuning implements AutoCloseable {
 
   /** Appends everything one step does with a batch. */
   private void append(Graph graph, Parameters teacher, Quantisation quantisation, Value x) {
-    Topology topology = student.topology();
+    Model model = student.model();
     Map<String, Value> teacherValues = teacher.values(graph);
     Map<String, Value> studentValues = student.values(graph);
     graph.lane(Lane.SIDE);
     Map<String, Value> weights =
-        Parameters.quantised(graph, topology, studentValues, quantisation.weightBits());
+        Parameters.quantised(graph, model, studentValues, quantisation.scheme());
     graph.lane(Lane.MAIN);
-    Mode quantised =
-        new Mode.Quantised(
-            quantisation.activationBits(), quantisation.ranges(), recipe.straightThrough());
+    Mode quantised = new Mode.Quantised(quantisation.quantizers(), recipe.straightThrough());
     List<Value> parameters = student.trained().names().stream().map(studentValues::get).toList();
 
     Pass clean = pass(graph, "clean", teacherValues, weights, quantised, x);
@@ -210,12 +208,12 @@ public final class FineTuning implements AutoCloseable {
       Map<String, Value> weights,
       Mode quantised,
       Value x) {
-    Topology topology = student.topology();
+    Model model = student.model();
     graph.lane(Lane.BRANCH);
     Forward taught =
-        Forward.of(graph, name + " teacher", topology, teacherValues, x, new Mode.Evaluation());
+        Forward.of(graph, name + " teacher", model, teacherValues, x, new Mode.Evaluation());
     graph.lane(Lane.MAIN);
-    Forward learnt = Forward.of(graph, name + " student", topology, weights, x, quantised);
+    Forward learnt = Forward.of(graph, name + " student", model, weights, x, quantised);
     graph.part(name);
     Value distillation =
         graph.value(

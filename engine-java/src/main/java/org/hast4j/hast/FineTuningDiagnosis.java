@@ -28,6 +28,7 @@ final class FineTuningDiagnosis implements AutoCloseable {
   private final Parameters student;
   private final Quantisation quantisation;
   private final List<Storage> activations = new ArrayList<>();
+  private final List<String> layers;
   private final List<Integer> channels = new ArrayList<>();
   private final Program program;
   private Map<String, float[]> before;
@@ -41,22 +42,22 @@ final class FineTuningDiagnosis implements AutoCloseable {
     TensorType type =
         TensorType.f32(Math.min(IMAGES, all.size(0)), all.size(1), all.size(2), all.size(3));
     Map<String, Value> weights =
-        Parameters.quantised(
-            graph, student.topology(), student.values(graph), quantisation.weightBits());
+        Parameters.quantised(graph, student.model(), student.values(graph), quantisation.scheme());
     Forward forward =
         Forward.of(
             graph,
             "diagnosis",
-            student.topology(),
+            student.model(),
             weights,
             graph.variable(pool.images(), 0, type),
-            new Mode.Observed(quantisation.activationBits(), quantisation.ranges()));
-    for (Value value : forward.activations()) {
+            new Mode.Observed(quantisation.quantizers()));
+    for (Value value : forward.activations().values()) {
       Storage storage = Storage.of("diagnosed activations " + activations.size(), value.type());
       graph.keep(value, storage);
       activations.add(storage);
-      channels.add(Math.toIntExact(value.size(3)));
+      channels.add(Math.toIntExact(value.size(-1)));
     }
+    layers = List.copyOf(forward.activations().keySet());
     program = Program.compile("diagnosis workspace", graph, memory);
     before = student.download(memory);
   }
@@ -76,7 +77,9 @@ final class FineTuningDiagnosis implements AutoCloseable {
     List<Double> error = new ArrayList<>();
     for (int i = 0; i < activations.size(); i++) {
       float[] x = memory.floats(activations.get(i));
-      observe(x, channels.get(i), ranges[2 * i], ranges[2 * i + 1], above, top, dead, error);
+      int row = 2 * quantisation.quantizers().row(layers.get(i));
+      double levels = (1 << quantisation.quantizers().bits().get(layers.get(i))) - 1;
+      observe(x, channels.get(i), levels, ranges[row], ranges[row + 1], above, top, dead, error);
     }
     Map<String, Object> signals = new LinkedHashMap<>();
     signals.put("above_range", above);
@@ -90,13 +93,13 @@ final class FineTuningDiagnosis implements AutoCloseable {
   private void observe(
       float[] x,
       int width,
+      double levels,
       float low,
       float high,
       List<Double> above,
       List<Double> top,
       List<Double> dead,
       List<Double> error) {
-    double levels = (1 << quantisation.activationBits()) - 1;
     double scale = levels / Math.max(high - low, 1e-8);
     boolean[] alive = new boolean[width];
     long beyond = 0;
@@ -127,7 +130,7 @@ final class FineTuningDiagnosis implements AutoCloseable {
     Map<String, Double> size = new LinkedHashMap<>();
     Map<String, Double> change = new LinkedHashMap<>();
     Map<String, Double> error = new LinkedHashMap<>();
-    List<String> quantised = Parameters.weightNames(student.topology());
+    List<String> quantised = Parameters.weightNames(student.model());
     for (String name : student.trained().names()) {
       float[] values = now.get(name);
       double squares = squaredDifference(values, new float[values.length]);
@@ -135,7 +138,8 @@ final class FineTuningDiagnosis implements AutoCloseable {
       change.put(name, relative(squaredDifference(values, before.get(name)), squares));
       if (quantised.contains(name)) {
         int rows = Math.toIntExact(student.trained().get(name).type().shape().size(0));
-        error.put(name, Double.isFinite(squares) ? roundingError(values, rows, squares) : squares);
+        error.put(
+            name, Double.isFinite(squares) ? roundingError(name, values, rows, squares) : squares);
       }
     }
     signals.put("parameter_size", size);
@@ -144,8 +148,9 @@ final class FineTuningDiagnosis implements AutoCloseable {
     before = now;
   }
 
-  private double roundingError(float[] values, int rows, double squares) {
-    float[] rounded = QuantisedTensor.of(values, rows, quantisation.weightBits()).dequantised();
+  private double roundingError(String name, float[] values, int rows, double squares) {
+    int bits = quantisation.scheme().weightBits(name.substring(0, name.lastIndexOf('.')));
+    float[] rounded = QuantisedTensor.of(values, rows, bits).dequantised();
     return relative(squaredDifference(values, rounded), squares);
   }
 

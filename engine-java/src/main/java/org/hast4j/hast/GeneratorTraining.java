@@ -71,7 +71,7 @@ final class GeneratorTraining {
         Forward.of(
             graph,
             "teacher",
-            teacher.topology(),
+            teacher.model(),
             teacher.values(graph),
             images,
             new Mode.Evaluation());

@@ -1,5 +1,6 @@
 package org.hast4j.hast;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -10,6 +11,9 @@ import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.io.Sha256;
+import org.hast4j.model.Model;
+import org.hast4j.model.ModelDescription;
+import org.hast4j.nn.Topologies;
 import org.hast4j.quant.QuantisedNetwork;
 
 /**
@@ -129,13 +133,24 @@ public final class Hast {
     return new Run(job, identity, directory, memory, test, listener, checkpointEvery, diagnose);
   }
 
+  /** A name that stands for one structure only. */
+  private static String structure(Model model) {
+    if (Topologies.isBuiltIn(model)) {
+      return model.name();
+    }
+    String json = new ModelDescription(model, Optional.empty()).json(false);
+    return model.name() + " " + Sha256.of(json.getBytes(StandardCharsets.UTF_8));
+  }
+
   private static Map<String, Object> identity(Job job) {
     Map<String, Object> identity = new LinkedHashMap<>();
-    identity.put("topology", job.teacher().topology().name());
+    identity.put("topology", structure(job.teacher().model()));
     identity.put("source_sha256", job.sourceSha256());
     identity.put("normalisation", job.teacher().normalization().toString());
-    identity.put("weight_bits", job.weightBits());
-    identity.put("activation_bits", job.activationBits());
+    identity.put("weight_bits", job.scheme().bits().weights());
+    identity.put("activation_bits", job.scheme().bits().activations());
+    identity.put(RunDirectory.LAYER_BITS, job.scheme().named());
+    identity.put(RunDirectory.POINTS, job.scheme().points().toString());
     identity.put("seed", job.seed());
     identity.put(
         "images",

@@ -6,10 +6,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 import org.hast4j.nn.Generator;
-import org.hast4j.nn.Layer;
 import org.hast4j.nn.Slots;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /** Random weights that training starts from; a function of the seed alone. */
@@ -22,16 +23,16 @@ final class Initialisation {
    * He et al. 2015: N(0, 2 / fan out) for convolutions, U(+-1 / sqrt(fan in)) for the classifier,
    * BatchNorm 1 and 0.
    */
-  static Map<String, float[]> network(Topology topology, long seed) {
+  static Map<String, float[]> network(Model model, long seed) {
     RandomGenerator random = RandomGeneratorFactory.of(ALGORITHM).create(seed);
     Map<String, float[]> weights = new LinkedHashMap<>();
     Map<String, Long> linearInputs = new HashMap<>();
-    for (Topology.Unit unit : topology.units()) {
-      if (unit.layer() instanceof Layer.Linear linear) {
-        linearInputs.put(unit.name(), linear.inputs());
+    for (Layer layer : model.layers()) {
+      if (layer.op() instanceof Operator.Linear linear) {
+        linearInputs.put(layer.name(), linear.inputs());
       }
     }
-    Slots parameters = Slots.parameters(topology);
+    Slots parameters = Slots.parameters(model);
     for (String name : parameters.names()) {
       Shape shape = parameters.get(name).type().shape();
       float[] values = new float[Math.toIntExact(shape.elements())];
@@ -46,7 +47,7 @@ final class Initialisation {
       }
       weights.put(name, values);
     }
-    Slots statistics = Slots.statistics(topology);
+    Slots statistics = Slots.statistics(model);
     for (String name : statistics.names()) {
       float[] values = new float[Math.toIntExact(statistics.get(name).type().shape().elements())];
       if (name.endsWith(".running_var")) {

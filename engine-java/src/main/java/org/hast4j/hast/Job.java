@@ -2,6 +2,8 @@ package org.hast4j.hast;
 
 import java.util.Map;
 import java.util.Optional;
+import org.hast4j.model.Scheme;
+import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.nn.Network;
 
 /**
@@ -9,19 +11,12 @@ import org.hast4j.nn.Network;
  *
  * @param teacher the trained network
  * @param sourceSha256 of its file
- * @param weightBits 2 to 8
- * @param activationBits 2 to 8
+ * @param scheme bits of its layers
  * @param images where the images come from
  * @param seed decides every random number
  */
 public record Job(
-    Network teacher,
-    String sourceSha256,
-    int weightBits,
-    int activationBits,
-    Recipe recipe,
-    Images images,
-    long seed) {
+    Network teacher, String sourceSha256, Scheme scheme, Recipe recipe, Images images, long seed) {
   /**
    * In units of the network's own statistics. Recipe balanced has 10, and the paper's weight is
    * about that on a network like the paper's; a hundred times less left images noise.
@@ -42,6 +37,15 @@ public record Job(
                     + " statistics, where 10 works: images may stay noise. Recipes balanced and"
                     + " thorough state it in the network's own units (normal-form)")
                 .formatted(synthesis.statisticsWeight(), weight));
+  }
+
+  /** That features cannot be aligned, for people; empty where they can, or shall not. */
+  public Optional<String> withoutTaps() {
+    return recipe.fineTuning().alignment() && AlignmentTaps.of(teacher.model()).isEmpty()
+        ? Optional.of(
+            "%s has no residual unit and no depthwise-separable part: there are no features to align, and fine-tuning goes without"
+                .formatted(teacher.model().name()))
+        : Optional.empty();
   }
 
   /** Mean squared running variance, over channels and then layers. */

@@ -14,10 +14,10 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -96,7 +96,7 @@ final class Looks implements AutoCloseable {
     order = Storage.of("look order", TensorType.i32(images));
     kept = new Storage("best parameters", student.trainedStorage().bytes());
     int crops = Math.min(MOST_CROPS, images * CROPS_AN_IMAGE);
-    int batch = Math.min(crops, Evaluation.batch(student.topology()));
+    int batch = Math.min(crops, Evaluation.batch(student.model()));
     parts = Math.ceilDiv(crops, batch);
     part =
         Program.compile(
@@ -125,7 +125,7 @@ final class Looks implements AutoCloseable {
       int batch,
       Recipe.FineTuning recipe) {
     Graph graph = new Graph();
-    Topology topology = student.topology();
+    Model model = student.model();
     Shape all = pool.imageType().shape();
     TensorType type = TensorType.f32(all.size(0) - first, all.size(1), all.size(2), all.size(3));
     long offset = pool.imageType().bytes() / all.size(0) * first;
@@ -136,20 +136,21 @@ final class Looks implements AutoCloseable {
             graph.variable(key, TensorType.i64(2)),
             images,
             graph.variable(order, TensorType.i32(type.shape().size(0))));
-    Value x = graph.value(new Random.CropFlip(topology.height(), topology.width()), images, boxes);
+    Value x =
+        graph.value(
+            new Random.CropFlip(model.input().height(), model.input().width()), images, boxes);
     Map<String, Value> weights =
-        Parameters.quantised(graph, topology, student.values(graph), quantisation.weightBits());
+        Parameters.quantised(graph, model, student.values(graph), quantisation.scheme());
     Forward taught =
-        Forward.of(
-            graph, "look teacher", topology, teacher.values(graph), x, new Mode.Evaluation());
+        Forward.of(graph, "look teacher", model, teacher.values(graph), x, new Mode.Evaluation());
     Forward learnt =
         Forward.of(
             graph,
             "look student",
-            topology,
+            model,
             weights,
             x,
-            new Mode.Quantised(quantisation.activationBits(), quantisation.ranges()));
+            new Mode.Quantised(quantisation.quantizers()));
     Value distillation =
         graph.value(
             new Loss.DistillKl(recipe.temperature(), recipe.alpha() / parts),

@@ -1,11 +1,11 @@
 package org.hast4j.hast;
 
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
-import org.hast4j.nn.Topology;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 
 /**
  * Images on the device to draw batches from: the synthetic set, or real ones.
@@ -21,20 +21,21 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
    *
    * @throws IllegalArgumentException if that is more than fits into one array
    */
-  public static Pool of(Topology topology, int count) {
-    long size = (long) topology.height() * topology.width() * topology.channels();
+  public static Pool of(Model model, int count) {
+    long size = (long) model.input().height() * model.input().width() * model.input().channels();
     if (count * size > Integer.MAX_VALUE) {
       throw new IllegalArgumentException(
           "%d images of %dx%dx%d are too many: at most %d of them fit"
               .formatted(
                   count,
-                  topology.height(),
-                  topology.width(),
-                  topology.channels(),
+                  model.input().height(),
+                  model.input().width(),
+                  model.input().channels(),
                   Integer.MAX_VALUE / size));
     }
     TensorType type =
-        TensorType.f32(count, topology.height(), topology.width(), topology.channels());
+        TensorType.f32(
+            count, model.input().height(), model.input().width(), model.input().channels());
     return new Pool(
         Storage.of("image pool", type), Storage.of("label pool", TensorType.i32(count)), type);
   }

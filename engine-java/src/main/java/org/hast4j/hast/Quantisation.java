@@ -1,41 +1,60 @@
 package org.hast4j.hast;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
-import org.hast4j.nn.Topology;
+import org.hast4j.model.Model;
+import org.hast4j.model.Scheme;
+import org.hast4j.nn.ActivationQuantizers;
+import org.hast4j.quant.Range;
 
 /**
- * Bit widths of a run and the device memory of its activation ranges.
+ * How a student is quantised, and where its ranges lie.
  *
- * @param weightBits 2 to 8, every convolution and the classifier
- * @param activationBits 2 to 8, after every ReLU
- * @param ranges [quantisers, 2] floats {min, max}
- * @param rangeStates [quantisers, 3] floats, what range tracking carries from batch to batch
+ * @param rangeStates [quantizers, 3] floats, what range tracking carries from batch to batch
  */
-public record Quantisation(
-    int weightBits, int activationBits, Storage ranges, Storage rangeStates) {
+public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Storage rangeStates) {
   private static final int STATE = 3;
 
-  public Quantisation {
-    check("weights", weightBits);
-    check("activations", activationBits);
-  }
-
-  private static void check(String what, int bits) {
-    if (bits < 2 || bits > 8) {
-      throw new IllegalArgumentException(
-          "bit width of %s must be 2 to 8, got %d".formatted(what, bits));
-    }
-  }
-
-  /** Bit widths for a network. */
-  public static Quantisation of(Topology topology, int weightBits, int activationBits) {
+  /**
+   * A scheme for a network.
+   *
+   * @throws IllegalArgumentException if the scheme names layers that are not the network's
+   */
+  public static Quantisation of(Model model, Scheme scheme) {
+    scheme.check(model);
+    ActivationQuantizers quantizers = ActivationQuantizers.of(model, scheme);
     return new Quantisation(
-        weightBits,
-        activationBits,
-        Storage.of("activation ranges", TensorType.f32(topology.quantisers(), 2)),
-        Storage.of("range tracking", TensorType.f32(topology.quantisers(), STATE)));
+        scheme, quantizers, Storage.of("range tracking", TensorType.f32(quantizers.rows(), STATE)));
+  }
+
+  /** [quantizers, 2] floats {min, max}. */
+  public Storage ranges() {
+    return quantizers.ranges();
+  }
+
+  /** Puts ranges on the device. */
+  void upload(Memory memory, Map<String, Range> ranges) {
+    float[] rows = new float[2 * quantizers.rows()];
+    ranges.forEach(
+        (layer, range) -> {
+          rows[2 * quantizers.row(layer)] = range.min();
+          rows[2 * quantizers.row(layer) + 1] = range.max();
+        });
+    memory.buffer(ranges()).upload(0, rows);
+  }
+
+  /** The ranges as they lie on the device, by the layer whose output they quantise. */
+  Map<String, Range> download(Memory memory) {
+    float[] rows = memory.floats(ranges());
+    Map<String, Range> ranges = new LinkedHashMap<>();
+    for (String layer : quantizers.bits().keySet()) {
+      int row = 2 * quantizers.row(layer);
+      ranges.put(layer, new Range(rows[row], rows[row + 1]));
+    }
+    return ranges;
   }
 
   /** Starts range tracking anew: {0, 0, 1}, as the kernel wants it. */
@@ -45,6 +64,6 @@ public record Quantisation(
       states[i] = 1;
     }
     memory.buffer(rangeStates).upload(0, states);
-    memory.buffer(ranges).clear();
+    memory.buffer(ranges()).clear();
   }
 }

@@ -10,8 +10,8 @@ import java.util.Optional;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.io.Sha256;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Topology;
+import org.hast4j.model.Model;
+import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
 
@@ -205,12 +205,13 @@ final class Run {
     }
   }
 
-  private static void checkRanges(float[] ranges, int iterations) {
-    for (int i = 0; i < ranges.length; i++) {
+  private void checkRanges(float[] ranges, int iterations) {
+    List<String> layers = List.copyOf(state.quantisation().quantizers().bits().keySet());
+    for (int i = 0; i < 2 * layers.size(); i++) {
       if (!Float.isFinite(ranges[i])) {
         throw new IllegalStateException(
-            "the range of activation quantiser %d is %s after %d calibration iterations: raise calibration.iterations"
-                .formatted(i / 2, ranges[i], iterations));
+            "the range of the activation quantiser of %s is %s after %d calibration iterations: raise calibration.iterations"
+                .formatted(layers.get(i / 2), ranges[i], iterations));
       }
     }
   }
@@ -341,18 +342,14 @@ final class Run {
   }
 
   private Evaluation quantisedEvaluation() {
-    return Evaluation.of(
-        memory,
-        state.student(),
-        job.weightBits(),
-        new Mode.Quantised(job.activationBits(), state.quantisation().ranges()));
+    return Evaluation.of(memory, state.student(), state.quantisation());
   }
 
   private double agreement(Evaluation quantised) {
     int count = Math.min(state.pool().count(), AGREEMENT_IMAGES);
     int size = Math.toIntExact(state.pool().imageType().shape().elements() / state.pool().count());
-    Topology topology = job.teacher().topology();
-    int part = Evaluation.batch(topology);
+    Model model = job.teacher().model();
+    int part = Evaluation.batch(model);
     int alike = 0;
     try (Evaluation full = Evaluation.of(memory, state.teacher())) {
       for (int start = 0; start < count; start += part) {
@@ -360,8 +357,7 @@ final class Run {
         float[] images = new float[n * size];
         memory.buffer(state.pool().images()).download((long) start * size * Float.BYTES, images);
         alike +=
-            Evaluation.alike(
-                full.logits(images, n), quantised.logits(images, n), topology.classes());
+            Evaluation.alike(full.logits(images, n), quantised.logits(images, n), model.classes());
       }
     }
     return 100.0 * alike / count;
@@ -371,15 +367,14 @@ final class Run {
     QuantisedNetwork network =
         QuantisedNetwork.of(
             state.units().network().withWeights(state.student().download(memory)),
-            job.weightBits(),
-            job.activationBits(),
-            memory.floats(state.quantisation().ranges()),
+            job.scheme(),
+            state.quantisation().download(memory),
             new Provenance(job.sourceSha256(), job.recipe().rendered(), job.seed()));
     network.write(directory.quantised());
     Optional<Double> fullPrecision = Optional.empty();
     if (test.isPresent()) {
       // The network as it came, not its normal form.
-      int batch = Evaluation.batch(job.teacher().topology());
+      int batch = Evaluation.batch(job.teacher().model());
       try (Evaluation evaluation = Evaluation.of(memory, job.teacher(), batch)) {
         fullPrecision = Optional.of(accuracy(evaluation, test.get()));
       }
@@ -401,6 +396,8 @@ final class Run {
             mismatch,
             warning());
     Map<String, Object> json = new LinkedHashMap<>();
+    json.put("layer_bits", job.scheme().named());
+    json.put("alignment_taps", AlignmentTaps.of(job.teacher().model()));
     result.fullPrecision().ifPresent(value -> json.put("full_precision_accuracy", value));
     result.rounded().ifPresent(value -> json.put("rounded_accuracy", value));
     result.fineTuned().ifPresent(value -> json.put("fine_tuned_accuracy", value));
@@ -417,6 +414,14 @@ final class Run {
 
   /** What is wrong with the result, for people. */
   private Optional<String> warning() {
+    Optional<String> noGain = withoutGain();
+    Optional<String> noTaps = job.withoutTaps();
+    return noGain.isPresent() && noTaps.isPresent()
+        ? Optional.of(noGain.get() + "; " + noTaps.get())
+        : noGain.or(() -> noTaps);
+  }
+
+  private Optional<String> withoutGain() {
     int steps = job.recipe().fineTuning().steps();
     return steps > 0 && judgement.orElseThrow().bestStep() == 0
         ? Optional.of(

@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
+import org.hast4j.model.QuantizationPoints;
 
 /**
  * The folder of one run: what it was asked ({@code run.json}, {@code recipe.conf}), what happened
@@ -34,6 +35,12 @@ public final class RunDirectory implements AutoCloseable {
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
   private static final ObjectMapper LINES = new ObjectMapper();
   private static final String RUN = "run.json";
+
+  /** The entry of a run's identity that holds the bits of layers with bits of their own. */
+  static final String LAYER_BITS = "layer_bits";
+
+  /** The entry of a run's identity that says where activations are quantised. */
+  static final String POINTS = "quantization_points";
 
   /** The entry of a run's identity that holds its rendered recipe. */
   static final String RECIPE = "recipe";
@@ -118,7 +125,7 @@ public final class RunDirectory implements AutoCloseable {
     }
     for (Map.Entry<String, Object> entry : wanted.entrySet()) {
       // As text, since JSON does not tell an int from a long.
-      String before = String.valueOf(found.get(entry.getKey()));
+      String before = String.valueOf(found.getOrDefault(entry.getKey(), missing(entry.getKey())));
       String now = entry.getValue().toString();
       if (!before.equals(now)) {
         throw new IllegalArgumentException(
@@ -131,6 +138,15 @@ public final class RunDirectory implements AutoCloseable {
                         : before + ", not " + now));
       }
     }
+  }
+
+  /** What held before runs had an entry: no layer had bits of its own, and the paper's points. */
+  private static Object missing(String key) {
+    return switch (key) {
+      case LAYER_BITS -> Map.of();
+      case POINTS -> QuantizationPoints.PAPER;
+      default -> "nothing";
+    };
   }
 
   /**

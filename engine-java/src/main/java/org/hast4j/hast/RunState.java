@@ -28,19 +28,19 @@ final class RunState {
     Network network = job.teacher();
     Recipe.Calibration calibration = job.recipe().calibration();
     switch (calibration.source()) {
-      case GENERATOR -> Generator.check(calibration.latent(), network.topology());
+      case GENERATOR -> Generator.check(calibration.latent(), network.model());
       case SYNTHETIC -> {}
     }
-    teacher = new Parameters(network.topology(), "teacher");
-    student = new Parameters(network.topology(), "student");
-    quantisation = Quantisation.of(network.topology(), job.weightBits(), job.activationBits());
+    teacher = new Parameters(network.model(), "teacher");
+    student = new Parameters(network.model(), "student");
+    quantisation = Quantisation.of(network.model(), job.scheme());
     int images =
         switch (job.images()) {
           case Images.Synthesised _ -> job.recipe().synthesis().images();
           case Images.Stored stored -> SyntheticSet.count(stored.file(), network);
           case Images.Real real -> real.set().count();
         };
-    pool = Pool.of(network.topology(), images);
+    pool = Pool.of(network.model(), images);
     units = job.recipe().normalForm() ? Units.normal(network) : Units.own(network);
     teacher.upload(memory, units.network());
     student.upload(memory, units.network());

@@ -7,6 +7,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -23,8 +24,8 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
   private static final int PART = 1 << 20;
 
   void write(Path file, Memory memory, Collection<Storage> state) {
-    Safetensors.Writer writer =
-        new Safetensors.Writer()
+    SafetensorsWriter writer =
+        new SafetensorsWriter()
             .metadata("stage", stage.name())
             .metadata("done", Long.toString(done))
             .metadata("metrics_bytes", Long.toString(metricsBytes));
@@ -33,7 +34,7 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
   }
 
   /** Adds the memory to a file; it is read when the file is written. */
-  static void put(Safetensors.Writer writer, Memory memory, Collection<Storage> state) {
+  static void put(SafetensorsWriter writer, Memory memory, Collection<Storage> state) {
     for (Storage storage : state) {
       int words = Math.toIntExact(storage.bytes() / Integer.BYTES);
       writer.putIntParts(

@@ -16,11 +16,11 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 
 /**
  * Whether a network's BatchNorm statistics fit what the network computes, found without data. A few
@@ -141,7 +141,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
         Storage seenVariance) {}
 
     private final Memory memory;
-    private final Topology topology;
+    private final Model model;
     private final List<Target> targets = new ArrayList<>();
     private final int count;
     private final TensorType images;
@@ -153,23 +153,25 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
 
     Search(Memory memory, Network network, long seed) {
       this.memory = memory;
-      topology = network.topology();
-      int area = topology.height() * topology.width();
+      model = network.model();
+      int area = model.input().height() * model.input().width();
       count = Math.clamp(PIXELS / area, MIN_IMAGES, MAX_IMAGES);
-      images = TensorType.f32(count, topology.height(), topology.width(), topology.channels());
+      images =
+          TensorType.f32(
+              count, model.input().height(), model.input().width(), model.input().channels());
       Units units = Units.normalAsStored(network);
       if (units.statistics().isEmpty()) {
         throw new IllegalArgumentException(
-            topology.name() + " has no BatchNorm: there are no statistics to check");
+            model.name() + " has no BatchNorm: there are no statistics to check");
       }
       units.statistics().forEach((name, stored) -> targets.add(target(network, name, stored)));
       loss = new StatisticsLoss(memory, units, "statistics check", 1);
-      parameters = new Parameters(topology, "checked");
+      parameters = new Parameters(model, "checked");
       parameters.upload(memory, units.network());
       pixels = Storage.of("statistics check images", images);
       memory
           .buffer(pixels)
-          .upload(0, DeadLeaves.images(topology, network.normalization(), count, seed));
+          .upload(0, DeadLeaves.images(model, network.normalization(), count, seed));
       memory.buffer(learningRate).upload(0, new float[] {LEARNING_RATE});
     }
 
@@ -221,8 +223,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       Graph graph = new Graph();
       Value x = graph.variable(pixels, images);
       Forward forward =
-          Forward.of(
-              graph, "checked", topology, parameters.values(graph), x, new Mode.Evaluation());
+          Forward.of(graph, "checked", model, parameters.values(graph), x, new Mode.Evaluation());
       // Labels play no part, but gradients come from a loss of the logits.
       TensorType labels = TensorType.i32(count);
       Value none = graph.variable(Storage.of("statistics check labels", labels), labels);

@@ -37,7 +37,7 @@ final class StatisticsMismatch {
         Forward.of(
             graph,
             "mismatch",
-            teacher.topology(),
+            teacher.model(),
             teacher.values(graph),
             graph.variable(images, type),
             new Mode.Evaluation());

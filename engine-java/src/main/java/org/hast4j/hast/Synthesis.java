@@ -20,10 +20,10 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 
 /**
  * Hard-sample synthesis (paper section 3.2, algorithm section 1): images optimised from noise so
@@ -57,7 +57,7 @@ public final class Synthesis implements AutoCloseable {
 
   private final Memory memory;
   private final Recipe.Synthesis recipe;
-  private final Topology topology;
+  private final Model model;
   private final long seed;
   private final TensorType batchType;
   private final TensorType labelType;
@@ -92,9 +92,13 @@ public final class Synthesis implements AutoCloseable {
     this.memory = memory;
     this.recipe = recipe;
     this.seed = seed;
-    topology = teacher.topology();
+    model = teacher.model();
     batchType =
-        TensorType.f32(recipe.batch(), topology.height(), topology.width(), topology.channels());
+        TensorType.f32(
+            recipe.batch(),
+            model.input().height(),
+            model.input().width(),
+            model.input().channels());
     labelType = TensorType.i32(recipe.batch());
     pixels = Storage.of("synthesis pixels", batchType);
     labels = Storage.of("synthesis labels", labelType);
@@ -142,7 +146,7 @@ public final class Synthesis implements AutoCloseable {
         pixels);
     graph.keep(
         graph.value(
-            new Random.PhiloxLabels(Draw.SYNTHESIS_LABELS.id(), recipe.batch(), topology.classes()),
+            new Random.PhiloxLabels(Draw.SYNTHESIS_LABELS.id(), recipe.batch(), model.classes()),
             keyValue),
         labels);
     return graph;
@@ -155,7 +159,7 @@ public final class Synthesis implements AutoCloseable {
     Value keyValue = graph.variable(key, TensorType.i64(2));
     Value seen = augment ? cropped(graph, x, keyValue) : x;
     Forward forward =
-        Forward.of(graph, "teacher", topology, teacher.values(graph), seen, new Mode.Evaluation());
+        Forward.of(graph, "teacher", model, teacher.values(graph), seen, new Mode.Evaluation());
     Node hard =
         graph.apply(new Loss.HardCrossEntropy(recipe.beta(), recipe.gamma()), forward.logits(), y);
     Value total = statistics.append(graph, forward, hard.output(0));
@@ -203,7 +207,8 @@ public final class Synthesis implements AutoCloseable {
             keyValue,
             x,
             graph.variable(order, labelType));
-    return graph.value(new Random.CropFlip(topology.height(), topology.width()), x, boxes);
+    return graph.value(
+        new Random.CropFlip(model.input().height(), model.input().width()), x, boxes);
   }
 
   /**

@@ -2,13 +2,14 @@ package org.hast4j.hast;
 
 import java.nio.file.Path;
 import java.util.Arrays;
-import org.hast4j.data.Normalization;
 import org.hast4j.exec.Memory;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -31,7 +32,7 @@ final class SyntheticSet {
     int[] labels = new int[pool.count()];
     memory.buffer(pool.labels()).download(0, labels);
     Normalization normalization = teacher.normalization();
-    new Safetensors.Writer()
+    new SafetensorsWriter()
         .metadata("source_sha256", sourceSha256)
         .metadata(MEAN, Arrays.toString(normalization.mean()))
         .metadata(STD, Arrays.toString(normalization.std()))
@@ -56,17 +57,18 @@ final class SyntheticSet {
    */
   static int count(Path file, Network network) {
     Safetensors set = Safetensors.read(file);
-    Topology topology = network.topology();
+    Model model = network.model();
     Shape shape = set.tensor(IMAGES).shape();
     if (shape.rank() != 4) {
       throw new CorruptFileException(
           file, "its images are %s, not [count, c, h, w]".formatted(shape));
     }
     Shape expected =
-        Shape.of(shape.size(0), topology.channels(), topology.height(), topology.width());
+        Shape.of(
+            shape.size(0), model.input().channels(), model.input().height(), model.input().width());
     if (!shape.equals(expected)) {
       throw new CorruptFileException(
-          file, "its images are %s, %s takes %s".formatted(shape, topology.name(), expected));
+          file, "its images are %s, %s takes %s".formatted(shape, model.name(), expected));
     }
     long[] labels = set.tensor(LABELS).longs();
     if (labels.length != shape.size(0)) {
@@ -74,11 +76,11 @@ final class SyntheticSet {
           file, "it holds %d labels for %d images".formatted(labels.length, shape.size(0)));
     }
     for (long label : labels) {
-      if (label < 0 || label >= topology.classes()) {
+      if (label < 0 || label >= model.classes()) {
         throw new CorruptFileException(
             file,
             "label %d is not among the %d classes of %s"
-                .formatted(label, topology.classes(), topology.name()));
+                .formatted(label, model.classes(), model.name()));
       }
     }
     Normalization normalization = network.normalization();

@@ -6,7 +6,6 @@ import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
@@ -22,11 +21,13 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 
 /**
  * Full-precision training on labelled images: cross-entropy, SGD with Nesterov momentum, one-cycle
@@ -64,7 +65,7 @@ public final class Training implements AutoCloseable {
   }
 
   private final Memory memory;
-  private final Topology topology;
+  private final Model model;
   private final Normalization normalization;
   private final Schedule schedule;
   private final long seed;
@@ -86,15 +87,15 @@ public final class Training implements AutoCloseable {
   /** Prepares training from random weights. */
   public Training(
       Memory memory,
-      Topology topology,
+      Model model,
       ImageSet set,
       Normalization normalization,
       Schedule schedule,
       long seed) {
-    if (set.classes() != topology.classes()) {
+    if (set.classes() != model.classes()) {
       throw new IllegalArgumentException(
           "%s tells %d classes apart, the images have %d"
-              .formatted(topology.name(), topology.classes(), set.classes()));
+              .formatted(model.name(), model.classes(), set.classes()));
     }
     if (schedule.batch() < 1 || schedule.batch() > set.count()) {
       throw new IllegalArgumentException(
@@ -102,12 +103,12 @@ public final class Training implements AutoCloseable {
               .formatted(schedule.batch(), set.count(), set.count()));
     }
     this.memory = memory;
-    this.topology = topology;
+    this.model = model;
     this.normalization = normalization;
     this.schedule = schedule;
     this.seed = seed;
     images = set.count();
-    parameters = new Parameters(topology, "trained");
+    parameters = new Parameters(model, "trained");
     TensorType vector = Parameters.vector(parameters.trained());
     momentum = Storage.of("training momentum", vector);
     gradients = Storage.of("training gradients", vector);
@@ -118,7 +119,7 @@ public final class Training implements AutoCloseable {
     learningRates = Storage.of("training learning rates", TensorType.f32(stepsPerEpoch()));
     program = Program.compile("training workspace", graph(poolType, vector), memory);
     parameters.upload(
-        memory, new Network(topology, normalization, Initialisation.network(topology, seed)));
+        memory, new Network(model, normalization, Initialisation.network(model, seed)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
     new Pool(pool, labels, poolType).upload(memory, set, normalization);
     readback =
@@ -140,13 +141,14 @@ public final class Training implements AutoCloseable {
             imagesValue,
             orderValue);
     Value x =
-        graph.value(new Random.CropFlip(topology.height(), topology.width()), imagesValue, boxes);
+        graph.value(
+            new Random.CropFlip(model.input().height(), model.input().width()), imagesValue, boxes);
     Value y =
         graph.value(
             new Random.GatherLabels(), graph.variable(labels, TensorType.i32(images)), boxes);
     Map<String, Value> values = parameters.values(graph);
     Forward forward =
-        Forward.of(graph, "network", topology, values, x, new Mode.Training(STATISTICS_MOMENTUM));
+        Forward.of(graph, "network", model, values, x, new Mode.Training(STATISTICS_MOMENTUM));
     Node crossEntropy = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), y);
     graph.keep(crossEntropy.output(0), loss);
     List<String> names = List.copyOf(parameters.trained().names());
@@ -244,7 +246,7 @@ public final class Training implements AutoCloseable {
 
   /** The network as trained so far. */
   public Network network() {
-    return new Network(topology, normalization, parameters.download(memory));
+    return new Network(model, normalization, parameters.download(memory));
   }
 
   /** Steps done so far, a whole number of epochs. */
@@ -254,8 +256,8 @@ public final class Training implements AutoCloseable {
 
   /** Writes what it takes to go on after the last epoch. */
   public void save(Path file) {
-    Safetensors.Writer writer =
-        new Safetensors.Writer().metadata(IDENTITY, identity()).metadata(STEP, Long.toString(step));
+    SafetensorsWriter writer =
+        new SafetensorsWriter().metadata(IDENTITY, identity()).metadata(STEP, Long.toString(step));
     Snapshot.put(writer, memory, state());
     writer.write(file);
   }
@@ -281,7 +283,7 @@ public final class Training implements AutoCloseable {
 
   private String identity() {
     return "%s, seed %d, %d images, %s, %s"
-        .formatted(topology.name(), seed, images, normalization, schedule);
+        .formatted(model.name(), seed, images, normalization, schedule);
   }
 
   private List<Storage> state() {

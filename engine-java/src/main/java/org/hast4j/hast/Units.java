@@ -4,10 +4,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import org.hast4j.nn.Layer;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -63,15 +64,15 @@ public final class Units {
   /** The network as it is. */
   public static Units own(Network network) {
     Map<String, Statistics> statistics = new LinkedHashMap<>();
-    for (Topology.Unit unit : network.topology().units()) {
-      if (unit.layer() instanceof Layer.BatchNorm norm) {
-        statistics.put(unit.name(), own(network, unit.name(), norm));
+    for (Layer layer : network.model().layers()) {
+      if (layer.op() instanceof Operator.BatchNorm norm) {
+        statistics.put(layer.name(), own(network, layer.name(), norm));
       }
     }
     return new Units(network, statistics, false);
   }
 
-  private static Statistics own(Network network, String name, Layer.BatchNorm norm) {
+  private static Statistics own(Network network, String name, Operator.BatchNorm norm) {
     float[] variance = network.weights().get(name + ".running_var");
     return new Statistics(
         network.weights().get(name + ".running_mean"), variance, squaredUnit(variance, norm));
@@ -88,41 +89,36 @@ public final class Units {
   }
 
   private static Units normal(Network network, boolean asStored) {
-    Topology topology = network.topology();
+    Model model = network.model();
     Map<String, float[]> weights = new LinkedHashMap<>(network.weights());
     Map<String, Statistics> statistics = new LinkedHashMap<>();
-    for (int i = 0; i < topology.units().size(); i++) {
-      Topology.Unit unit = topology.units().get(i);
-      if (unit.layer() instanceof Layer.BatchNorm norm) {
-        Optional<String> filters = filters(topology, i);
+    for (Layer layer : model.layers()) {
+      if (layer.op() instanceof Operator.BatchNorm norm) {
+        Optional<String> filters = filters(model, layer);
         statistics.put(
-            unit.name(),
+            layer.name(),
             filters.isPresent()
-                ? normalise(weights, filters.get(), unit.name(), norm, asStored)
-                : own(network, unit.name(), norm));
+                ? normalise(weights, filters.get(), layer.name(), norm, asStored)
+                : own(network, layer.name(), norm));
       }
     }
     return new Units(network.withWeights(weights), statistics, true);
   }
 
   /** Name of the weight in front of a BatchNorm, if nothing else reads the convolution's result. */
-  private static Optional<String> filters(Topology topology, int norm) {
-    int input = topology.units().get(norm).inputs().getFirst();
-    if (input == Topology.IMAGE || topology.consumers(input).size() != 1) {
-      return Optional.empty();
-    }
-    Topology.Unit unit = topology.units().get(input);
-    return unit.layer() instanceof Layer.Convolution
-            || unit.layer() instanceof Layer.DepthwiseConvolution
-        ? Optional.of(unit.name() + ".weight")
-        : Optional.empty();
+  private static Optional<String> filters(Model model, Layer norm) {
+    return model
+        .layer(norm.input())
+        .filter(layer -> layer.op() instanceof Operator.Convolution)
+        .filter(layer -> model.readers(layer.name()).size() == 1)
+        .map(layer -> layer.parameter("weight"));
   }
 
   private static Statistics normalise(
       Map<String, float[]> weights,
       String filters,
       String name,
-      Layer.BatchNorm norm,
+      Operator.BatchNorm norm,
       boolean asStored) {
     float[] variance = weights.get(name + ".running_var");
     float[] square = squaredUnit(variance, norm);
@@ -159,7 +155,7 @@ public final class Units {
    * filter of next to no norm puts out a constant whatever its statistics.
    */
   private static float[] targets(
-      float[] variance, float[] square, double[] norms, Layer.BatchNorm norm) {
+      float[] variance, float[] square, double[] norms, Operator.BatchNorm norm) {
     double mean = 0;
     for (double one : norms) {
       mean += one / norms.length;
@@ -186,7 +182,7 @@ public final class Units {
     return ratios;
   }
 
-  private static float[] squaredUnit(float[] variance, Layer.BatchNorm norm) {
+  private static float[] squaredUnit(float[] variance, Operator.BatchNorm norm) {
     float[] square = new float[variance.length];
     for (int i = 0; i < square.length; i++) {
       square[i] = variance[i] + norm.epsilon();

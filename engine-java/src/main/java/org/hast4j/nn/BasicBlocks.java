@@ -1,5 +1,9 @@
 package org.hast4j.nn;
 
+import org.hast4j.model.ActivationFunction;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+
 /**
  * The residual units of He et al. 2016 with two 3x3 convolutions, which all ResNets of up to 34
  * layers and those for CIFAR are made of. Layers are named as in torchvision.
@@ -15,9 +19,9 @@ final class BasicBlocks {
    * @param units number of units of each stage
    * @return the last layer
    */
-  static int append(
-      Topology.Builder net, int x, int width, CifarResNet.Shortcut shortcut, int... units) {
-    int last = x;
+  static String append(
+      Model.Builder net, String x, int width, CifarResNet.Shortcut shortcut, int... units) {
+    String last = x;
     long inputs = width;
     for (int stage = 1; stage <= units.length; stage++) {
       long outputs = (long) width << (stage - 1);
@@ -30,35 +34,35 @@ final class BasicBlocks {
     return last;
   }
 
-  private static int unit(
-      Topology.Builder net,
+  private static String unit(
+      Model.Builder net,
       String name,
-      int x,
+      String x,
       long inputs,
       long outputs,
       int stride,
       CifarResNet.Shortcut shortcut) {
-    int carried = x;
+    String carried = x;
     if (stride != 1 || inputs != outputs) {
       carried =
           switch (shortcut) {
-            case A -> net.add(name + ".shortcut", new Layer.PadShortcut(stride, outputs), x);
+            case A -> net.add(name + ".shortcut", new Operator.ChannelPad(stride, outputs), x);
             case B -> {
-              int conv =
+              String conv =
                   net.add(
                       name + ".downsample.0",
-                      new Layer.Convolution(inputs, outputs, 1, stride, 0),
+                      new Operator.Convolution(inputs, outputs, 1, stride, 0),
                       x);
-              yield net.add(name + ".downsample.1", new Layer.BatchNorm(outputs), conv);
+              yield net.add(name + ".downsample.1", new Operator.BatchNorm(outputs), conv);
             }
           };
     }
-    int y = net.add(name + ".conv1", new Layer.Convolution(inputs, outputs, 3, stride, 1), x);
-    y = net.add(name + ".bn1", new Layer.BatchNorm(outputs), y);
-    y = net.add(name + ".relu1", new Layer.Relu(), y);
-    y = net.add(name + ".conv2", new Layer.Convolution(outputs, outputs, 3, 1, 1), y);
-    y = net.add(name + ".bn2", new Layer.BatchNorm(outputs), y);
-    y = net.add(name + ".add", new Layer.Add(), y, carried);
-    return net.add(name + ".relu2", new Layer.Relu(), y);
+    String y = net.add(name + ".conv1", new Operator.Convolution(inputs, outputs, 3, stride, 1), x);
+    y = net.add(name + ".bn1", new Operator.BatchNorm(outputs), y);
+    y = net.add(name + ".relu1", new Operator.Activation(new ActivationFunction.Relu()), y);
+    y = net.add(name + ".conv2", new Operator.Convolution(outputs, outputs, 3, 1, 1), y);
+    y = net.add(name + ".bn2", new Operator.BatchNorm(outputs), y);
+    y = net.add(name + ".add", new Operator.Add(), y, carried);
+    return net.add(name + ".relu2", new Operator.Activation(new ActivationFunction.Relu()), y);
   }
 }

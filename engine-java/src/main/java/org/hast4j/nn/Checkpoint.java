@@ -3,25 +3,38 @@ package org.hast4j.nn;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import org.hast4j.data.Normalization;
+import java.util.function.UnaryOperator;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.io.UnreadableFileException;
+import org.hast4j.model.Model;
+import org.hast4j.model.ModelDescription;
+import org.hast4j.model.Normalization;
 import org.hast4j.tensor.Shape;
 
 /**
- * Trained networks in safetensors files with PyTorch's names and OIHW weights. Read: names as in
- * torchvision or pytorchcv, with or without "module." in front; {@link StateNames} has them. The
- * topology is found from names and shapes; mean and std come from the metadata, and so does the
- * input size, where a network does not take the usual one (input_size, pixels).
+ * Trained networks in safetensors files with PyTorch's names and OIHW weights. A file says what
+ * network it holds in its metadata (docs/format.md), or is described by a file of its own, or is a
+ * state dict of a known family. Of those, names are read as in torchvision or pytorchcv, with or
+ * without "module." in front; {@link StateNames} has them. The structure is found from names and
+ * shapes; mean and std come from the metadata, and so does the input size, where a network does not
+ * take the usual one (input_size, pixels).
  */
 public final class Checkpoint {
+  /** Key of the metadata that describe a network. */
+  public static final String MODEL = "hast4j_model";
+
+  // A bound on what is read into memory at once, far beyond any network in use.
+  private static final long MAX_DESCRIPTION_BYTES = 1 << 25;
   private static final String PARALLEL = "module.";
   private static final String BATCH_COUNTER = "num_batches_tracked";
   private static final String INPUT_SIZE = "input_size";
@@ -33,21 +46,25 @@ public final class Checkpoint {
   /**
    * Reads a network whose file says how its input is normalised.
    *
-   * @throws CorruptFileException if the file is damaged or is not a network of a known topology
+   * @throws CorruptFileException if the file is damaged or is not a network of a known family
    */
   public static Network read(Path file) {
-    return read(file, Optional.empty());
+    return read(file, Optional.empty(), Optional.empty());
   }
 
   /**
-   * Reads a network, with a normalisation that the file lacks or that overrides the file's.
+   * Reads a network.
    *
-   * @throws CorruptFileException if the file is damaged or is not a network of a known topology
+   * @param description of the structure, for a file that does not say it or says another
+   * @param normalization for a file that lacks it or says another
+   * @throws CorruptFileException if the file is damaged, is not a network of a known family, or
+   *     does not hold what the description needs
    */
-  public static Network read(Path file, Optional<Normalization> normalization) {
+  public static Network read(
+      Path file, Optional<ModelDescription> description, Optional<Normalization> normalization) {
     Safetensors tensors = Safetensors.read(file);
     try {
-      return parse(file, tensors, normalization);
+      return parse(file, tensors, description, normalization);
     } catch (IllegalArgumentException
         | IllegalStateException
         | ArithmeticException
@@ -56,8 +73,34 @@ public final class Checkpoint {
     }
   }
 
+  /**
+   * Reads a structure that stands in a file of its own, as JSON.
+   *
+   * @throws CorruptFileException saying where it is wrong
+   * @throws UnreadableFileException if the file cannot be read
+   */
+  public static ModelDescription description(Path file) {
+    try {
+      if (Files.size(file) > MAX_DESCRIPTION_BYTES) {
+        throw new CorruptFileException(
+            file,
+            "it is larger than %d bytes, this is hardly a model".formatted(MAX_DESCRIPTION_BYTES));
+      }
+      return ModelDescription.parse(Files.readString(file), "the model");
+    } catch (CharacterCodingException e) {
+      throw new CorruptFileException(file, "it is no text in UTF-8", e);
+    } catch (IOException e) {
+      throw new UnreadableFileException(file, e);
+    } catch (IllegalArgumentException e) {
+      throw new CorruptFileException(file, e.getMessage(), e);
+    }
+  }
+
   private static Network parse(
-      Path file, Safetensors tensors, Optional<Normalization> normalization) {
+      Path file,
+      Safetensors tensors,
+      Optional<ModelDescription> given,
+      Optional<Normalization> normalization) {
     Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
     for (String name : tensors.names()) {
       if (!name.endsWith(BATCH_COUNTER)) {
@@ -69,36 +112,62 @@ public final class Checkpoint {
         }
       }
     }
-    StateNames names = StateNames.of(byName.keySet());
-    Topology topology = names.topology(byName, inputSize(tensors.metadata()));
-    Normalization known = normalization.orElseGet(() -> normalization(file, tensors.metadata()));
-    String classifier = topology.units().getLast().name();
-    boolean convolution = byName.get(names.inFile(classifier + ".weight")).shape().rank() == 4;
+    Map<String, String> metadata = tensors.metadata();
+    Optional<ModelDescription> description =
+        given.or(
+            () ->
+                Optional.ofNullable(metadata.get(MODEL))
+                    .map(text -> ModelDescription.parse(text, "its metadata " + MODEL)));
+    UnaryOperator<String> inFile;
+    Model model;
+    if (description.isPresent()) {
+      inFile = UnaryOperator.identity();
+      model = description.get().model();
+      Translation.of(model);
+    } else {
+      StateNames names = StateNames.of(byName.keySet());
+      inFile = names::inFile;
+      model = names.model(byName, inputSize(metadata));
+    }
+    Normalization known =
+        normalization
+            .or(() -> description.flatMap(ModelDescription::normalization))
+            .orElseGet(() -> normalization(file, metadata));
+    return new Network(model, known, weights(file, model, byName, inFile));
+  }
+
+  private static Map<String, float[]> weights(
+      Path file,
+      Model model,
+      Map<String, Safetensors.Tensor> byName,
+      UnaryOperator<String> inFile) {
+    Safetensors.Tensor last = byName.get(inFile.apply(model.output() + ".weight"));
+    boolean convolution = last != null && last.shape().rank() == 4;
     Map<String, float[]> weights = new LinkedHashMap<>();
-    shapes(topology)
+    shapes(model)
         .forEach(
             (name, shape) -> {
-              String stored = names.inFile(name);
+              String stored = inFile.apply(name);
               Safetensors.Tensor tensor = byName.remove(stored);
               if (tensor != null) {
-                weights.put(name, inside(file, tensor, topology, shape));
-              } else if (convolution && name.equals(classifier + ".bias")) {
+                weights.put(name, inside(file, tensor, model, shape));
+              } else if (convolution && name.equals(model.output() + ".bias")) {
                 // As a convolution the classifier may have no bias.
-                weights.put(name, new float[topology.classes()]);
+                weights.put(name, new float[model.classes()]);
               } else {
                 throw new CorruptFileException(
                     file,
                     "%s needs tensor %s of shape %s; BatchNorm must not be folded into the convolutions"
-                        .formatted(topology.name(), stored, oihw(shape)));
+                        .formatted(model.name(), stored, oihw(shape)));
               }
             });
     if (!byName.isEmpty()) {
       throw new CorruptFileException(
           file,
           "tensor %s does not belong to %s"
-              .formatted(byName.values().iterator().next().name(), topology.name()));
+              .formatted(byName.values().iterator().next().name(), model.name()));
     }
-    return new Network(topology, known, weights);
+    return weights;
   }
 
   /** A tensor's name without what PyTorch's data parallelism puts in front. */
@@ -117,19 +186,19 @@ public final class Checkpoint {
   }
 
   private static void write(Path file, Network network, boolean half) {
-    Safetensors.Writer writer =
-        new Safetensors.Writer()
-            .metadata("topology", network.topology().name())
-            .metadata(INPUT_SIZE, Integer.toString(network.topology().height()))
-            .metadata("mean", Arrays.toString(network.normalization().mean()))
-            .metadata("std", Arrays.toString(network.normalization().std()));
-    Map<String, Shape> shapes = shapes(network.topology());
+    SafetensorsWriter writer =
+        new SafetensorsWriter()
+            .metadata(
+                MODEL,
+                new ModelDescription(network.model(), Optional.of(network.normalization()))
+                    .json(false));
+    Map<String, Shape> shapes = shapes(network.model());
     network.weights().forEach((name, values) -> put(writer, name, shapes.get(name), values, half));
     writer.write(file);
   }
 
   private static void put(
-      Safetensors.Writer writer, String name, Shape inside, float[] values, boolean half) {
+      SafetensorsWriter writer, String name, Shape inside, float[] values, boolean half) {
     Shape outside = oihw(inside);
     float[] ordered = inside.rank() == 4 ? toOihw(values, inside) : values;
     // Statistics span more orders of magnitude than float16 holds.
@@ -140,12 +209,10 @@ public final class Checkpoint {
     }
   }
 
-  /** Shapes of all tensors of a topology, as this engine orders them. */
-  private static Map<String, Shape> shapes(Topology topology) {
-    Map<String, Shape> shapes = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
-      slots.names().forEach(name -> shapes.put(name, slots.get(name).type().shape()));
-    }
+  /** Shapes of all tensors of a model, as this engine orders them. */
+  private static Map<String, Shape> shapes(Model model) {
+    Map<String, Shape> shapes = model.parameters();
+    shapes.putAll(model.statistics());
     return shapes;
   }
 
@@ -186,10 +253,9 @@ public final class Checkpoint {
     }
   }
 
-  private static float[] inside(
-      Path file, Safetensors.Tensor tensor, Topology topology, Shape expected) {
+  private static float[] inside(Path file, Safetensors.Tensor tensor, Model model, Shape expected) {
     switch (tensor.dtype()) {
-      case F64, F32, F16 -> {}
+      case F64, F32, F16, BF16 -> {}
       case I64, I32, I8, U8 ->
           throw new CorruptFileException(
               file,
@@ -206,7 +272,7 @@ public final class Checkpoint {
       throw new CorruptFileException(
           file,
           "tensor %s has shape %s, %s needs %s"
-              .formatted(tensor.name(), tensor.shape(), topology.name(), outside));
+              .formatted(tensor.name(), tensor.shape(), model.name(), outside));
     }
     return expected.rank() == 4 ? toOhwi(tensor.floats(), outside) : tensor.floats();
   }

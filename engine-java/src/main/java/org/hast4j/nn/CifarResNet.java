@@ -5,6 +5,9 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.model.ActivationFunction;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -39,7 +42,7 @@ public final class CifarResNet {
    * @param classes 2 to 100000
    * @throws IllegalArgumentException if one of them is not
    */
-  public static Topology of(int depth, int width, int classes, Shortcut shortcut) {
+  public static Model of(int depth, int width, int classes, Shortcut shortcut) {
     if (depth < 8 || (depth - 2) % 6 != 0) {
       throw new IllegalArgumentException(
           "the depth of a CIFAR ResNet is 6n + 2 (20, 32, 44, 56, ..), got " + depth);
@@ -49,14 +52,14 @@ public final class CifarResNet {
           "the depth must be at most " + MAX_DEPTH + ", got " + depth);
     }
     Topologies.check(width, classes);
-    Topology.Builder net = new Topology.Builder();
-    int x = net.add("conv1", new Layer.Convolution(3, width, 3, 1, 1), Topology.IMAGE);
-    x = net.add("bn1", new Layer.BatchNorm(width), x);
-    x = net.add("relu", new Layer.Relu(), x);
+    Model.Builder net = new Model.Builder(new Model.Input(SIZE, SIZE, 3));
+    String x = net.add("conv1", new Operator.Convolution(3, width, 3, 1, 1), Model.IMAGE);
+    x = net.add("bn1", new Operator.BatchNorm(width), x);
+    x = net.add("relu", new Operator.Activation(new ActivationFunction.Relu()), x);
     int units = (depth - 2) / 6;
     x = BasicBlocks.append(net, x, width, shortcut, units, units, units);
-    x = net.add("pool", new Layer.GlobalAveragePool(), x);
-    net.add("fc", new Layer.Linear(4L * width, classes), x);
+    x = net.add("pool", new Operator.GlobalAveragePool(), x);
+    net.add("fc", new Operator.Linear(4L * width, classes), x);
     // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its
     // own.
     String name =
@@ -66,14 +69,14 @@ public final class CifarResNet {
             + "-"
             + shortcut.name().toLowerCase(Locale.ROOT)
             + (classes == 10 ? "" : "-" + classes);
-    return new Topology(name, SIZE, SIZE, 3, classes, net.units());
+    return net.build(name);
   }
 
   /**
-   * Parses a name as {@link Topology#name} gives it: cifar-resnet20-b, cifar-resnet56-a-100,
+   * Parses a name as {@link Model#name} gives it: cifar-resnet20-b, cifar-resnet56-a-100,
    * cifar-resnet20-w4-b. Empty if it is none of these.
    */
-  static Optional<Topology> named(String name) {
+  static Optional<Model> named(String name) {
     Matcher matcher = NAME.matcher(name);
     return matcher.matches()
         ? Optional.of(

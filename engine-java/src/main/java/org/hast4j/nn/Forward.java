@@ -1,7 +1,9 @@
 package org.hast4j.nn;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.hast4j.graph.Convolution;
@@ -9,25 +11,29 @@ import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Norm;
+import org.hast4j.graph.Op;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
-import org.hast4j.graph.Storage;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Window;
 
 /**
- * Translates a topology into graph nodes, one fused node for each BatchNorm with the residual add,
+ * Translates a model into graph nodes, one fused node for each BatchNorm with the residual add,
  * ReLU and activation quantiser that follow it.
  *
  * @param logits [n, classes]
  * @param taps feature-alignment taps, in order
  * @param statistics batch statistics at every BatchNorm's input, in order; none in training mode
- * @param activations what every activation quantiser takes in, [n, h, w, c], in order; in mode
+ * @param activations what every activation quantiser takes in, [n, h, w, c], by layer; in mode
  *     {@link Mode.Observed} only
  */
 public record Forward(
-    Value logits, List<Tap> taps, List<Statistics> statistics, List<Value> activations) {
+    Value logits, List<Tap> taps, List<Statistics> statistics, Map<String, Value> activations) {
 
   /** Attention [n, c] of one tap's features and their area, height times width. */
   public record Tap(Value attention, long area) {}
@@ -54,147 +60,120 @@ public record Forward(
   public static Forward of(
       Graph graph,
       String owner,
-      Topology topology,
+      Model model,
       Map<String, Value> parameters,
       Value image,
       Mode mode) {
-    return new Builder(graph, owner, topology, parameters, mode).build(image);
+    return new Builder(graph, owner, model, parameters, mode).build(image);
   }
 
   private static final class Builder {
     private final Graph graph;
     private final String owner;
-    private final Topology topology;
+    private final Model model;
     private final Map<String, Value> parameters;
     private final Mode mode;
-    private final Map<Integer, Value> values = new HashMap<>();
-    private final Map<Integer, Node> norms = new HashMap<>();
+    private final Map<String, Value> values = new HashMap<>();
+    private final Map<String, Node> norms = new HashMap<>();
     private final List<Statistics> statistics = new ArrayList<>();
-    private final List<Value> activations = new ArrayList<>();
-    private int quantiser;
+    private final Map<String, Value> activations = new LinkedHashMap<>();
 
-    Builder(
-        Graph graph, String owner, Topology topology, Map<String, Value> parameters, Mode mode) {
+    Builder(Graph graph, String owner, Model model, Map<String, Value> parameters, Mode mode) {
       this.graph = graph;
       this.owner = owner;
-      this.topology = topology;
+      this.model = model;
       this.parameters = parameters;
       this.mode = mode;
     }
 
     Forward build(Value image) {
       TensorType expected =
-          TensorType.f32(image.size(0), topology.height(), topology.width(), topology.channels());
+          TensorType.f32(
+              image.size(0),
+              model.input().height(),
+              model.input().width(),
+              model.input().channels());
       if (!image.type().equals(expected)) {
         throw new IllegalArgumentException(
-            "%s takes images of %s, got %s".formatted(topology.name(), expected, image.type()));
+            "%s takes images of %s, got %s".formatted(model.name(), expected, image.type()));
       }
-      values.put(Topology.IMAGE, image);
-      for (int i = 0; i < topology.units().size(); i++) {
-        if (!values.containsKey(i)) {
-          build(i);
-        }
+      values.put(model.input().name(), image);
+      for (Translation.Step step : Translation.of(model)) {
+        build(step);
       }
-      List<Tap> taps = topology.taps().stream().map(this::tap).toList();
+      List<Tap> taps = AlignmentTaps.of(model).stream().map(this::tap).toList();
       graph.part("");
       return new Forward(
-          values.get(topology.units().size() - 1),
+          values.get(model.output()),
           taps,
           List.copyOf(statistics),
-          List.copyOf(activations));
+          Collections.unmodifiableMap(activations));
     }
 
-    private Tap tap(int unit) {
-      Value y = norms.get(unit).output(Norm.BnAct.Y);
-      return new Tap(norms.get(unit).output(Norm.BnAct.ATTENTION), y.size(1) * y.size(2));
+    private Tap tap(String norm) {
+      Value y = norms.get(norm).output(Norm.BnAct.Y);
+      return new Tap(norms.get(norm).output(Norm.BnAct.ATTENTION), y.size(1) * y.size(2));
     }
 
-    private void build(int index) {
-      Topology.Unit unit = topology.units().get(index);
-      graph.part(owner + " " + unit.name());
-      Value x = values.get(unit.inputs().getFirst());
+    private void build(Translation.Step step) {
+      Layer layer = step.layer();
+      graph.part(owner + " " + layer.name());
+      Value x = values.get(layer.input());
       Value y =
-          switch (unit.layer()) {
-            case Layer.Convolution conv ->
-                graph.value(
-                    new Convolution.Conv2d(conv.stride(), conv.pad()),
-                    x,
-                    parameter(unit, "weight"));
-            case Layer.DepthwiseConvolution conv ->
-                graph.value(
-                    new Convolution.DepthwiseConv2d(conv.stride(), conv.pad()),
-                    x,
-                    parameter(unit, "weight"));
-            case Layer.BatchNorm norm -> batchNorm(index, unit, norm, x);
-            case Layer.Relu _ ->
-                throw new IllegalArgumentException(
-                    "%s: %s does not follow a BatchNorm or a residual add of one, which is not supported"
-                        .formatted(topology.name(), unit.name()));
-            case Layer.Add _ ->
-                graph.value(new Elementwise.Add(), x, values.get(unit.inputs().get(1)));
-            case Layer.PadShortcut pad ->
+          switch (layer.op()) {
+            case Operator.Convolution conv ->
+                graph.value(convolution(conv), quantised(layer, x), weight(layer));
+            case Operator.BatchNorm norm -> batchNorm(step, norm, x);
+            case Operator.Add _ ->
+                graph.value(new Elementwise.Add(), x, values.get(layer.inputs().get(1)));
+            case Operator.ChannelPad pad ->
                 graph.value(new Pooling.Shortcut(pad.stride(), pad.channels()), x);
-            case Layer.MaxPool pool ->
-                graph.value(new Pooling.MaxPool(pool.window(), pool.stride(), pool.pad()), x);
-            case Layer.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
-            case Layer.Linear _ ->
+            case Operator.Pool pool -> graph.value(maxPool(pool.window()), x);
+            case Operator.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
+            case Operator.Linear _ ->
                 graph.value(
                     new Convolution.Linear(),
-                    x,
-                    parameter(unit, "weight"),
-                    parameter(unit, "bias"));
+                    quantised(layer, x),
+                    weight(layer),
+                    parameter(layer, "bias"));
+            case Operator.Activation _,
+                Operator.Mul _,
+                Operator.Concat _,
+                Operator.Flatten _,
+                Operator.ChannelShuffle _,
+                Operator.Slice _ ->
+                throw new IllegalStateException("a step of " + layer);
           };
-      values.putIfAbsent(index, y);
+      values.put(layer.name(), y);
+      step.sum().ifPresent(sum -> values.put(sum.name(), y));
+      step.activation().ifPresent(activation -> values.put(activation.name(), y));
     }
 
-    private Value parameter(Topology.Unit unit, String name) {
-      return parameters.get(unit.name() + "." + name);
+    private static Op convolution(Operator.Convolution conv) {
+      int stride = Translation.stride(conv.window());
+      int padding = Translation.padding(conv.window());
+      return conv.isDepthwise()
+          ? new Convolution.DepthwiseConv2d(stride, padding)
+          : new Convolution.Conv2d(stride, padding);
     }
 
-    /**
-     * A BatchNorm, fused with its residual add if it is the last operand computed, and with the
-     * ReLU behind.
-     */
-    private Value batchNorm(int index, Topology.Unit unit, Layer.BatchNorm norm, Value u) {
-      int end = index;
-      Value addend = null;
-      Integer next = onlyConsumer(end);
-      if (next != null && topology.units().get(next).layer() instanceof Layer.Add) {
-        List<Integer> operands = topology.units().get(next).inputs();
-        int other = operands.get(0) == index ? operands.get(1) : operands.get(0);
-        if (values.containsKey(other)) {
-          addend = values.get(other);
-          end = next;
-          next = onlyConsumer(end);
-        }
-      }
-      Layer.Relu relu =
-          next != null && topology.units().get(next).layer() instanceof Layer.Relu found
-              ? found
-              : null;
-      Value y = normalise(index, unit, norm, u, addend, relu);
-      values.put(index, y);
-      values.put(end, y);
-      if (relu != null) {
-        values.put(next, y);
-      }
-      return y;
+    private static Op maxPool(Window window) {
+      return new Pooling.MaxPool(
+          window.kernel().height(), Translation.stride(window), Translation.padding(window));
     }
 
-    private Integer onlyConsumer(int unit) {
-      List<Integer> consumers = topology.consumers(unit);
-      return consumers.size() == 1 ? consumers.getFirst() : null;
+    private Value weight(Layer layer) {
+      return parameter(layer, "weight");
     }
 
-    private Value normalise(
-        int index,
-        Topology.Unit unit,
-        Layer.BatchNorm norm,
-        Value u,
-        Value addend,
-        Layer.Relu relu) {
-      Value runningMean = parameter(unit, "running_mean");
-      Value runningVariance = parameter(unit, "running_var");
+    private Value parameter(Layer layer, String name) {
+      return parameters.get(layer.parameter(name));
+    }
+
+    private Value batchNorm(Translation.Step step, Operator.BatchNorm norm, Value u) {
+      Layer layer = step.layer();
+      Value runningMean = parameter(layer, "running_mean");
+      Value runningVariance = parameter(layer, "running_var");
       long rows = u.type().shape().elements() / norm.channels();
       Value mean = runningMean;
       Value variance = runningVariance;
@@ -213,33 +192,34 @@ public record Forward(
       }
       List<Value> inputs =
           new ArrayList<>(
-              List.of(u, mean, variance, parameter(unit, "weight"), parameter(unit, "bias")));
-      if (addend != null) {
-        inputs.add(addend);
-      }
+              List.of(u, mean, variance, parameter(layer, "weight"), parameter(layer, "bias")));
+      step.residual().map(values::get).ifPresent(inputs::add);
+      Layer activation = step.activation().orElse(null);
       int bits = 0;
       StraightThrough straightThrough = StraightThrough.EVERYWHERE;
-      if (relu != null && mode instanceof Mode.Quantised quantised) {
-        bits = quantised.bits();
+      if (activation != null
+          && mode instanceof Mode.Quantised quantised
+          && quantised.quantizers().bits().containsKey(activation.name())) {
+        bits = quantised.quantizers().bits().get(activation.name());
         straightThrough = quantised.straightThrough();
-        inputs.add(nextRange(quantised.ranges()));
+        inputs.add(quantised.quantizers().range(graph, activation.name()));
       }
       Norm.BnAct op =
           new Norm.BnAct(
               true,
-              addend != null,
+              step.residual().isPresent(),
               bits,
               straightThrough,
-              relu != null ? 0 : 1,
-              relu != null ? relu.ceiling() : Float.POSITIVE_INFINITY,
+              activation != null ? 0 : 1,
+              activation != null ? Translation.ceiling(activation) : Float.POSITIVE_INFINITY,
               norm.epsilon(),
               training);
       Node node = graph.apply(op, inputs.toArray(Value[]::new));
-      norms.put(index, node);
+      norms.put(layer.name(), node);
       if (!training) {
         statistics.add(
             new Statistics(
-                unit.name(),
+                layer.name(),
                 node.output(Norm.BnAct.BATCH_MEAN),
                 node.output(Norm.BnAct.BATCH_VARIANCE),
                 runningMean,
@@ -247,35 +227,60 @@ public record Forward(
                 rows));
       }
       Value y = node.output(Norm.BnAct.Y);
-      if (relu == null) {
-        return y;
-      }
+      // A quantiser behind the activation is part of the node, but where what it takes in is
+      // needed.
+      return activation == null || mode instanceof Mode.Quantised ? y : quantised(activation, y);
+    }
+
+    /** A value through the activation quantiser of a layer, if it has one in this mode. */
+    private Value quantised(Layer layer, Value x) {
       return switch (mode) {
-        case Mode.Calibrating calibrating -> track(y, calibrating);
-        case Mode.Observed observed -> {
-          activations.add(y);
-          yield graph.value(
-              new Quantization.FakeQuant(observed.bits()), y, nextRange(observed.ranges()));
+        case Mode.Quantised given when has(given.quantizers(), layer) -> {
+          if (given.straightThrough() != StraightThrough.EVERYWHERE) {
+            throw new IllegalArgumentException(
+                "%s: the quantiser in front of %s lets gradients pass everywhere; %s is for quantisers behind activations"
+                    .formatted(model.name(), layer.name(), given.straightThrough()));
+          }
+          yield quantised(layer, x, given.quantizers());
         }
-        case Mode.Evaluation _, Mode.Quantised _, Mode.Training _ -> y;
+        case Mode.Observed given when has(given.quantizers(), layer) -> {
+          activations.put(layer.name(), x);
+          yield quantised(layer, x, given.quantizers());
+        }
+        case Mode.Calibrating given when has(given.quantizers(), layer) ->
+            track(layer.name(), x, given);
+        case Mode.Quantised _,
+            Mode.Observed _,
+            Mode.Calibrating _,
+            Mode.Evaluation _,
+            Mode.Training _ ->
+            x;
       };
     }
 
-    private Value nextRange(Storage ranges) {
-      return graph.variable(ranges, quantiser++ * 2L * Float.BYTES, TensorType.f32(2));
+    private static boolean has(ActivationQuantizers quantizers, Layer layer) {
+      return quantizers.bits().containsKey(layer.name());
     }
 
-    private Value track(Value y, Mode.Calibrating calibrating) {
+    private Value quantised(Layer layer, Value x, ActivationQuantizers quantizers) {
+      int bits = quantizers.bits().get(layer.name());
+      return graph.value(
+          new Quantization.FakeQuant(bits), x, quantizers.range(graph, layer.name()));
+    }
+
+    private Value track(String layer, Value y, Mode.Calibrating calibrating) {
+      ActivationQuantizers quantizers = calibrating.quantizers();
       Value state =
-          graph.variable(calibrating.states(), quantiser * 3L * Float.BYTES, TensorType.f32(3));
-      Value range = nextRange(calibrating.ranges());
+          graph.variable(
+              calibrating.states(), quantizers.row(layer) * 3L * Float.BYTES, TensorType.f32(3));
+      Value range = quantizers.range(graph, layer);
       Value batch = graph.value(new Quantization.MinMax(), y);
       graph.apply(
           new Quantization.RangeTrackStep(calibrating.momentum(), calibrating.rule()),
           range,
           state,
           batch);
-      return graph.value(new Quantization.FakeQuant(calibrating.bits()), y, range);
+      return graph.value(new Quantization.FakeQuant(quantizers.bits().get(layer)), y, range);
     }
   }
 }

@@ -12,6 +12,7 @@ import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
 
 /**
  * The small conditional generator whose images calibrate activation ranges (algorithm section 3):
@@ -44,13 +45,13 @@ public final class Generator {
    *
    * @throws IllegalArgumentException as {@link #check}
    */
-  public Generator(int latent, Topology topology) {
-    check(latent, topology);
+  public Generator(int latent, Model model) {
+    check(latent, model);
     this.latent = latent;
-    classes = topology.classes();
-    startHeight = topology.height() / SHRINKING;
-    startWidth = topology.width() / SHRINKING;
-    long start = start(topology);
+    classes = model.classes();
+    startHeight = model.input().height() / SHRINKING;
+    startWidth = model.input().width() / SHRINKING;
+    long start = start(model);
     slots.add("label_emb.weight", TensorType.f32(classes, latent));
     slots.add("l1.0.weight", TensorType.f32(start, latent));
     slots.add("l1.0.bias", TensorType.f32(start));
@@ -59,7 +60,7 @@ public final class Generator {
     addNorm("conv_blocks1.1", WIDE);
     addConvolution("conv_blocks2.0", WIDE, NARROW);
     addNorm("conv_blocks2.1", NARROW);
-    addConvolution("conv_blocks2.3", NARROW, topology.channels());
+    addConvolution("conv_blocks2.3", NARROW, model.input().channels());
     storage = new Storage("generator parameters", slots.bytes());
   }
 
@@ -69,23 +70,23 @@ public final class Generator {
    * @throws IllegalArgumentException if height or width is not a multiple of 4, or the weights
    *     would not fit into one array
    */
-  public static void check(int latent, Topology topology) {
-    if (topology.height() % SHRINKING != 0 || topology.width() % SHRINKING != 0) {
+  public static void check(int latent, Model model) {
+    if (model.input().height() % SHRINKING != 0 || model.input().width() % SHRINKING != 0) {
       throw new IllegalArgumentException(
           "%s takes %dx%d images, the calibration generator makes only multiples of %d: calibrate on the synthetic images (calibration.source = SYNTHETIC)"
-              .formatted(topology.name(), topology.height(), topology.width(), SHRINKING));
+              .formatted(model.name(), model.input().height(), model.input().width(), SHRINKING));
     }
-    long rows = start(topology) + topology.classes();
+    long rows = start(model) + model.classes();
     if (rows * latent > MAX_WEIGHTS) {
       throw new IllegalArgumentException(
           "calibration.latent = %d is too wide for %s: at most %d"
-              .formatted(latent, topology.name(), MAX_WEIGHTS / rows));
+              .formatted(latent, model.name(), MAX_WEIGHTS / rows));
     }
   }
 
   /** Features of the map that the noise becomes. */
-  private static long start(Topology topology) {
-    return (long) (topology.height() / SHRINKING) * (topology.width() / SHRINKING) * WIDE;
+  private static long start(Model model) {
+    return (long) (model.input().height() / SHRINKING) * (model.input().width() / SHRINKING) * WIDE;
   }
 
   private void addNorm(String name, long width) {

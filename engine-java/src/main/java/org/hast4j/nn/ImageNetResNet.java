@@ -4,6 +4,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.model.ActivationFunction;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Window;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -33,7 +37,7 @@ public final class ImageNetResNet {
    * @param size input height and width, 32 to 1024 pixels; 224 in the paper
    * @throws IllegalArgumentException if one of them is not
    */
-  public static Topology of(int depth, int width, int classes, int size) {
+  public static Model of(int depth, int width, int classes, int size) {
     List<Integer> units =
         switch (depth) {
           case 18 -> UNITS_18;
@@ -44,27 +48,27 @@ public final class ImageNetResNet {
         };
     Topologies.check(width, classes);
     Topologies.checkImageNetSize(size);
-    Topology.Builder net = new Topology.Builder();
-    int x = net.add("conv1", new Layer.Convolution(3, width, STEM_KERNEL, 2, 3), Topology.IMAGE);
-    x = net.add("bn1", new Layer.BatchNorm(width), x);
-    x = net.add("relu", new Layer.Relu(), x);
-    x = net.add("maxpool", new Layer.MaxPool(3, 2, 1), x);
+    Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
+    String x = net.add("conv1", new Operator.Convolution(3, width, STEM_KERNEL, 2, 3), Model.IMAGE);
+    x = net.add("bn1", new Operator.BatchNorm(width), x);
+    x = net.add("relu", new Operator.Activation(new ActivationFunction.Relu()), x);
+    x = net.add("maxpool", new Operator.Pool(Operator.Pool.Kind.MAX, Window.square(3, 2, 1)), x);
     int[] stages = units.stream().mapToInt(Integer::intValue).toArray();
     x = BasicBlocks.append(net, x, width, CifarResNet.Shortcut.B, stages);
-    x = net.add("avgpool", new Layer.GlobalAveragePool(), x);
-    net.add("fc", new Layer.Linear((long) width << (stages.length - 1), classes), x);
+    x = net.add("avgpool", new Operator.GlobalAveragePool(), x);
+    net.add("fc", new Operator.Linear((long) width << (stages.length - 1), classes), x);
     // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its
     // own.
     String name =
         "resnet" + depth + (width == WIDTH ? "" : "-w" + width) + Topologies.suffix(classes, size);
-    return new Topology(name, size, size, 3, classes, net.units());
+    return net.build(name);
   }
 
   /**
-   * Parses a name as {@link Topology#name} gives it: resnet18, resnet34-100, resnet18-w8-10-64px.
+   * Parses a name as {@link Model#name} gives it: resnet18, resnet34-100, resnet18-w8-10-64px.
    * Empty if it is none of these.
    */
-  static Optional<Topology> named(String name) {
+  static Optional<Model> named(String name) {
     Matcher matcher = NAME.matcher(name);
     return matcher.matches()
         ? Optional.of(

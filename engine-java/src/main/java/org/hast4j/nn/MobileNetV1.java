@@ -4,6 +4,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.model.ActivationFunction;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 
 /**
  * MobileNet of Howard et al. 2017 (arXiv 1704.04861, table 1): a 3x3 stem of stride 2, thirteen
@@ -32,48 +35,48 @@ public final class MobileNetV1 {
    * @param size input height and width, 32 to 1024 pixels; 224 in the paper
    * @throws IllegalArgumentException if one of them is not
    */
-  public static Topology of(double width, int classes, int size) {
+  public static Model of(double width, int classes, int size) {
     return of(WidthMultiplier.of(width), classes, size);
   }
 
-  static Topology of(WidthMultiplier width, int classes, int size) {
+  static Model of(WidthMultiplier width, int classes, int size) {
     Topologies.checkClasses(classes);
     Topologies.checkImageNetSize(size);
-    Topology.Builder net = new Topology.Builder();
+    Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
     long channels = width.roundedDown(STEM);
-    Layer stem = new Layer.Convolution(3, channels, 3, 2, 1);
-    int x = activated(net, "features.init_block", stem, channels, Topology.IMAGE);
+    Operator stem = new Operator.Convolution(3, channels, 3, 2, 1);
+    String x = activated(net, "features.init_block", stem, channels, Model.IMAGE);
     for (int stage = 1; stage <= STAGES.size(); stage++) {
       List<Integer> units = STAGES.get(stage - 1);
       for (int unit = 1; unit <= units.size(); unit++) {
         String name = "features.stage" + stage + ".unit" + unit;
         int stride = stage > 1 && unit == 1 ? 2 : 1;
         long outputs = width.roundedDown(units.get(unit - 1));
-        Layer depthwise = new Layer.DepthwiseConvolution(channels, 3, stride, 1);
+        Operator depthwise = Operator.Convolution.depthwise(channels, 3, stride, 1);
         x = activated(net, name + ".dw_conv", depthwise, channels, x);
-        Layer pointwise = new Layer.Convolution(channels, outputs, 1, 1, 0);
+        Operator pointwise = new Operator.Convolution(channels, outputs, 1, 1, 0);
         x = activated(net, name + ".pw_conv", pointwise, outputs, x);
         channels = outputs;
       }
     }
-    x = net.add("features.final_pool", new Layer.GlobalAveragePool(), x);
-    net.add("output", new Layer.Linear(channels, classes), x);
+    x = net.add("features.final_pool", new Operator.GlobalAveragePool(), x);
+    net.add("output", new Operator.Linear(channels, classes), x);
     String name = "mobilenetv1" + width.suffix() + Topologies.suffix(classes, size);
-    return new Topology(name, size, size, 3, classes, net.units());
+    return net.build(name);
   }
 
-  private static int activated(
-      Topology.Builder net, String name, Layer convolution, long channels, int x) {
-    int y = net.add(name + ".conv", convolution, x);
-    y = net.add(name + ".bn", new Layer.BatchNorm(channels), y);
-    return net.add(name + ".activ", new Layer.Relu(), y);
+  private static String activated(
+      Model.Builder net, String name, Operator convolution, long channels, String x) {
+    String y = net.add(name + ".conv", convolution, x);
+    y = net.add(name + ".bn", new Operator.BatchNorm(channels), y);
+    return net.add(name + ".activ", new Operator.Activation(new ActivationFunction.Relu()), y);
   }
 
   /**
-   * Parses a name as {@link Topology#name} gives it: mobilenetv1, mobilenetv1-w0.5-10-64px. Empty
-   * if it is none of these.
+   * Parses a name as {@link Model#name} gives it: mobilenetv1, mobilenetv1-w0.5-10-64px. Empty if
+   * it is none of these.
    */
-  static Optional<Topology> named(String name) {
+  static Optional<Model> named(String name) {
     Matcher matcher = NAME.matcher(name);
     return matcher.matches()
         ? Optional.of(

@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.hast4j.io.Safetensors;
+import org.hast4j.model.Model;
 
 /** MobileNetV1 as pytorchcv names it, and this engine too. */
 record MobileNetV1Names() implements StateNames {
@@ -20,7 +21,7 @@ record MobileNetV1Names() implements StateNames {
   }
 
   @Override
-  public Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
+  public Model model(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
     need("MobileNetV1", tensors, CLASSIFIER);
     return MobileNetV1.of(
         MobileNetV1.width(channels(tensors, CLASSIFIER, 1)),

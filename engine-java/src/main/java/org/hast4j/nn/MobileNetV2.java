@@ -4,6 +4,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.model.ActivationFunction;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 
 /**
  * MobileNetV2 of Sandler et al. 2018 (arXiv 1801.04381, table 2) as torchvision builds and names
@@ -53,17 +56,17 @@ public final class MobileNetV2 {
    * @param size input height and width, 32 to 1024 pixels; 224 in the paper
    * @throws IllegalArgumentException if one of them is not
    */
-  public static Topology of(double width, int classes, int size, FirstBlock first) {
+  public static Model of(double width, int classes, int size, FirstBlock first) {
     return of(WidthMultiplier.of(width), classes, size, first);
   }
 
-  static Topology of(WidthMultiplier width, int classes, int size, FirstBlock first) {
+  static Model of(WidthMultiplier width, int classes, int size, FirstBlock first) {
     Topologies.checkClasses(classes);
     Topologies.checkImageNetSize(size);
-    Topology.Builder net = new Topology.Builder();
+    Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
     long channels = width.roundedToEights(STEM);
-    Layer stem = new Layer.Convolution(3, channels, 3, 2, 1);
-    int x = activated(net, "features.0", stem, channels, Topology.IMAGE);
+    Operator stem = new Operator.Convolution(3, channels, 3, 2, 1);
+    String x = activated(net, "features.0", stem, channels, Model.IMAGE);
     int index = 1;
     for (Stage stage : STAGES) {
       long outputs = width.roundedToEights(stage.channels);
@@ -77,22 +80,22 @@ public final class MobileNetV2 {
       }
     }
     long features = width.atLeastOne().roundedToEights(FEATURES);
-    Layer last = new Layer.Convolution(channels, features, 1, 1, 0);
+    Operator last = new Operator.Convolution(channels, features, 1, 1, 0);
     x = activated(net, "features." + index, last, features, x);
-    x = net.add("avgpool", new Layer.GlobalAveragePool(), x);
-    net.add("classifier.1", new Layer.Linear(features, classes), x);
+    x = net.add("avgpool", new Operator.GlobalAveragePool(), x);
+    net.add("classifier.1", new Operator.Linear(features, classes), x);
     String name =
         "mobilenetv2"
             + (first == FirstBlock.EXPANDED ? "-expanded" : "")
             + width.suffix()
             + Topologies.suffix(classes, size);
-    return new Topology(name, size, size, 3, classes, net.units());
+    return net.build(name);
   }
 
-  private static int block(
-      Topology.Builder net,
+  private static String block(
+      Model.Builder net,
       String name,
-      int x,
+      String x,
       long inputs,
       long hidden,
       long outputs,
@@ -100,30 +103,30 @@ public final class MobileNetV2 {
       boolean expands) {
     String part = name + ".conv.";
     int index = 0;
-    int y = x;
+    String y = x;
     if (expands) {
-      Layer expansion = new Layer.Convolution(inputs, hidden, 1, 1, 0);
+      Operator expansion = new Operator.Convolution(inputs, hidden, 1, 1, 0);
       y = activated(net, part + index++, expansion, hidden, y);
     }
-    Layer depthwise = new Layer.DepthwiseConvolution(hidden, 3, stride, 1);
+    Operator depthwise = Operator.Convolution.depthwise(hidden, 3, stride, 1);
     y = activated(net, part + index++, depthwise, hidden, y);
-    y = net.add(part + index++, new Layer.Convolution(hidden, outputs, 1, 1, 0), y);
-    y = net.add(part + index, new Layer.BatchNorm(outputs), y);
-    return stride == 1 && inputs == outputs ? net.add(name + ".add", new Layer.Add(), y, x) : y;
+    y = net.add(part + index++, new Operator.Convolution(hidden, outputs, 1, 1, 0), y);
+    y = net.add(part + index, new Operator.BatchNorm(outputs), y);
+    return stride == 1 && inputs == outputs ? net.add(name + ".add", new Operator.Add(), y, x) : y;
   }
 
-  private static int activated(
-      Topology.Builder net, String name, Layer convolution, long channels, int x) {
-    int y = net.add(name + ".0", convolution, x);
-    y = net.add(name + ".1", new Layer.BatchNorm(channels), y);
-    return net.add(name + ".2", new Layer.Relu(CEILING), y);
+  private static String activated(
+      Model.Builder net, String name, Operator convolution, long channels, String x) {
+    String y = net.add(name + ".0", convolution, x);
+    y = net.add(name + ".1", new Operator.BatchNorm(channels), y);
+    return net.add(name + ".2", new Operator.Activation(new ActivationFunction.Relu(CEILING)), y);
   }
 
   /**
-   * Parses a name as {@link Topology#name} gives it: mobilenetv2, mobilenetv2-expanded,
+   * Parses a name as {@link Model#name} gives it: mobilenetv2, mobilenetv2-expanded,
    * mobilenetv2-w0.5-10-64px. Empty if it is none of these.
    */
-  static Optional<Topology> named(String name) {
+  static Optional<Model> named(String name) {
     Matcher matcher = NAME.matcher(name);
     return matcher.matches()
         ? Optional.of(

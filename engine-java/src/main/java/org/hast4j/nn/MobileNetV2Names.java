@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.hast4j.io.Safetensors;
+import org.hast4j.model.Model;
 
 /**
  * MobileNetV2 as torchvision names it, and this engine too, or as pytorchcv does: there a block's
@@ -82,7 +83,7 @@ final class MobileNetV2Names implements StateNames {
   }
 
   @Override
-  public Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
+  public Model model(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
     need("MobileNetV2", tensors, STEM, LAST_BLOCK, CLASSIFIER);
     int channels = channels(tensors, LAST_BLOCK, 0);
     if (pytorchcv && channels != MobileNetV2.BOTTLENECK) {

@@ -10,14 +10,15 @@ public sealed interface Mode {
   record Evaluation() implements Mode {}
 
   /**
-   * Running statistics; every ReLU's output quantised on its frozen range, [quantisers, 2] floats.
+   * Running statistics; activations quantised on their frozen ranges.
    *
    * @param straightThrough where the gradient passes the quantisers
    */
-  record Quantised(int bits, Storage ranges, StraightThrough straightThrough) implements Mode {
+  record Quantised(ActivationQuantizers quantizers, StraightThrough straightThrough)
+      implements Mode {
     /** For passes without a gradient. */
-    public Quantised(int bits, Storage ranges) {
-      this(bits, ranges, StraightThrough.EVERYWHERE);
+    public Quantised(ActivationQuantizers quantizers) {
+      this(quantizers, StraightThrough.EVERYWHERE);
     }
   }
 
@@ -25,13 +26,14 @@ public sealed interface Mode {
    * As {@link Quantised}, bit for bit, with what the quantisers take in at hand: {@link
    * Forward#activations}. Slower, for diagnosis.
    */
-  record Observed(int bits, Storage ranges) implements Mode {}
+  record Observed(ActivationQuantizers quantizers) implements Mode {}
 
   /**
-   * Running statistics; every ReLU's output moves its range ([quantisers, 2]) and tracking state
-   * ([quantisers, 3]) and is quantised on it.
+   * Running statistics; activations move their ranges and tracking states ([quantizers, 3]) and are
+   * quantised on them.
    */
-  record Calibrating(int bits, Storage ranges, Storage states, float momentum, RangeRule rule)
+  record Calibrating(
+      ActivationQuantizers quantizers, Storage states, float momentum, RangeRule rule)
       implements Mode {}
 
   /** Statistics of the batch, which move the running ones. */

@@ -5,47 +5,48 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
-import org.hast4j.data.Normalization;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 
 /**
  * A classifier as a value: its structure, the normalisation its input expects, and its weights on
  * the host by PyTorch name, convolutions in OHWI order. Arrays are shared, not copied; whoever
  * makes a network must not change them later.
  */
-public record Network(
-    Topology topology, Normalization normalization, Map<String, float[]> weights) {
+public record Network(Model model, Normalization normalization, Map<String, float[]> weights) {
 
   /**
-   * Checks that the normalisation has the input's channels, and that every parameter and statistic
-   * is there, has its size, and is a number.
+   * Checks that the model can be computed, that the normalisation has the input's channels, and
+   * that every parameter and statistic is there, has its size, and is a number.
    *
    * @throws IllegalArgumentException naming the first that is not
    */
   public Network {
-    if (normalization.channels() != topology.channels()) {
+    Translation.of(model);
+    if (normalization.channels() != model.input().channels()) {
       throw new IllegalArgumentException(
           "%s takes images of %d channels, the normalisation has %d"
-              .formatted(topology.name(), topology.channels(), normalization.channels()));
+              .formatted(model.name(), model.input().channels(), normalization.channels()));
     }
     Set<String> known = new LinkedHashSet<>();
-    for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
+    for (Slots slots : new Slots[] {Slots.parameters(model), Slots.statistics(model)}) {
       for (String name : slots.names()) {
-        check(topology, name, weights.get(name), slots.get(name));
+        check(model, name, weights.get(name), slots.get(name));
         known.add(name);
       }
     }
     for (String name : weights.keySet()) {
       if (!known.contains(name)) {
-        throw new IllegalArgumentException("%s has no tensor %s".formatted(topology.name(), name));
+        throw new IllegalArgumentException("%s has no tensor %s".formatted(model.name(), name));
       }
     }
     weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
   }
 
-  private static void check(Topology topology, String name, float[] values, Slots.Slot slot) {
+  private static void check(Model model, String name, float[] values, Slots.Slot slot) {
     if (values == null) {
       throw new IllegalArgumentException(
-          "%s needs tensor %s of shape %s".formatted(topology.name(), name, slot.type().shape()));
+          "%s needs tensor %s of shape %s".formatted(model.name(), name, slot.type().shape()));
     }
     if (values.length != slot.type().shape().elements()) {
       throw new IllegalArgumentException(
@@ -69,12 +70,12 @@ public record Network(
 
   /** The same network with other weights. */
   public Network withWeights(Map<String, float[]> others) {
-    return new Network(topology, normalization, others);
+    return new Network(model, normalization, others);
   }
 
   /** Number of trained parameters. */
   public long parameterCount() {
-    Slots slots = Slots.parameters(topology);
+    Slots slots = Slots.parameters(model);
     return slots.names().stream()
         .mapToLong(name -> slots.get(name).type().shape().elements())
         .sum();

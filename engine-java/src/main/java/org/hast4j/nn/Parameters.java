@@ -6,33 +6,38 @@ import java.util.Map;
 import org.hast4j.device.Buffer;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Op;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
+import org.hast4j.model.Scheme;
 
 /**
  * The storages a network's weights live in on a device: one for everything an optimiser trains, one
  * for the BatchNorm statistics.
  */
 public final class Parameters {
-  private final Topology topology;
+  private static final String WEIGHT = ".weight";
+
+  private final Model model;
   private final Slots trained;
   private final Slots statistics;
   private final Storage trainedStorage;
   private final Storage statisticsStorage;
 
   /** Storages named after {@code owner}: teacher, student, .. */
-  public Parameters(Topology topology, String owner) {
-    this.topology = topology;
-    trained = Slots.parameters(topology);
-    statistics = Slots.statistics(topology);
+  public Parameters(Model model, String owner) {
+    this.model = model;
+    trained = Slots.parameters(model);
+    statistics = Slots.statistics(model);
     trainedStorage = new Storage(owner + " parameters", trained.bytes());
     statisticsStorage = new Storage(owner + " statistics", statistics.bytes());
   }
 
-  public Topology topology() {
-    return topology;
+  public Model model() {
+    return model;
   }
 
   public Slots trained() {
@@ -74,25 +79,20 @@ public final class Parameters {
    * own range.
    */
   public static Map<String, Value> quantised(
-      Graph graph, Topology topology, Map<String, Value> values, int bits) {
+      Graph graph, Model model, Map<String, Value> values, Scheme scheme) {
     Map<String, Value> quantised = new LinkedHashMap<>(values);
-    for (String name : weightNames(topology)) {
+    for (String layer : model.weighted()) {
+      String name = layer + WEIGHT;
       graph.part(name);
-      quantised.put(name, graph.value(new Quantization.FakeQuantChannel(bits), values.get(name)));
+      Op op = new Quantization.FakeQuantChannel(scheme.weightBits(layer));
+      quantised.put(name, graph.value(op, values.get(name)));
     }
     return quantised;
   }
 
   /** Names of the weights that are quantised: every convolution's and the classifier's. */
-  public static List<String> weightNames(Topology topology) {
-    return topology.units().stream()
-        .filter(
-            unit ->
-                unit.layer() instanceof Layer.Convolution
-                    || unit.layer() instanceof Layer.DepthwiseConvolution
-                    || unit.layer() instanceof Layer.Linear)
-        .map(unit -> unit.name() + ".weight")
-        .toList();
+  public static List<String> weightNames(Model model) {
+    return model.weighted().stream().map(layer -> layer + WEIGHT).toList();
   }
 
   /** Copies a network's weights to the device. */

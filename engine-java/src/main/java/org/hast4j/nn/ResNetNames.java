@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.hast4j.io.Safetensors;
+import org.hast4j.model.Model;
 
 /**
  * ResNets for CIFAR and ImageNet in torchvision's style (layer1.0.conv1) or in pytorchcv's
@@ -70,7 +71,7 @@ final class ResNetNames implements StateNames {
   }
 
   @Override
-  public Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
+  public Model model(Map<String, Safetensors.Tensor> tensors, OptionalInt size) {
     Safetensors.Tensor stem = tensors.get(inFile(STEM));
     boolean cifar = stem != null && CifarResNet.isStem(stem.shape());
     boolean imageNet = stem != null && ImageNetResNet.isStem(stem.shape());

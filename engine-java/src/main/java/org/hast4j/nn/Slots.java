@@ -4,6 +4,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.hast4j.graph.TensorType;
+import org.hast4j.model.Model;
+import org.hast4j.tensor.DType;
+import org.hast4j.tensor.Shape;
 
 /**
  * Named tensors packed into one range of memory, so that an optimiser steps all of them in one
@@ -49,49 +52,19 @@ public final class Slots {
     return bytes;
   }
 
-  /**
-   * Trained parameters of a network: convolution weights, BatchNorm scale and shift, linear weight
-   * and bias.
-   */
-  public static Slots parameters(Topology topology) {
-    Slots slots = new Slots();
-    for (Topology.Unit unit : topology.units()) {
-      switch (unit.layer()) {
-        case Layer.Convolution conv ->
-            slots.add(
-                unit.name() + ".weight",
-                TensorType.f32(conv.outputs(), conv.kernel(), conv.kernel(), conv.inputs()));
-        case Layer.DepthwiseConvolution conv ->
-            slots.add(
-                unit.name() + ".weight",
-                TensorType.f32(conv.channels(), conv.kernel(), conv.kernel(), 1));
-        case Layer.BatchNorm norm -> {
-          slots.add(unit.name() + ".weight", TensorType.f32(norm.channels()));
-          slots.add(unit.name() + ".bias", TensorType.f32(norm.channels()));
-        }
-        case Layer.Linear linear -> {
-          slots.add(unit.name() + ".weight", TensorType.f32(linear.outputs(), linear.inputs()));
-          slots.add(unit.name() + ".bias", TensorType.f32(linear.outputs()));
-        }
-        case Layer.Relu _,
-            Layer.Add _,
-            Layer.PadShortcut _,
-            Layer.MaxPool _,
-            Layer.GlobalAveragePool _ -> {}
-      }
-    }
-    return slots;
+  /** Trained parameters of a network. */
+  public static Slots parameters(Model model) {
+    return of(model.parameters());
   }
 
   /** BatchNorm running means and variances of a network. */
-  public static Slots statistics(Topology topology) {
+  public static Slots statistics(Model model) {
+    return of(model.statistics());
+  }
+
+  private static Slots of(Map<String, Shape> shapes) {
     Slots slots = new Slots();
-    for (Topology.Unit unit : topology.units()) {
-      if (unit.layer() instanceof Layer.BatchNorm norm) {
-        slots.add(unit.name() + ".running_mean", TensorType.f32(norm.channels()));
-        slots.add(unit.name() + ".running_var", TensorType.f32(norm.channels()));
-      }
-    }
+    shapes.forEach((name, shape) -> slots.add(name, new TensorType(DType.F32, shape)));
     return slots;
   }
 }

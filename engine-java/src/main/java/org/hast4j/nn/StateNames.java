@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.hast4j.io.Safetensors;
+import org.hast4j.model.Model;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -26,12 +27,12 @@ sealed interface StateNames permits ResNetNames, MobileNetV1Names, MobileNetV2Na
   String inFile(String name);
 
   /**
-   * The topology of a file's network.
+   * The model of a file's network.
    *
    * @param size input height and width, if the file says it, pixels
    * @throws IllegalArgumentException if it is none of this family
    */
-  Topology topology(Map<String, Safetensors.Tensor> tensors, OptionalInt size);
+  Model model(Map<String, Safetensors.Tensor> tensors, OptionalInt size);
 
   /**
    * A tensor's number of channels.

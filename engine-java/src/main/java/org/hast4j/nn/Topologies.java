@@ -1,5 +1,6 @@
 package org.hast4j.nn;
 
+import org.hast4j.model.Model;
 import org.hast4j.tensor.Shape;
 
 /** The built-in topologies by name. */
@@ -23,11 +24,11 @@ public final class Topologies {
   private Topologies() {}
 
   /**
-   * Parses a name as {@link Topology#name} gives it.
+   * Parses a name as {@link Model#name} gives it.
    *
    * @throws IllegalArgumentException if it is none, or names a network that cannot be
    */
-  public static Topology named(String name) {
+  public static Model named(String name) {
     return CifarResNet.named(name)
         .or(() -> ImageNetResNet.named(name))
         .or(() -> MobileNetV1.named(name))
@@ -40,6 +41,15 @@ public final class Topologies {
                         + "': known are cifar-resnet{20,32,44,56,..}-{a,b}[-classes],"
                         + " resnet{18,34}[-classes][-<size>px], mobilenetv1 and"
                         + " mobilenetv2[-expanded] (both [-w<multiplier>][-classes][-<size>px])"));
+  }
+
+  /** Whether a model is what {@link #named} gives for its name. */
+  public static boolean isBuiltIn(Model model) {
+    try {
+      return named(model.name()).equals(model);
+    } catch (IllegalArgumentException _) {
+      return false;
+    }
   }
 
   /** Whether a weight of this shape, in PyTorch's order, reads an RGB image with such a kernel. */

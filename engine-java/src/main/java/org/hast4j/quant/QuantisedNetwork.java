@@ -1,44 +1,55 @@
 package org.hast4j.quant;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.hast4j.data.Normalization;
+import java.util.Optional;
+import java.util.Set;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.ModelDescription;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Scheme;
+import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /**
  * A quantised classifier as one value and one safetensors file: weights packed at their bit width
  * with a scale and a zero point per output channel, activation ranges, float BatchNorm and biases,
- * structure and provenance.
+ * structure and provenance. docs/format.md describes the file.
  *
- * @param weights by name, every convolution and the classifier; rows in OHWI order
+ * @param weights by name, every convolution and linear layer; rows in OHWI order
  * @param floats everything else by name: BatchNorm parameters and statistics, biases
- * @param ranges [quantisers, 2], min and max
+ * @param ranges of the activation quantizers, by layer: {@link Scheme#quantizers}
  */
 public record QuantisedNetwork(
-    Topology topology,
+    Model model,
     Normalization normalization,
-    int weightBits,
-    int activationBits,
+    Scheme scheme,
     Map<String, QuantisedTensor> weights,
     Map<String, float[]> floats,
-    float[] ranges,
+    Map<String, Range> ranges,
     Provenance provenance) {
-  private static final String FORMAT = "hast4j-quantised-1";
-  private static final String RANGES = "activation_ranges";
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String FAMILY = "hast4j-quantised-";
+  private static final int FORMAT = 2;
+  private static final String RANGE = ".activation_range";
   private static final String PACKED = ".packed";
   private static final String SCALE = ".scale";
   private static final String ZERO = ".zero";
+
+  // Of the first format, where a network was a name and ranges had no names.
+  private static final int FORMAT_OF_NAMES = 1;
+  private static final String RANGES_IN_ORDER = "activation_ranges";
 
   /**
    * Checks bit widths and ranges.
@@ -46,63 +57,64 @@ public record QuantisedNetwork(
    * @throws IllegalArgumentException naming what is wrong
    */
   public QuantisedNetwork {
-    QuantisedTensor.checkBits("weights", weightBits);
-    QuantisedTensor.checkBits("activations", activationBits);
-    if (ranges.length != 2 * topology.quantisers()) {
+    scheme.check(model);
+    List<String> quantizers = scheme.quantizers(model);
+    if (!ranges.keySet().equals(Set.copyOf(quantizers))) {
       throw new IllegalArgumentException(
-          "%s has %d activation quantisers, got %d ranges"
-              .formatted(topology.name(), topology.quantisers(), ranges.length / 2));
+          "%s has activation quantizers of %s, got ranges of %s"
+              .formatted(model.name(), quantizers, ranges.keySet()));
     }
-    for (float bound : ranges) {
-      if (!Float.isFinite(bound)) {
-        throw new IllegalArgumentException("an activation range is " + bound);
-      }
-    }
+    weights.forEach(
+        (name, tensor) -> {
+          int bits = scheme.weightBits(name.substring(0, name.lastIndexOf('.')));
+          if (tensor.bits() != bits) {
+            throw new IllegalArgumentException(
+                "%s has %d bits, the scheme says %d".formatted(name, tensor.bits(), bits));
+          }
+        });
   }
 
   /** Rounds the weights of a fine-tuned network. */
   public static QuantisedNetwork of(
-      Network network, int weightBits, int activationBits, float[] ranges, Provenance provenance) {
+      Network network, Scheme scheme, Map<String, Range> ranges, Provenance provenance) {
     Map<String, QuantisedTensor> weights = new LinkedHashMap<>();
     Map<String, float[]> floats = new LinkedHashMap<>(network.weights());
-    Slots slots = Slots.parameters(network.topology());
-    for (String name : Parameters.weightNames(network.topology())) {
-      int rows = Math.toIntExact(slots.get(name).type().shape().size(0));
-      weights.put(name, QuantisedTensor.of(floats.remove(name), rows, weightBits));
+    Map<String, Shape> shapes = network.model().parameters();
+    for (String layer : network.model().weighted()) {
+      String name = weight(layer);
+      int rows = Math.toIntExact(shapes.get(name).size(0));
+      weights.put(name, QuantisedTensor.of(floats.remove(name), rows, scheme.weightBits(layer)));
     }
     return new QuantisedNetwork(
-        network.topology(),
-        network.normalization(),
-        weightBits,
-        activationBits,
-        weights,
-        floats,
-        ranges,
-        provenance);
+        network.model(), network.normalization(), scheme, weights, floats, ranges, provenance);
+  }
+
+  private static String weight(String layer) {
+    return layer + ".weight";
   }
 
   /** The float network with the weights the levels stand for. */
   public Network dequantised() {
     Map<String, float[]> all = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
-      for (String name : slots.names()) {
+    for (Map<String, Shape> shapes : List.of(model.parameters(), model.statistics())) {
+      for (String name : shapes.keySet()) {
         QuantisedTensor tensor = weights.get(name);
         all.put(name, tensor == null ? floats.get(name) : tensor.dequantised());
       }
     }
-    return new Network(topology, normalization, all);
+    return new Network(model, normalization, all);
   }
 
   /** Writes the file. */
   public void write(Path file) {
-    Safetensors.Writer writer =
-        new Safetensors.Writer()
-            .metadata("format", FORMAT)
-            .metadata("topology", topology.name())
-            .metadata("mean", Arrays.toString(normalization.mean()))
-            .metadata("std", Arrays.toString(normalization.std()))
-            .metadata("weight_bits", Integer.toString(weightBits))
-            .metadata("activation_bits", Integer.toString(activationBits))
+    SafetensorsWriter writer =
+        new SafetensorsWriter()
+            .metadata("format", FAMILY + FORMAT)
+            .metadata(
+                Checkpoint.MODEL,
+                new ModelDescription(model, Optional.of(normalization)).json(false))
+            .metadata("scheme", scheme.json())
+            .metadata("alignment_taps", JSON.valueToTree(AlignmentTaps.of(model)).toString())
             .metadata("seed", Long.toString(provenance.seed()))
             .metadata("source_sha256", provenance.sourceSha256())
             .metadata("recipe", provenance.recipe());
@@ -114,25 +126,27 @@ public record QuantisedNetwork(
           writer.put(name + ZERO, Shape.of(tensor.zero().length), tensor.zero());
         });
     floats.forEach((name, values) -> writer.put(name, Shape.of(values.length), values));
-    writer.put(RANGES, Shape.of(topology.quantisers(), 2), ranges);
+    ranges.forEach(
+        (layer, range) ->
+            writer.put(layer + RANGE, Shape.of(2), new float[] {range.min(), range.max()}));
     writer.write(file);
   }
 
-  /** Whether a file says it holds a quantised network. */
+  /** Whether a file says it holds a quantised network, of this or another version. */
   public static boolean isOne(Safetensors file) {
-    return FORMAT.equals(file.metadata().get("format"));
+    return file.metadata().getOrDefault("format", "").startsWith(FAMILY);
   }
 
   /**
-   * Reads a file that {@link #write} wrote.
+   * Reads a file that {@link #write} wrote, or an earlier version did.
    *
-   * @throws CorruptFileException if it is damaged or something else
+   * @throws CorruptFileException if it is damaged, of a newer version or something else
    */
   public static QuantisedNetwork read(Path path) {
     Safetensors file = Safetensors.read(path);
     if (!isOne(file)) {
       throw new CorruptFileException(
-          path, "it is not a quantised network (its metadata lack format " + FORMAT + ")");
+          path, "it is not a quantised network (its metadata lack format " + FAMILY + FORMAT + ")");
     }
     try {
       return parse(path, file);
@@ -145,29 +159,86 @@ public record QuantisedNetwork(
   }
 
   private static QuantisedNetwork parse(Path path, Safetensors file) {
-    Topology topology = Topologies.named(metadata(path, file, "topology"));
-    int weightBits = Integer.parseInt(metadata(path, file, "weight_bits"));
-    int activationBits = Integer.parseInt(metadata(path, file, "activation_bits"));
-    QuantisedTensor.checkBits("weights", weightBits);
-    Slots slots = Slots.parameters(topology);
+    String format = metadata(path, file, "format").substring(FAMILY.length());
+    return switch (format) {
+      case "" + FORMAT_OF_NAMES -> {
+        Model model = Topologies.named(metadata(path, file, "topology"));
+        int weights = Integer.parseInt(metadata(path, file, "weight_bits"));
+        int activations = Integer.parseInt(metadata(path, file, "activation_bits"));
+        yield parse(
+            path,
+            file,
+            new ModelDescription(
+                model, Optional.of(Checkpoint.normalization(path, file.metadata()))),
+            new Scheme(new Bits(weights, activations)),
+            rangesInOrder(model, file));
+      }
+      case "" + FORMAT -> {
+        ModelDescription description =
+            ModelDescription.parse(
+                metadata(path, file, Checkpoint.MODEL), "its metadata " + Checkpoint.MODEL);
+        Scheme scheme = Scheme.parse(metadata(path, file, "scheme"), "its metadata scheme");
+        scheme.check(description.model());
+        Map<String, Range> ranges = new LinkedHashMap<>();
+        for (String layer : scheme.quantizers(description.model())) {
+          ranges.put(layer, range(file.tensor(layer + RANGE).floats(), 0, 2));
+        }
+        yield parse(path, file, description, scheme, ranges);
+      }
+      default ->
+          throw new CorruptFileException(
+              path,
+              "it is a quantised network of format %s, this program reads up to %d: a newer one wrote it"
+                  .formatted(format, FORMAT));
+    };
+  }
+
+  private static Map<String, Range> rangesInOrder(Model model, Safetensors file) {
+    float[] rows = file.tensor(RANGES_IN_ORDER).floats();
+    Map<String, Range> ranges = new LinkedHashMap<>();
+    List<String> activations = model.names(Operator.Activation.class);
+    for (String layer : activations) {
+      ranges.put(layer, range(rows, ranges.size(), 2 * activations.size()));
+    }
+    return ranges;
+  }
+
+  private static Range range(float[] rows, int row, int size) {
+    if (rows.length != size) {
+      throw new IllegalArgumentException(
+          "%d bounds of activation ranges expected, got %d".formatted(size, rows.length));
+    }
+    return new Range(rows[2 * row], rows[2 * row + 1]);
+  }
+
+  private static QuantisedNetwork parse(
+      Path path,
+      Safetensors file,
+      ModelDescription description,
+      Scheme scheme,
+      Map<String, Range> ranges) {
+    Model model = description.model();
+    Map<String, Shape> parameters = model.parameters();
     Map<String, QuantisedTensor> weights = new LinkedHashMap<>();
-    for (String name : Parameters.weightNames(topology)) {
-      Shape shape = slots.get(name).type().shape();
+    for (String layer : model.weighted()) {
+      String name = weight(layer);
+      Shape shape = parameters.get(name);
+      int bits = scheme.weightBits(layer);
       int count = Math.toIntExact(shape.elements());
       int columns = Math.toIntExact(count / shape.size(0));
-      int[] levels = BitPacking.unpack(file.tensor(name + PACKED).bytes(), count, weightBits);
+      int[] levels = BitPacking.unpack(file.tensor(name + PACKED).bytes(), count, bits);
       weights.put(
           name,
           new QuantisedTensor(
-              weightBits,
+              bits,
               columns,
               levels,
               file.tensor(name + SCALE).floats(),
               file.tensor(name + ZERO).floats()));
     }
     Map<String, float[]> floats = new LinkedHashMap<>();
-    for (Slots group : List.of(slots, Slots.statistics(topology))) {
-      for (String name : group.names()) {
+    for (Map<String, Shape> shapes : List.of(parameters, model.statistics())) {
+      for (String name : shapes.keySet()) {
         if (!weights.containsKey(name)) {
           floats.put(name, file.tensor(name).floats());
         }
@@ -178,16 +249,12 @@ public record QuantisedNetwork(
             metadata(path, file, "source_sha256"),
             metadata(path, file, "recipe"),
             Long.parseLong(metadata(path, file, "seed")));
+    Normalization normalization =
+        description
+            .normalization()
+            .orElseThrow(() -> new CorruptFileException(path, "its model has no mean and std"));
     QuantisedNetwork network =
-        new QuantisedNetwork(
-            topology,
-            Checkpoint.normalization(path, file.metadata()),
-            weightBits,
-            activationBits,
-            weights,
-            floats,
-            file.tensor(RANGES).floats(),
-            provenance);
+        new QuantisedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
     network.dequantised();
     return network;
   }

@@ -39,24 +39,28 @@ class LayersTest {
           Map.entry("vendor", List.of("tensor", "kernel", "device")),
           Map.entry("exec", List.of("tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
           Map.entry("io", List.of("tensor")),
-          Map.entry("data", List.of("tensor", "io")),
+          Map.entry("model", List.of("tensor")),
+          Map.entry("data", List.of("tensor", "io", "model")),
           Map.entry(
               "nn",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "quant")),
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
+                  "quant")),
           Map.entry(
               "quant",
-              List.of("tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "nn")),
+              List.of(
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
+                  "nn")),
           Map.entry(
               "hast",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "io", "data", "nn",
-                  "quant")),
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
+                  "nn", "quant")),
           Map.entry(
               "cli",
               List.of(
-                  "tensor", "kernel", "device", "vendor", "graph", "plan", "exec", "io", "data",
-                  "nn", "quant", "hast")));
+                  "tensor", "kernel", "device", "vendor", "graph", "plan", "exec", "model", "io",
+                  "data", "nn", "quant", "hast")));
 
   private static JavaClasses engine;
 

@@ -102,6 +102,7 @@ class CommandLineProcessTest {
           """
           quantise                                      | hast quantize
           quantize n.safetensors --bits W9A4            | W9A4
+          quantize n.safetensors --bits W4A4 --layer-bits fc=W9A4 | such as W4A4; got 'W9A4'
           quantize n.safetensors --bits W4A4 --set a=1  | unknown recipe values [a]
           quantize n.safetensors --bits W4A4 --out=     | it is empty
           quantize n.safetensors --bits W4A4 --seed 1.5 | '1.5' is not a whole number
@@ -156,6 +157,22 @@ class CommandLineProcessTest {
             (name, values) -> values.remove(name),
             "layer1.0.bn2.running_mean");
     Refusals.check(quantize(network), "folded.safetensors", "layer1.0.bn2.running_mean", "folded");
+  }
+
+  @Test
+  void refusesBitsOfALayerThatThereIsNot() {
+    Path network = TinyNetwork.write(scratch.resolve("n.safetensors"), 10);
+    Refusals.check(
+        quantize(network, "--layer-bits", "first=W8A8,fd=W8A8"),
+        "no layer \"fd\"",
+        "the nearest names are fc,");
+  }
+
+  @Test
+  void refusesAModelThatIsNone() throws IOException {
+    Path network = TinyNetwork.write(scratch.resolve("n.safetensors"), 10);
+    Path model = Files.writeString(scratch.resolve("model.json"), "{\"format\": 1}");
+    Refusals.check(quantize(network, "--model", model), "model.json: the model: it lacks \"name\"");
   }
 
   @Test

@@ -14,9 +14,9 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import org.hast4j.quant.QuantisedNetwork;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -68,8 +68,8 @@ class QuantizeProcessTest {
     assertThat(json.get("fine_tuned_agreement").asDouble()).isBetween(0.0, 100.0);
     assertThat(outcome.err()).contains("CIFAR-10 is not in").contains("hast data");
     QuantisedNetwork quantised = QuantisedNetwork.read(file);
-    assertThat(quantised.weightBits()).isEqualTo(3);
-    assertThat(quantised.activationBits()).isEqualTo(4);
+    assertThat(quantised.scheme().bits().weights()).isEqualTo(3);
+    assertThat(quantised.scheme().bits().activations()).isEqualTo(4);
     assertThat(quantised.provenance().sourceSha256()).isEqualTo(Sha256.of(network));
   }
 
@@ -173,9 +173,9 @@ class QuantizeProcessTest {
     "mobilenetv2-w0.1-10-64px, 35"
   })
   void quantisesAnImageNetNetwork(String name, int quantisers) {
-    Topology topology = Topologies.named(name);
+    Model model = Topologies.named(name);
     Path source = scratch.resolve(name + ".safetensors");
-    Checkpoint.write(source, TinyNetwork.of(topology));
+    Checkpoint.write(source, TinyNetwork.of(model));
     Path folder = scratch.resolve(name);
     List<String> arguments =
         new ArrayList<>(
@@ -188,7 +188,7 @@ class QuantizeProcessTest {
     assertThat(made.code()).as(made.err()).isZero();
     assertThat(made.err()).contains("no test set for " + name);
     QuantisedNetwork quantised = QuantisedNetwork.read(folder.resolve("quantised.safetensors"));
-    assertThat(quantised.topology()).isEqualTo(topology);
+    assertThat(quantised.model()).isEqualTo(model);
     assertThat(quantised.ranges()).hasSize(2 * quantisers);
     assertThat(
             Safetensors.read(folder.resolve("synthetic.safetensors"))

@@ -6,13 +6,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.BiConsumer;
-import org.hast4j.data.Normalization;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.Shape;
 
 /** A network that is quantised in a second: a ResNet-8 of width 4 with random weights. */
@@ -35,10 +36,10 @@ final class TinyNetwork {
     return of(CifarResNet.of(8, 4, classes, CifarResNet.Shortcut.B));
   }
 
-  static Network of(Topology topology) {
+  static Network of(Model model) {
     Random random = new Random(7);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
+    for (Slots slots : List.of(Slots.parameters(model), Slots.statistics(model))) {
       for (String name : slots.names()) {
         Shape shape = slots.get(name).type().shape();
         int count = Math.toIntExact(shape.elements());
@@ -53,7 +54,7 @@ final class TinyNetwork {
         weights.put(name, values);
       }
     }
-    return new Network(topology, Normalization.CIFAR10, weights);
+    return new Network(model, Normalization.CIFAR10, weights);
   }
 
   static Path write(Path file, int classes) {
@@ -69,7 +70,7 @@ final class TinyNetwork {
     Map<String, float[]> values = new LinkedHashMap<>();
     tensors.names().forEach(key -> values.put(key, tensors.tensor(key).floats()));
     damage.accept(name, values);
-    Safetensors.Writer writer = new Safetensors.Writer();
+    SafetensorsWriter writer = new SafetensorsWriter();
     tensors.metadata().forEach(writer::metadata);
     values.forEach((key, v) -> writer.put(key, tensors.tensor(key).shape(), v));
     writer.write(file);

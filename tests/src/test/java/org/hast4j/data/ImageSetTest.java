@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.assertj.core.data.Offset;
+import org.hast4j.model.Normalization;
 import org.junit.jupiter.api.Test;
 
 class ImageSetTest {

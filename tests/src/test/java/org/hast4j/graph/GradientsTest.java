@@ -13,6 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Scheme;
+import org.hast4j.nn.ActivationQuantizers;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Generator;
@@ -20,7 +24,6 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tape;
 import org.hast4j.oracle.Tensor;
@@ -69,10 +72,10 @@ class GradientsTest {
     return input("image", 1, BATCH, 32, 32, 3);
   }
 
-  private Parameters parameters(Topology topology, String owner) {
-    Parameters parameters = new Parameters(topology, owner);
+  private Parameters parameters(Model model, String owner) {
+    Parameters parameters = new Parameters(model, owner);
     fill(parameters.trained(), parameters.trainedStorage());
-    fill(Slots.statistics(topology), parameters.statisticsStorage());
+    fill(Slots.statistics(model), parameters.statisticsStorage());
     return parameters;
   }
 
@@ -93,7 +96,7 @@ class GradientsTest {
     }
   }
 
-  private static Topology tiny(CifarResNet.Shortcut shortcut) {
+  private static Model tiny(CifarResNet.Shortcut shortcut) {
     return CifarResNet.of(8, 4, CLASSES, shortcut);
   }
 
@@ -166,14 +169,14 @@ class GradientsTest {
   @ParameterizedTest
   @EnumSource
   void hardSamplesWithStatistics(CifarResNet.Shortcut shortcut) {
-    Topology topology = tiny(shortcut);
+    Model model = tiny(shortcut);
     Value x = image();
     Forward forward =
         Forward.of(
             graph,
             "teacher",
-            topology,
-            parameters(topology, "teacher").values(graph),
+            model,
+            parameters(model, "teacher").values(graph),
             x,
             new Mode.Evaluation());
     Node hard = graph.apply(new Loss.HardCrossEntropy(10, 2), forward.logits(), labels());
@@ -186,14 +189,14 @@ class GradientsTest {
   @ValueSource(
       strings = {"resnet18-w2-10-32px", "mobilenetv1-w0.25-10-32px", "mobilenetv2-w0.05-10-32px"})
   void hardSamplesOfImageNetNetworks(String name) {
-    Topology topology = Topologies.named(name);
+    Model model = Topologies.named(name);
     Value x = image();
     Forward forward =
         Forward.of(
             graph,
             "teacher",
-            topology,
-            parameters(topology, "teacher").values(graph),
+            model,
+            parameters(model, "teacher").values(graph),
             x,
             new Mode.Evaluation());
     Node hard = graph.apply(new Loss.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
@@ -204,7 +207,7 @@ class GradientsTest {
 
   @Test
   void hardSamplesThroughCrops() {
-    Topology topology = tiny(CifarResNet.Shortcut.B);
+    Model model = tiny(CifarResNet.Shortcut.B);
     Value x = image();
     TensorType boxType = i32(BATCH, 6);
     Storage storage = Storage.of("boxes", boxType);
@@ -214,8 +217,8 @@ class GradientsTest {
         Forward.of(
             graph,
             "teacher",
-            topology,
-            parameters(topology, "teacher").values(graph),
+            model,
+            parameters(model, "teacher").values(graph),
             seen,
             new Mode.Evaluation());
     Node hard = graph.apply(new Loss.HardCrossEntropy(.1f, .5f), forward.logits(), labels());
@@ -242,15 +245,15 @@ class GradientsTest {
   @ParameterizedTest
   @EnumSource
   void distillationOfAFloatStudent(CifarResNet.Shortcut shortcut) {
-    Topology topology = tiny(shortcut);
+    Model model = tiny(shortcut);
     Value x = image();
-    Map<String, Value> teacher = parameters(topology, "teacher").values(graph);
-    Parameters student = parameters(topology, "student");
+    Map<String, Value> teacher = parameters(model, "teacher").values(graph);
+    Parameters student = parameters(model, "student");
     Map<String, Value> values = student.values(graph);
     Value loss =
         distillation(
-            Forward.of(graph, "teacher", topology, teacher, x, new Mode.Evaluation()),
-            Forward.of(graph, "student", topology, values, x, new Mode.Evaluation()),
+            Forward.of(graph, "teacher", model, teacher, x, new Mode.Evaluation()),
+            Forward.of(graph, "student", model, values, x, new Mode.Evaluation()),
             100);
     List<Value> wrt = new ArrayList<>(student.trained().names().stream().map(values::get).toList());
     wrt.add(x);
@@ -270,25 +273,26 @@ class GradientsTest {
         "mobilenetv2-w0.05-10-32px"
       })
   void distillationOfAQuantisedStudent(String name) {
-    Topology topology = Topologies.named(name);
+    Model model = Topologies.named(name);
     Value x = image();
-    Map<String, Value> teacher = parameters(topology, "teacher").values(graph);
-    Parameters student = parameters(topology, "student");
+    Map<String, Value> teacher = parameters(model, "teacher").values(graph);
+    Parameters student = parameters(model, "student");
     Map<String, Value> values = student.values(graph);
-    Storage ranges = Storage.of("ranges", f32(topology.quantisers(), 2));
-    for (int i = 0; i < topology.quantisers(); i++) {
-      interpreter.cells(ranges)[2 * i + 1] = 2;
+    Scheme scheme = new Scheme(new Bits(4, 4));
+    ActivationQuantizers quantizers = ActivationQuantizers.of(model, scheme);
+    for (int i = 0; i < quantizers.rows(); i++) {
+      interpreter.cells(quantizers.ranges())[2 * i + 1] = 2;
     }
     Value loss =
         distillation(
-            Forward.of(graph, "teacher", topology, teacher, x, new Mode.Evaluation()),
+            Forward.of(graph, "teacher", model, teacher, x, new Mode.Evaluation()),
             Forward.of(
                 graph,
                 "student",
-                topology,
-                Parameters.quantised(graph, topology, values, 4),
+                model,
+                Parameters.quantised(graph, model, values, scheme),
                 x,
-                new Mode.Quantised(4, ranges)),
+                new Mode.Quantised(quantizers)),
             1000);
     List<Value> wrt = new ArrayList<>(student.trained().names().stream().map(values::get).toList());
     wrt.add(x);
@@ -300,12 +304,12 @@ class GradientsTest {
   @ParameterizedTest
   @EnumSource
   void trainingOnLabels(CifarResNet.Shortcut shortcut) {
-    Topology topology = tiny(shortcut);
-    Parameters trained = parameters(topology, "trained");
+    Model model = tiny(shortcut);
+    Parameters trained = parameters(model, "trained");
     Map<String, Value> values = trained.values(graph);
     // Momentum 0 leaves the running statistics alone, so that every run of the graph gives the same
     // loss.
-    Forward forward = Forward.of(graph, "network", topology, values, image(), new Mode.Training(0));
+    Forward forward = Forward.of(graph, "network", model, values, image(), new Mode.Training(0));
     Node loss = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), labels());
     List<Value> wrt = trained.trained().names().stream().map(values::get).toList();
     tapeAgreesWithDifferences(loss.output(0), wrt);
@@ -316,8 +320,8 @@ class GradientsTest {
 
   @Test
   void generatorAgainstATeacher() {
-    Topology topology = tiny(CifarResNet.Shortcut.B);
-    Generator generator = new Generator(4, topology);
+    Model model = tiny(CifarResNet.Shortcut.B);
+    Generator generator = new Generator(4, model);
     fill(generator.slots(), generator.storage());
     Map<String, Value> values = generator.values(graph);
     Value y = labels();
@@ -326,8 +330,8 @@ class GradientsTest {
         Forward.of(
             graph,
             "teacher",
-            topology,
-            parameters(topology, "teacher").values(graph),
+            model,
+            parameters(model, "teacher").values(graph),
             images,
             new Mode.Evaluation());
     Node crossEntropy = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), y);

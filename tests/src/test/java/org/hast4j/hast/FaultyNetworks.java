@@ -5,9 +5,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.hast4j.nn.Layer;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Window;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Topology;
 
 /** What goes wrong between training a network and handing it in, done to a healthy one. */
 final class FaultyNetworks {
@@ -47,7 +49,7 @@ final class FaultyNetworks {
   /** Convolutions as before training, with the statistics of the trained ones. */
   static Network randomFilters(Network network, long seed) {
     Map<String, float[]> weights = copy(network);
-    Initialisation.network(network.topology(), seed)
+    Initialisation.network(network.model(), seed)
         .forEach(
             (name, values) -> {
               if (name.contains("conv") || name.endsWith("downsample.0.weight")) {
@@ -63,8 +65,8 @@ final class FaultyNetworks {
    */
   static Network otherEpsilon(Network network, double trained, double variance) {
     Map<String, float[]> weights = copy(network);
-    for (Topology.Unit unit : network.topology().units()) {
-      if (unit.layer() instanceof Layer.BatchNorm norm) {
+    for (Layer unit : network.model().layers()) {
+      if (unit.op() instanceof Operator.BatchNorm norm) {
         float[] variances = weights.get(unit.name() + ".running_var");
         float[] gains = weights.get(unit.name() + ".weight");
         double[] sorted = sorted(variances);
@@ -91,8 +93,8 @@ final class FaultyNetworks {
 
   /** Multiplies filters and their statistics: the same function but for epsilon. */
   private static void scale(
-      Network network, Map<String, float[]> weights, Topology.Unit norm, float factor) {
-    String filters = network.topology().units().get(norm.inputs().getFirst()).name();
+      Network network, Map<String, float[]> weights, Layer norm, float factor) {
+    String filters = norm.input();
     times(weights.get(filters + ".weight"), factor);
     times(weights.get(norm.name() + ".running_mean"), factor);
     times(weights.get(norm.name() + ".running_var"), factor * factor);
@@ -110,8 +112,8 @@ final class FaultyNetworks {
   static Network scaled(Network network) {
     Map<String, float[]> weights = copy(network);
     int norms = 0;
-    for (Topology.Unit unit : network.topology().units()) {
-      if (unit.layer() instanceof Layer.BatchNorm) {
+    for (Layer unit : network.model().layers()) {
+      if (unit.op() instanceof Operator.BatchNorm) {
         scale(network, weights, unit, norms++ % 2 == 0 ? 8 : .25f);
       }
     }
@@ -120,28 +122,27 @@ final class FaultyNetworks {
 
   /** The first unit of each stage, layer1 to layer3, with other strides. */
   static Network restrided(Network network, int... strides) {
-    Topology topology = network.topology();
-    List<Topology.Unit> units = new ArrayList<>();
-    for (Topology.Unit unit : topology.units()) {
-      boolean strided = unit.name().matches("layer\\d\\.0\\.(conv1|downsample\\.0|shortcut)");
-      int stride = strided ? strides[unit.name().charAt("layer".length()) - '1'] : 1;
-      Layer layer = unit.layer();
-      if (strided && layer instanceof Layer.Convolution conv) {
-        layer =
-            new Layer.Convolution(conv.inputs(), conv.outputs(), conv.kernel(), stride, conv.pad());
-      } else if (strided && layer instanceof Layer.PadShortcut pad) {
-        layer = new Layer.PadShortcut(stride, pad.channels());
+    Model model = network.model();
+    List<Layer> layers = new ArrayList<>();
+    for (Layer layer : model.layers()) {
+      boolean strided = layer.name().matches("layer\\d\\.0\\.(conv1|downsample\\.0|shortcut)");
+      int stride = strided ? strides[layer.name().charAt("layer".length()) - '1'] : 1;
+      Operator op = layer.op();
+      if (strided && op instanceof Operator.Convolution conv) {
+        Window window = conv.window();
+        op =
+            new Operator.Convolution(
+                conv.inputs(),
+                conv.outputs(),
+                window.kernel().height(),
+                stride,
+                window.padding().top());
+      } else if (strided && op instanceof Operator.ChannelPad pad) {
+        op = new Operator.ChannelPad(stride, pad.channels());
       }
-      units.add(new Topology.Unit(unit.name(), layer, unit.inputs()));
+      layers.add(new Layer(layer.name(), op, layer.inputs()));
     }
-    Topology other =
-        new Topology(
-            topology.name() + "-restrided",
-            topology.height(),
-            topology.width(),
-            topology.channels(),
-            topology.classes(),
-            units);
+    Model other = new Model(model.name() + "-restrided", model.input(), layers, model.output());
     return new Network(other, network.normalization(), network.weights());
   }
 }

@@ -8,7 +8,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
@@ -18,9 +17,12 @@ import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Generator;
-import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
@@ -42,7 +44,10 @@ abstract class GoldenSteps {
   @RegisterExtension final Devices devices;
 
   private final Network network =
-      Checkpoint.read(Golden.path("small_resnet20"), Optional.of(new Normalization(ZERO, ONE)));
+      Checkpoint.read(
+          Golden.path("small_resnet20"),
+          Optional.empty(),
+          Optional.of(new Normalization(ZERO, ONE)));
   private Memory memory;
 
   GoldenSteps(Platform platform) {
@@ -60,7 +65,7 @@ abstract class GoldenSteps {
   }
 
   private Parameters uploaded(String owner) {
-    Parameters parameters = new Parameters(network.topology(), owner);
+    Parameters parameters = new Parameters(network.model(), owner);
     parameters.upload(memory, network);
     return parameters;
   }
@@ -140,8 +145,8 @@ abstract class GoldenSteps {
         Recipe.read("released", Map.of("fine-tuning.batch", "4")).fineTuning();
     Parameters student = uploaded("student");
     Parameters teacher = uploaded("teacher");
-    Quantisation quantisation = Quantisation.of(network.topology(), bits, bits);
-    float[] ranges = new float[2 * network.topology().quantisers()];
+    Quantisation quantisation = Quantisation.of(network.model(), new Scheme(new Bits(bits, bits)));
+    float[] ranges = new float[2 * network.model().names(Operator.Activation.class).size()];
     for (int i = 0; i < ranges.length; i++) {
       String end = i % 2 == 0 ? "act_x_min" : "act_x_max";
       ranges[i] = (float) golden.tensor(end).values()[i / 2];
@@ -161,15 +166,9 @@ abstract class GoldenSteps {
       for (int step = 0; step < 2; step++) {
         String it = "f64.it" + step + ".";
         Tensor x = part(images, step);
-        logits(golden, it + "out_teacher", teacher, 0, new Mode.Evaluation(), x, 1e-5);
+        logits(golden, it + "out_teacher", Evaluation.of(memory, teacher), x, 1e-5);
         logits(
-            golden,
-            it + "out_student",
-            student,
-            bits,
-            new Mode.Quantised(bits, quantisation.ranges()),
-            x,
-            QUANTISED);
+            golden, it + "out_student", Evaluation.of(memory, student, quantisation), x, QUANTISED);
         memory.buffer(batch).upload(0, x.floats());
         tuning.iterate(step);
         FineTuning.Losses losses = tuning.losses();
@@ -202,15 +201,8 @@ abstract class GoldenSteps {
   // everything after it.
   private static final double QUANTISED = 1e-4;
 
-  private void logits(
-      Golden golden,
-      String name,
-      Parameters parameters,
-      int weightBits,
-      Mode mode,
-      Tensor images,
-      double tolerance) {
-    try (Evaluation evaluation = Evaluation.of(memory, parameters, weightBits, mode)) {
+  private void logits(Golden golden, String name, Evaluation of, Tensor images, double tolerance) {
+    try (Evaluation evaluation = of) {
       golden.matches(name, Tensor.floats(evaluation.logits(images.floats(), 4), 4, 10), tolerance);
     }
   }
@@ -273,10 +265,10 @@ abstract class GoldenSteps {
     Recipe.Calibration recipe =
         Recipe.read("released", Map.of("calibration.batch", "16", "calibration.latent", "4"))
             .calibration();
-    Generator generator = new Generator(4, network.topology());
+    Generator generator = new Generator(4, network.model());
     GeneratorTraining training = new GeneratorTraining(generator, recipe);
     Parameters teacher = uploaded("teacher");
-    Quantisation quantisation = Quantisation.of(network.topology(), 4, 4);
+    Quantisation quantisation = Quantisation.of(network.model(), new Scheme(new Bits(4, 4)));
     quantisation.resetRanges(memory);
     Storage noise = Storage.of("noise", f32(16, 4));
     Storage labels = Storage.of("labels", TensorType.i32(16));

@@ -13,15 +13,18 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.io.CorruptFileException;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.QuantizationPoints;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,7 +33,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs inside this process: what they refuse, and what they leave in their folder. */
 class HastTest {
-  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+  private static final Model MODEL = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
   private static final Map<String, String> TINY =
       Map.of(
           "synthesis.images", "4",
@@ -55,13 +58,13 @@ class HastTest {
   }
 
   private static Job job(int bits, Recipe recipe, Images images, Normalization normalization) {
-    return job(TOPOLOGY, bits, recipe, images, normalization);
+    return job(MODEL, bits, recipe, images, normalization);
   }
 
   private static Job job(
-      Topology topology, int bits, Recipe recipe, Images images, Normalization normalization) {
-    Network network = new Network(topology, normalization, Initialisation.network(topology, 1));
-    return new Job(network, "none", bits, bits, recipe, images, 1);
+      Model model, int bits, Recipe recipe, Images images, Normalization normalization) {
+    Network network = new Network(model, normalization, Initialisation.network(model, 1));
+    return new Job(network, "none", new Scheme(new Bits(bits, bits)), recipe, images, 1);
   }
 
   private static Job job(int bits, Recipe recipe) {
@@ -90,8 +93,13 @@ class HastTest {
 
   @Test
   void aStartThatFailsDoesNotClaimTheFolder() {
-    assertThatThrownBy(() -> run(job(9, recipe()), false, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class);
+    Job good = job(4, recipe());
+    Scheme nowhere =
+        new Scheme(new Bits(4, 4), Map.of("nowhere", new Bits(8, 8)), QuantizationPoints.PAPER);
+    Job bad = new Job(good.teacher(), "none", nowhere, good.recipe(), good.images(), good.seed());
+    assertThatThrownBy(() -> run(bad, false, Optional.empty()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("nowhere");
     assertThat(scratch.resolve("run/run.json")).doesNotExist();
     assertThat(run(job(4, recipe()), false, Optional.empty()).fineTuned()).isEmpty();
     assertThat(scratch.resolve("run/run.json")).content().contains("\"device\"");
@@ -99,7 +107,7 @@ class HastTest {
 
   @Test
   void imagesThatNoGeneratorMakesAreKnownAtOnce() {
-    Topology odd = Topologies.named("resnet18-w2-10-34px");
+    Model odd = Topologies.named("resnet18-w2-10-34px");
     Images made = new Images.Synthesised();
     assertThatThrownBy(
             () -> run(job(odd, 4, recipe(), made, Normalization.IMAGENET), false, Optional.empty()))
@@ -109,7 +117,7 @@ class HastTest {
     Recipe other = recipe("calibration.source", "SYNTHETIC");
     Hast.Result result =
         run(job(odd, 4, other, made, Normalization.IMAGENET), false, Optional.empty());
-    assertThat(result.network().topology().name()).isEqualTo(odd.name());
+    assertThat(result.network().model().name()).isEqualTo(odd.name());
   }
 
   @Test

@@ -6,10 +6,12 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import org.hast4j.data.Normalization;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.Test;
 
 /** What a job says of a recipe before it runs. */
@@ -24,8 +26,8 @@ class JobTest {
   }
 
   private static Optional<String> caution(String recipe, float variance) {
-    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.A);
-    Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(topology, 1));
+    Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.A);
+    Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(model, 1));
     weights.replaceAll(
         (name, values) -> {
           float[] changed = values.clone();
@@ -34,8 +36,14 @@ class JobTest {
           }
           return changed;
         });
-    Network network = new Network(topology, Normalization.CIFAR10, weights);
-    return new Job(network, "", 4, 4, Recipe.read(recipe, Map.of()), new Images.Synthesised(), 1)
+    Network network = new Network(model, Normalization.CIFAR10, weights);
+    return new Job(
+            network,
+            "",
+            new Scheme(new Bits(4, 4)),
+            Recipe.read(recipe, Map.of()),
+            new Images.Synthesised(),
+            1)
         .caution();
   }
 }

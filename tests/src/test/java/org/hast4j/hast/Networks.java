@@ -4,19 +4,20 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.IntToDoubleFunction;
-import org.hast4j.data.Normalization;
-import org.hast4j.nn.Layer;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Topology;
 
 /** Networks with statistics of their own, and others that compute the same. */
 final class Networks {
   private Networks() {}
 
   /** Random weights behind which means, variances, scales and shifts are all different. */
-  static Network of(Topology topology, long seed) {
+  static Network of(Model model, long seed) {
     Random random = new Random(seed);
-    Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(topology, seed));
+    Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(model, seed));
     weights.replaceAll(
         (name, values) -> {
           float[] changed = values.clone();
@@ -29,7 +30,7 @@ final class Networks {
           }
           return changed;
         });
-    return new Network(topology, Normalization.CIFAR10, weights);
+    return new Network(model, Normalization.CIFAR10, weights);
   }
 
   /**
@@ -41,9 +42,9 @@ final class Networks {
   static Network rescaled(Network network, IntToDoubleFunction factor) {
     Map<String, float[]> weights = new LinkedHashMap<>(network.weights());
     int filter = 0;
-    for (Topology.Unit unit : network.topology().units()) {
-      if (unit.layer() instanceof Layer.BatchNorm norm) {
-        String conv = network.topology().units().get(unit.inputs().getFirst()).name() + ".weight";
+    for (Layer unit : network.model().layers()) {
+      if (unit.op() instanceof Operator.BatchNorm norm) {
+        String conv = unit.input() + ".weight";
         float[] weight = weights.get(conv).clone();
         float[] mean = weights.get(unit.name() + ".running_mean").clone();
         float[] variance = weights.get(unit.name() + ".running_var").clone();

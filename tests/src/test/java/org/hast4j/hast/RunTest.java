@@ -17,17 +17,20 @@ import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.io.Safetensors;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What whole runs promise: equal networks, equal results; never worse than rounding. */
 class RunTest {
-  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+  private static final Model MODEL = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
   private static final Map<String, String> SMALL =
       Map.of(
           "synthesis.images", "8",
@@ -78,7 +81,8 @@ class RunTest {
   }
 
   private static Job job(Network network, Recipe recipe) {
-    return new Job(network, "none", 4, 4, recipe, new Images.Synthesised(), 1);
+    return new Job(
+        network, "none", new Scheme(new Bits(4, 4)), recipe, new Images.Synthesised(), 1);
   }
 
   private Hast.Result run(Job job, String folder, boolean resume, Watch watch) {
@@ -102,7 +106,7 @@ class RunTest {
   /** Law: factors that are powers of two end in the same bytes. */
   @Test
   void networksThatComputeTheSameEndInTheSameBytes() {
-    Network network = Networks.of(TOPOLOGY, 3);
+    Network network = Networks.of(MODEL, 3);
     Random random = new Random(4);
     run(job(network, recipe()), "one");
     run(
@@ -116,7 +120,7 @@ class RunTest {
   @Test
   void theBestStateIsWhatIsSaved() {
     Watch watch = new Watch(_ -> false);
-    Hast.Result result = run(job(Networks.of(TOPOLOGY, 3), recipe()), "run", false, watch);
+    Hast.Result result = run(job(Networks.of(MODEL, 3), recipe()), "run", false, watch);
     List<Map<String, Object>> looks =
         watch.lines.stream().filter(line -> line.containsKey("look")).toList();
     assertThat(looks).extracting(line -> line.get("look")).containsExactly(0L, 200L, 400L);
@@ -135,7 +139,7 @@ class RunTest {
   /** A rate at which everything is lost in the first steps. */
   @Test
   void aRunThatDivergesEndsAsItWasRoundedAndSaysSo() {
-    Network network = Networks.of(TOPOLOGY, 3);
+    Network network = Networks.of(MODEL, 3);
     Watch watch = new Watch(_ -> false);
     Hast.Result result =
         run(job(network, recipe("fine-tuning.learning-rate", "1e6")), "wild", false, watch);
@@ -149,7 +153,7 @@ class RunTest {
 
   @Test
   void aRunThatDivergedGoesOnWithTheSameBytes() {
-    Network network = Networks.of(TOPOLOGY, 3);
+    Network network = Networks.of(MODEL, 3);
     Recipe wild = recipe("fine-tuning.learning-rate", "1e6", "fine-tuning.steps", "1000");
     run(job(network, wild), "undisturbed");
     for (long at : new long[] {1, 399, 400, 401, 777}) {
@@ -166,15 +170,15 @@ class RunTest {
   /** The images that are kept have the lowest loss that any iteration told. */
   @Test
   void synthesisKeepsItsBestImages() {
-    Network network = Networks.of(TOPOLOGY, 3);
+    Network network = Networks.of(MODEL, 3);
     // A rate at which the loss soon rises again.
     Recipe.Synthesis recipe =
         recipe("synthesis.learning-rate", "30", "synthesis.schedule", "PLATEAU").synthesis();
     try (Memory memory = new Memory(DEVICES.open())) {
       Units units = Units.normal(network);
-      Parameters teacher = new Parameters(TOPOLOGY, "teacher");
+      Parameters teacher = new Parameters(MODEL, "teacher");
       teacher.upload(memory, units.network());
-      Pool pool = Pool.of(TOPOLOGY, 4);
+      Pool pool = Pool.of(MODEL, 4);
       try (Synthesis synthesis = new Synthesis(memory, teacher, units, recipe, 1)) {
         synthesis.begin(0);
         float lowest = Float.POSITIVE_INFINITY;
@@ -198,7 +202,7 @@ class RunTest {
 
   @Test
   void diagnosisChangesNothing() {
-    Network network = Networks.of(TOPOLOGY, 3);
+    Network network = Networks.of(MODEL, 3);
     run(job(network, recipe()), "plain");
     Watch watch = new Watch(_ -> false);
     new Hast(DEVICES.open(), watch, Duration.ofDays(1), true)
@@ -212,7 +216,7 @@ class RunTest {
 
   @Test
   void anExpectationTriesEveryStageAndLeavesNothing() {
-    Job job = job(Networks.of(TOPOLOGY, 3), recipe());
+    Job job = job(Networks.of(MODEL, 3), recipe());
     Expectation expected =
         new Hast(DEVICES.open(), new Watch(_ -> false), Duration.ofDays(1)).expect(job);
     assertThat(expected.times().keySet())
@@ -226,9 +230,9 @@ class RunTest {
   /** A share of the images at least as far off as their statistics. */
   @Test
   void theMismatchOfEveryBatchNormIsReported() {
-    Hast.Result result = run(job(Networks.of(TOPOLOGY, 3), recipe()), "run");
+    Hast.Result result = run(job(Networks.of(MODEL, 3), recipe()), "run");
     assertThat(result.statisticsMismatch())
-        .hasSize(TOPOLOGY.batchNorms())
+        .hasSize(MODEL.names(Operator.BatchNorm.class).size())
         .allSatisfy((_, value) -> assertThat(value).isPositive().isFinite());
   }
 

@@ -12,13 +12,13 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.Layer;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -150,19 +150,14 @@ class StatisticsCheckTest {
 
   @Test
   void aNetworkWithoutBatchNormIsRefused() {
-    Topology bare =
-        new Topology(
-            "bare",
-            4,
-            4,
-            3,
-            2,
-            List.of(
-                new Topology.Unit("pool", new Layer.GlobalAveragePool(), List.of(Topology.IMAGE)),
-                new Topology.Unit("fc", new Layer.Linear(3, 2), List.of(0))));
+    Model.Builder bare = new Model.Builder(new Model.Input(4, 4, 3));
+    bare.add(
+        "fc",
+        new Operator.Linear(3, 2),
+        bare.add("pool", new Operator.GlobalAveragePool(), Model.IMAGE));
     Network network =
         new Network(
-            bare,
+            bare.build("bare"),
             Normalization.CIFAR10,
             Map.of("fc.weight", new float[6], "fc.bias", new float[2]));
     assertThatThrownBy(() -> StatisticsCheck.of(DEVICES.open(), network, 1))

@@ -9,12 +9,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.nn.CifarResNet;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Full-precision training on images whose class is their brightness. */
 class TrainingTest {
-  private static final Topology TOPOLOGY = CifarResNet.of(8, 4, 2, CifarResNet.Shortcut.A);
+  private static final Model MODEL = CifarResNet.of(8, 4, 2, CifarResNet.Shortcut.A);
   private static final int BATCH = 4;
 
   @TempDir private Path scratch;
@@ -42,7 +42,7 @@ class TrainingTest {
   private static Training training(Memory memory, int images, int epochs, float learningRate) {
     return new Training(
         memory,
-        TOPOLOGY,
+        MODEL,
         images(images),
         Normalization.CIFAR10,
         new Training.Schedule(epochs, BATCH, learningRate, .2f, 5e-4f, 4),
@@ -122,7 +122,7 @@ class TrainingTest {
         Training training =
             new Training(
                 memory,
-                TOPOLOGY,
+                MODEL,
                 images(BATCH),
                 Normalization.CIFAR10,
                 new Training.Schedule(2, BATCH, .1f, .5f, 0, 0),

@@ -11,18 +11,18 @@ import net.jqwik.api.Property;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
+import org.hast4j.model.Model;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The normal form: one network for all that compute the same. */
 class UnitsTest {
-  private static final Topology RESNET = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+  private static final Model RESNET = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
 
   /** Law: factors that are powers of two leave no trace. */
   @Property(tries = 20)
@@ -70,9 +70,10 @@ class UnitsTest {
   @ValueSource(
       strings = {"cifar-resnet8-w4-a", "mobilenetv1-w0.1-10-32px", "mobilenetv2-w0.05-10-32px"})
   void theNormalFormComputesTheSame(String name) {
-    Topology topology = Topologies.named(name);
-    Network network = Networks.of(topology, 1);
-    float[] pixels = new float[2 * topology.channels() * topology.height() * topology.width()];
+    Model model = Topologies.named(name);
+    Network network = Networks.of(model, 1);
+    float[] pixels =
+        new float[2 * model.input().channels() * model.input().height() * model.input().width()];
     Random random = new Random(2);
     for (int i = 0; i < pixels.length; i++) {
       pixels[i] = (float) random.nextGaussian();

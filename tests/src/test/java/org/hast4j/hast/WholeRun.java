@@ -10,16 +10,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Topologies;
-import org.hast4j.nn.Topology;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -36,7 +38,7 @@ abstract class WholeRun {
   // Relative. Rounding decides a few signs of the promotion and a few quantisation steps, each a
   // small part of a loss.
   private static final double TOLERANCE = 5e-3;
-  private static final Topology RESNET = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+  private static final Model RESNET = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
 
   private final Platform platform;
 
@@ -55,9 +57,9 @@ abstract class WholeRun {
    * Random weights whose BatchNorms shift what they normalise: without a shift, sums of quantised
    * products often cancel, and rounding decides which side of a ReLU they fall on.
    */
-  private static Map<String, float[]> weights(Topology topology) {
+  private static Map<String, float[]> weights(Model model) {
     Random random = new Random(1);
-    Map<String, float[]> weights = Initialisation.network(topology, 1);
+    Map<String, float[]> weights = Initialisation.network(model, 1);
     weights.forEach(
         (name, values) -> {
           if (name.endsWith("running_mean") || name.endsWith("bias")) {
@@ -81,8 +83,7 @@ abstract class WholeRun {
     }
   }
 
-  private Outcome run(
-      Topology topology, Device device, String name, String calibrateOn, Images images) {
+  private Outcome run(Model model, Device device, String name, String calibrateOn, Images images) {
     Recipe recipe =
         Recipe.read(
             "paper",
@@ -96,8 +97,8 @@ abstract class WholeRun {
                 "calibration.latent", "3",
                 "fine-tuning.steps", "3",
                 "fine-tuning.batch", "3"));
-    Network network = new Network(topology, Normalization.CIFAR10, weights(topology));
-    Job job = new Job(network, "none", 4, 4, recipe, images, 1);
+    Network network = new Network(model, Normalization.CIFAR10, weights(model));
+    Job job = new Job(network, "none", new Scheme(new Bits(4, 4)), recipe, images, 1);
     List<Map<String, Object>> metrics = new ArrayList<>();
     Listener listener =
         new Listener() {
@@ -134,24 +135,22 @@ abstract class WholeRun {
     return platform.open(platform.options(2, Precision.FP32, launching));
   }
 
-  private void compare(Topology topology, String calibrateOn) {
+  private void compare(Model model, String calibrateOn) {
     try (Device captured = open(platform, Launching.CAPTURED);
         Device eager = open(platform, Launching.SINGLE);
         Device cpu = open(Platform.CPU, Launching.SINGLE)) {
       Images made = new Images.Synthesised();
       Outcome whole =
-          run(topology, captured, topology.name() + "-captured-" + calibrateOn, calibrateOn, made);
-      Outcome single =
-          run(topology, eager, topology.name() + "-eager-" + calibrateOn, calibrateOn, made);
+          run(model, captured, model.name() + "-captured-" + calibrateOn, calibrateOn, made);
+      Outcome single = run(model, eager, model.name() + "-eager-" + calibrateOn, calibrateOn, made);
       assertThat(whole.sha256()).isEqualTo(single.sha256());
       compare(whole.metrics(), single.metrics(), 0);
-      Outcome own = run(topology, cpu, topology.name() + "-cpu-" + calibrateOn, calibrateOn, made);
+      Outcome own = run(model, cpu, model.name() + "-cpu-" + calibrateOn, calibrateOn, made);
       compare(whole.of(Stage.SYNTHESIS), own.of(Stage.SYNTHESIS), TOLERANCE);
       // Adam's first steps go by the sign of a gradient: where that is nearly 0 the images differ,
       // so what follows is compared on the same ones.
       Images stored = new Images.Stored(whole.folder().resolve("synthetic.safetensors"));
-      Outcome same =
-          run(topology, cpu, topology.name() + "-same-" + calibrateOn, calibrateOn, stored);
+      Outcome same = run(model, cpu, model.name() + "-same-" + calibrateOn, calibrateOn, stored);
       Stage[] rest = {Stage.CALIBRATION, Stage.FINE_TUNING};
       compare(whole.of(rest), same.of(rest), TOLERANCE);
       assertThat(captured.ledger().bytes() + eager.ledger().bytes()).isZero();

@@ -38,7 +38,7 @@ class GoldenFilesTest {
       Safetensors.Tensor tensor = golden.tensor(tensorName);
       int length =
           switch (tensor.dtype()) {
-            case F64, F32, F16 -> tensor.doubles().length;
+            case F64, F32, F16, BF16 -> tensor.doubles().length;
             case I64, I32, I8, U8 -> tensor.longs().length;
           };
       assertThat((long) length).isEqualTo(tensor.shape().elements());

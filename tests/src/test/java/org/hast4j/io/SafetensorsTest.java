@@ -26,7 +26,7 @@ class SafetensorsTest {
   void everyTypeComesBack() {
     Path file = folder.resolve("all.safetensors");
     Shape four = Shape.of(2, 2);
-    new Safetensors.Writer()
+    new SafetensorsWriter()
         .metadata("what", "a \"test\", µ")
         .putUnsigned("u8", four, new byte[] {0, 1, (byte) 128, (byte) 255})
         .putSigned("i8", four, new byte[] {-128, -1, 0, 127})
@@ -62,12 +62,30 @@ class SafetensorsTest {
     assertThat(read.tensor("i8").bytes()).containsExactly(-128, -1, 0, 127);
   }
 
+  /** The upper halves of 1, -2.5, the largest finite bfloat16, -infinity and a subnormal. */
+  @Test
+  void bfloat16IsRead() throws IOException {
+    String header = "{\"a\":{\"dtype\":\"BF16\",\"shape\":[5],\"data_offsets\":[0,10]}}";
+    ByteBuffer bytes = ByteBuffer.allocate(8 + header.length() + 10).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.putLong(header.length()).put(header.getBytes(StandardCharsets.UTF_8));
+    for (int half : new int[] {0x3f80, 0xc020, 0x7f7f, 0xff80, 0x0001}) {
+      bytes.putShort((short) half);
+    }
+    Path file = Files.write(folder.resolve("bf16.safetensors"), bytes.array());
+    Safetensors.Tensor tensor = Safetensors.read(file).tensor("a");
+    assertThat(tensor.floats())
+        .containsExactly(1, -2.5f, 0x1.fep127f, Float.NEGATIVE_INFINITY, 0x1p-133f);
+    assertThat(tensor.doubles())
+        .containsExactly(1, -2.5, 0x1.fep127, Double.NEGATIVE_INFINITY, 0x1p-133);
+    assertThat(tensor.floats(1, 1)).containsExactly(-2.5f);
+  }
+
   @Test
   void tensorsAreWrittenAndReadInParts() {
     Path file = folder.resolve("parts.safetensors");
     float[][] floats = {{1, 2, 3}, {4, 5, 6}, {7}};
     int[][] ints = {{-1, Integer.MIN_VALUE}, {3, 4}};
-    new Safetensors.Writer()
+    new SafetensorsWriter()
         .putFloatParts("f", Shape.of(7), 3, index -> floats[index])
         .putIntParts("i", Shape.of(2, 2), 2, index -> ints[index])
         .write(file);
@@ -89,7 +107,7 @@ class SafetensorsTest {
   @Test
   void theBytesOfASmallFileAreTheFormats() throws IOException {
     Path file = folder.resolve("small");
-    new Safetensors.Writer().put("a", Shape.of(2), new float[] {1f, -2f}).write(file);
+    new SafetensorsWriter().put("a", Shape.of(2), new float[] {1f, -2f}).write(file);
     String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
     byte[] padded = (header + " ".repeat(-header.length() & 7)).getBytes(StandardCharsets.US_ASCII);
     byte[] expected =
@@ -107,7 +125,7 @@ class SafetensorsTest {
     Path first = folder.resolve("first");
     Path second = folder.resolve("second");
     for (Path file : new Path[] {first, second}) {
-      new Safetensors.Writer()
+      new SafetensorsWriter()
           .metadata("b", "1")
           .metadata("a", "2")
           .putUnsigned("odd", Shape.of(3), new byte[3])
@@ -128,7 +146,7 @@ class SafetensorsTest {
     for (int i = 0; i < values.length; i++) {
       values[i] = 3L * i;
     }
-    new Safetensors.Writer().put("v", Shape.of(values.length), values).write(file);
+    new SafetensorsWriter().put("v", Shape.of(values.length), values).write(file);
     assertThat(Safetensors.read(file).tensor("v").longs()).isEqualTo(values);
   }
 
@@ -140,7 +158,7 @@ class SafetensorsTest {
       for (int i = 0; i < bits.length; i++) {
         values[i] = Float.intBitsToFloat(bits[i]);
       }
-      new Safetensors.Writer().put("x", Shape.of(bits.length), values).write(file);
+      new SafetensorsWriter().put("x", Shape.of(bits.length), values).write(file);
       float[] read = Safetensors.read(file).tensor("x").floats();
       for (int i = 0; i < bits.length; i++) {
         assertThat(Float.floatToRawIntBits(read[i])).isEqualTo(Float.floatToRawIntBits(values[i]));
@@ -153,9 +171,9 @@ class SafetensorsTest {
   @Test
   void anOpenFileSurvivesItsReplacement() {
     Path file = folder.resolve("file");
-    new Safetensors.Writer().put("x", Shape.of(1), new int[] {1}).write(file);
+    new SafetensorsWriter().put("x", Shape.of(1), new int[] {1}).write(file);
     Safetensors old = Safetensors.read(file);
-    new Safetensors.Writer().put("x", Shape.of(1), new int[] {2}).write(file);
+    new SafetensorsWriter().put("x", Shape.of(1), new int[] {2}).write(file);
     assertThat(old.tensor("x").longs()).containsExactly(1);
     assertThat(Safetensors.read(file).tensor("x").longs()).containsExactly(2);
   }
@@ -163,14 +181,14 @@ class SafetensorsTest {
   @Test
   void aFileWithoutTensorsIsValid() {
     Path file = folder.resolve("none");
-    new Safetensors.Writer().write(file);
+    new SafetensorsWriter().write(file);
     assertThat(Safetensors.read(file).names()).isEmpty();
   }
 
   @Test
   void wrongUseIsExplained() {
     Path file = folder.resolve("file");
-    new Safetensors.Writer()
+    new SafetensorsWriter()
         .put("x", Shape.of(1), new float[1])
         .put("n", Shape.of(1), new int[1])
         .write(file);
@@ -189,7 +207,7 @@ class SafetensorsTest {
         .isInstanceOf(UncheckedIOException.class)
         .hasMessageContaining("nowhere");
 
-    Safetensors.Writer writer = new Safetensors.Writer().put("x", Shape.of(1), new float[1]);
+    SafetensorsWriter writer = new SafetensorsWriter().put("x", Shape.of(1), new float[1]);
     assertThatThrownBy(() -> writer.put("x", Shape.of(1), new float[1]))
         .hasMessageContaining("\"x\" was added before");
     assertThatThrownBy(() -> writer.put("z", Shape.of(2, 2), new float[3]))

@@ -13,10 +13,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
-import org.hast4j.data.Normalization;
 import org.hast4j.golden.Golden;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,10 +40,10 @@ class CheckpointTest {
     return network(CifarResNet.of(8, 4, 10, shortcut));
   }
 
-  private static Network network(Topology topology) {
+  private static Network network(Model model) {
     Random random = new Random(5);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
+    for (Slots slots : new Slots[] {Slots.parameters(model), Slots.statistics(model)}) {
       for (String name : slots.names()) {
         float[] values = new float[Math.toIntExact(slots.get(name).type().shape().elements())];
         for (int i = 0; i < values.length; i++) {
@@ -51,11 +53,11 @@ class CheckpointTest {
         weights.put(name, values);
       }
     }
-    return new Network(topology, NORMALIZATION, weights);
+    return new Network(model, NORMALIZATION, weights);
   }
 
   private static void same(Network actual, Network expected) {
-    assertThat(actual.topology().name()).isEqualTo(expected.topology().name());
+    assertThat(actual.model().name()).isEqualTo(expected.model().name());
     assertThat(actual.normalization().mean()).containsExactly(expected.normalization().mean());
     assertThat(actual.normalization().std()).containsExactly(expected.normalization().std());
     assertThat(actual.weights().keySet()).isEqualTo(expected.weights().keySet());
@@ -130,7 +132,7 @@ class CheckpointTest {
 
   private Path renamed(
       Network network, java.util.function.UnaryOperator<String> rename, boolean metadata) {
-    Safetensors.Writer writer = new Safetensors.Writer();
+    SafetensorsWriter writer = new SafetensorsWriter();
     if (metadata) {
       writer.metadata("mean", "[0.491, 0.482, 0.447]").metadata("std", "[0.247, 0.243, 0.262]");
     }
@@ -181,8 +183,8 @@ class CheckpointTest {
   @Test
   void torchvisionsMobileNetV2() {
     Random random = new Random(2);
-    Safetensors.Writer writer =
-        new Safetensors.Writer()
+    SafetensorsWriter writer =
+        new SafetensorsWriter()
             .metadata("mean", "[0.485, 0.456, 0.406]")
             .metadata("std", "[0.229, 0.224, 0.225]");
     convolution(writer, random, "features.0.0", "features.0.1", 8, 3, 3);
@@ -212,7 +214,7 @@ class CheckpointTest {
     Path file = folder.resolve("torchvision.safetensors");
     writer.write(file);
     Network network = Checkpoint.read(file);
-    assertThat(network.topology().name()).isEqualTo("mobilenetv2-w0.25-5");
+    assertThat(network.model().name()).isEqualTo("mobilenetv2-w0.25-5");
     Safetensors tensors = Safetensors.read(file);
     // A filter of one input channel and one of 1x1 have one order only.
     for (String name :
@@ -233,7 +235,7 @@ class CheckpointTest {
   }
 
   private static void convolution(
-      Safetensors.Writer writer,
+      SafetensorsWriter writer,
       Random random,
       String convolution,
       String norm,
@@ -257,8 +259,8 @@ class CheckpointTest {
     return values;
   }
 
-  private static Safetensors.Writer normalised() {
-    return new Safetensors.Writer()
+  private static SafetensorsWriter normalised() {
+    return new SafetensorsWriter()
         .metadata("mean", "[0.491, 0.482, 0.447]")
         .metadata("std", "[0.247, 0.243, 0.262]");
   }
@@ -266,8 +268,8 @@ class CheckpointTest {
   /** There the first block has an expansion, and the classifier is a convolution without a bias. */
   @ParameterizedTest
   @ValueSource(strings = {"mobilenetv2-expanded-5", "mobilenetv2-5"})
-  void pytorchcvsMobileNetV2(String topology) {
-    Network network = network(Topologies.named(topology));
+  void pytorchcvsMobileNetV2(String model) {
+    Network network = network(Topologies.named(model));
     Path file = asPytorchcv(network, "");
     assertThat(Safetensors.read(file).names())
         .contains(
@@ -287,8 +289,8 @@ class CheckpointTest {
     Path original = folder.resolve("original.safetensors");
     Checkpoint.write(original, network);
     Safetensors tensors = Safetensors.read(original);
-    Safetensors.Writer writer = normalised();
-    boolean expanded = network.topology().name().contains("expanded");
+    SafetensorsWriter writer = normalised();
+    boolean expanded = network.model().name().contains("expanded");
     for (String name : tensors.names()) {
       Safetensors.Tensor tensor = tensors.tensor(name);
       boolean classifier = name.equals("classifier.1.weight");
@@ -330,9 +332,9 @@ class CheckpointTest {
   /** The widths of 0.75 and 0.5 that pytorchcv publishes. */
   @ParameterizedTest
   @CsvSource({"mobilenetv2-w0.75-5, 240", "mobilenetv2-expanded-w0.5-5, 160"})
-  void pytorchcvsMobileNetV2IsReadAtWidthOne(String topology, String channels) {
+  void pytorchcvsMobileNetV2IsReadAtWidthOne(String model, String channels) {
     refused(
-        asPytorchcv(network(Topologies.named(topology)), ""),
+        asPytorchcv(network(Topologies.named(model)), ""),
         "features.stage5.unit4.conv3.conv.weight gives " + channels + " channels, expected 320",
         "pytorchcv are read at width 1 only");
   }
@@ -401,8 +403,9 @@ class CheckpointTest {
     Network network =
         Checkpoint.read(
             Golden.path("small_resnet20"),
+            Optional.empty(),
             Optional.of(new Normalization(new float[] {0, 0, 0}, new float[] {1, 1, 1})));
-    assertThat(network.topology().name()).isEqualTo("cifar-resnet20-w4-b");
+    assertThat(network.model().name()).isEqualTo("cifar-resnet20-w4-b");
     float[] outside =
         Safetensors.read(Golden.path("small_resnet20"))
             .tensor("features.stage2.unit1.identity_conv.conv.weight")
@@ -431,7 +434,7 @@ class CheckpointTest {
     Network network = network(CifarResNet.Shortcut.B);
     Path file = renamed(network, name -> name, false);
     refused(file, "--mean", "--std");
-    same(Checkpoint.read(file, Optional.of(NORMALIZATION)), network);
+    same(Checkpoint.read(file, Optional.empty(), Optional.of(NORMALIZATION)), network);
   }
 
   @Test
@@ -462,8 +465,8 @@ class CheckpointTest {
     Path original = folder.resolve("original.safetensors");
     Checkpoint.write(original, network(CifarResNet.Shortcut.B));
     Safetensors tensors = Safetensors.read(original);
-    Safetensors.Writer writer =
-        new Safetensors.Writer().metadata("mean", "[0.5, 0.5, 0.5]").metadata("std", std);
+    SafetensorsWriter writer =
+        new SafetensorsWriter().metadata("mean", "[0.5, 0.5, 0.5]").metadata("std", std);
     for (String name : tensors.names()) {
       writer.put(name, tensors.tensor(name).shape(), tensors.tensor(name).floats());
     }
@@ -473,7 +476,14 @@ class CheckpointTest {
   }
 
   private interface Change {
-    void apply(String name, Shape shape, float[] values, Safetensors.Writer writer);
+    void apply(String name, Shape shape, float[] values, SafetensorsWriter writer);
+  }
+
+  /** A file that says how its network's input is normalised, and nothing of its structure. */
+  private static SafetensorsWriter stateDict() {
+    return new SafetensorsWriter()
+        .metadata("mean", "[0.491, 0.482, 0.447]")
+        .metadata("std", "[0.247, 0.243, 0.262]");
   }
 
   private Path changed(String target, Change change) {
@@ -484,8 +494,7 @@ class CheckpointTest {
     Path original = folder.resolve("original.safetensors");
     Checkpoint.write(original, network);
     Safetensors tensors = Safetensors.read(original);
-    Safetensors.Writer writer = new Safetensors.Writer();
-    tensors.metadata().forEach(writer::metadata);
+    SafetensorsWriter writer = stateDict();
     for (String name : tensors.names()) {
       Safetensors.Tensor tensor = tensors.tensor(name);
       if (name.equals(target)) {
@@ -550,7 +559,7 @@ class CheckpointTest {
     Network network = network(CifarResNet.Shortcut.B);
     Path original = renamed(network, name -> name, true);
     Safetensors tensors = Safetensors.read(original);
-    Safetensors.Writer writer = normalised();
+    SafetensorsWriter writer = normalised();
     for (String name : tensors.names()) {
       Safetensors.Tensor tensor = tensors.tensor(name);
       if (!name.equals(missing) && !name.endsWith("tracked")) {
@@ -632,12 +641,11 @@ class CheckpointTest {
 
   @ParameterizedTest
   @CsvSource({"resnet18-w2-7, 62x", "resnet18-w2-7, 8", "cifar-resnet8-w4-b, 64"})
-  void inputSizesThatCannotBe(String topology, String size) {
+  void inputSizesThatCannotBe(String model, String size) {
     Path original = folder.resolve("original.safetensors");
-    Checkpoint.write(original, network(Topologies.named(topology)));
+    Checkpoint.write(original, network(Topologies.named(model)));
     Safetensors tensors = Safetensors.read(original);
-    Safetensors.Writer writer = new Safetensors.Writer();
-    tensors.metadata().forEach(writer::metadata);
+    SafetensorsWriter writer = stateDict();
     writer.metadata("input_size", size);
     for (String name : tensors.names()) {
       writer.put(name, tensors.tensor(name).shape(), tensors.tensor(name).floats());
@@ -697,11 +705,11 @@ class CheckpointTest {
   void aNormalizationOfOneChannel() {
     Normalization one = new Normalization(new float[] {.5f}, new float[] {.5f});
     Network network = network(CifarResNet.Shortcut.A);
-    assertThatThrownBy(() -> new Network(network.topology(), one, network.weights()))
+    assertThatThrownBy(() -> new Network(network.model(), one, network.weights()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("channels");
     Path file = renamed(network, name -> name, true);
-    assertThatThrownBy(() -> Checkpoint.read(file, Optional.of(one)))
+    assertThatThrownBy(() -> Checkpoint.read(file, Optional.empty(), Optional.of(one)))
         .isInstanceOf(CorruptFileException.class);
   }
 

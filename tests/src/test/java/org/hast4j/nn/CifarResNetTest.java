@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -15,15 +18,15 @@ import org.junit.jupiter.params.provider.ValueSource;
  * checkpoints.
  */
 class CifarResNetTest {
-  private static long parameters(Topology topology) {
-    Slots slots = Slots.parameters(topology);
+  private static long parameters(Model model) {
+    Slots slots = Slots.parameters(model);
     return slots.names().stream()
         .mapToLong(name -> slots.get(name).type().shape().elements())
         .sum();
   }
 
-  private static long count(Topology topology, Class<? extends Layer> layer) {
-    return topology.units().stream().filter(unit -> layer.isInstance(unit.layer())).count();
+  private static long count(Model model, Class<? extends Operator> op) {
+    return model.names(op).size();
   }
 
   @ParameterizedTest
@@ -42,23 +45,22 @@ class CifarResNetTest {
   @ParameterizedTest
   @CsvSource({"A, 19, 19", "B, 21, 21"})
   void partsOfResNet20(CifarResNet.Shortcut shortcut, int convolutions, int norms) {
-    Topology topology = CifarResNet.of(20, 16, 10, shortcut);
-    assertThat(count(topology, Layer.Convolution.class)).isEqualTo(convolutions);
-    assertThat(topology.batchNorms()).isEqualTo(norms);
-    assertThat(topology.quantisers()).isEqualTo(19);
-    assertThat(topology.taps()).hasSize(9);
-    assertThat(count(topology, Layer.Add.class)).isEqualTo(9);
-    assertThat(count(topology, Layer.Linear.class)).isEqualTo(1);
-    assertThat(Parameters.weightNames(topology)).hasSize(convolutions + 1).endsWith("fc.weight");
+    Model model = CifarResNet.of(20, 16, 10, shortcut);
+    assertThat(count(model, Operator.Convolution.class)).isEqualTo(convolutions);
+    assertThat(model.names(Operator.BatchNorm.class).size()).isEqualTo(norms);
+    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(19);
+    assertThat(AlignmentTaps.of(model)).hasSize(9);
+    assertThat(count(model, Operator.Add.class)).isEqualTo(9);
+    assertThat(count(model, Operator.Linear.class)).isEqualTo(1);
+    assertThat(Parameters.weightNames(model)).hasSize(convolutions + 1).endsWith("fc.weight");
   }
 
   /** The last BatchNorm before each residual add, in order; never the one of a shortcut. */
   @ParameterizedTest
   @EnumSource
   void tapsEndTheBodies(CifarResNet.Shortcut shortcut) {
-    Topology topology = CifarResNet.of(20, 16, 10, shortcut);
-    List<String> taps =
-        topology.taps().stream().map(index -> topology.units().get(index).name()).toList();
+    Model model = CifarResNet.of(20, 16, 10, shortcut);
+    List<String> taps = AlignmentTaps.of(model);
     assertThat(taps)
         .containsExactly(
             "layer1.0.bn2",
@@ -74,11 +76,11 @@ class CifarResNetTest {
 
   @Test
   void onlyUnitsThatChangeShapeHaveAShortcutOfTheirOwn() {
-    assertThat(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.B).units())
-        .extracting(Topology.Unit::name)
+    assertThat(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.B).layers())
+        .extracting(Layer::name)
         .contains("layer2.0.downsample.0", "layer3.0.downsample.1")
         .doesNotContain("layer1.0.downsample.0", "layer2.1.downsample.0");
-    assertThat(count(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.A), Layer.PadShortcut.class))
+    assertThat(count(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.A), Operator.ChannelPad.class))
         .isEqualTo(2);
   }
 

@@ -18,20 +18,25 @@ import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.model.QuantizationPoints;
+import org.hast4j.model.Scheme;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a topology becomes as a graph. */
+/** What a model becomes as a graph. */
 class ForwardTest {
   private final Graph graph = new Graph();
 
   /** Linear bottlenecks are neither activated nor quantised, and their taps are before the add. */
   @Test
   void mobileNetV2IsFused() {
-    Topology topology = Topologies.named("mobilenetv2-10-32px");
-    Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(35, 2))));
+    Model model = Topologies.named("mobilenetv2-10-32px");
+    Forward forward = forward(model, new Mode.Quantised(quantizers(model)));
     assertThat(count(Elementwise.Add.class)).isZero();
     assertThat(count(Convolution.DepthwiseConv2d.class)).isEqualTo(17);
     assertThat(norms()).hasSize(52);
@@ -52,8 +57,8 @@ class ForwardTest {
   /** Every norm takes its ReLU along, the tapped ones too. */
   @Test
   void mobileNetV1IsFused() {
-    Topology topology = Topologies.named("mobilenetv1-10-32px");
-    Forward forward = forward(topology, new Mode.Quantised(4, Storage.of("ranges", f32(27, 2))));
+    Model model = Topologies.named("mobilenetv1-10-32px");
+    Forward forward = forward(model, new Mode.Quantised(quantizers(model)));
     assertThat(norms())
         .hasSize(27)
         .allMatch(
@@ -86,11 +91,15 @@ class ForwardTest {
                 .toList());
   }
 
-  private Forward forward(Topology topology, Mode mode) {
-    TensorType type = f32(2, topology.height(), topology.width(), 3);
+  private static ActivationQuantizers quantizers(Model model) {
+    return ActivationQuantizers.of(model, new Scheme(new Bits(4, 4)));
+  }
+
+  private Forward forward(Model model, Mode mode) {
+    TensorType type = f32(2, model.input().height(), model.input().width(), 3);
     Value image = graph.variable(Storage.of("image", type), type);
-    Map<String, Value> parameters = new Parameters(topology, "network").values(graph);
-    return Forward.of(graph, "network", topology, parameters, image, mode);
+    Map<String, Value> parameters = new Parameters(model, "network").values(graph);
+    return Forward.of(graph, "network", model, parameters, image, mode);
   }
 
   private List<Norm.BnAct> norms() {
@@ -108,15 +117,15 @@ class ForwardTest {
   @ParameterizedTest
   @EnumSource
   void everyAddAndReluIsFused(CifarResNet.Shortcut shortcut) {
-    Topology topology = CifarResNet.of(20, 4, 10, shortcut);
-    Forward forward = forward(topology, new Mode.Evaluation());
+    Model model = CifarResNet.of(20, 4, 10, shortcut);
+    Forward forward = forward(model, new Mode.Evaluation());
     assertThat(count(Elementwise.Add.class)).isZero();
-    assertThat(norms()).hasSize(topology.batchNorms());
+    assertThat(norms()).hasSize(model.names(Operator.BatchNorm.class).size());
     assertThat(norms().stream().filter(Norm.BnAct::addend)).hasSize(9);
     assertThat(norms().stream().filter(norm -> norm.slope() == 0)).hasSize(19);
     assertThat(norms()).allMatch(norm -> norm.bits() == 0 && norm.affine() && !norm.training());
     assertThat(forward.logits().type()).isEqualTo(f32(2, 10));
-    assertThat(forward.statistics()).hasSize(topology.batchNorms());
+    assertThat(forward.statistics()).hasSize(model.names(Operator.BatchNorm.class).size());
     assertThat(forward.taps())
         .extracting(Forward.Tap::area)
         .containsExactly(1024L, 1024L, 1024L, 256L, 256L, 256L, 64L, 64L, 64L);
@@ -128,8 +137,8 @@ class ForwardTest {
   /** A tap is the body's last norm, with which the add is fused. */
   @Test
   void tapsAreBodies() {
-    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
-    assertThat(forward(topology, new Mode.Evaluation()).taps())
+    Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    assertThat(forward(model, new Mode.Evaluation()).taps())
         .allSatisfy(
             tap -> {
               assertThat(tap.attention().node().label()).endsWith("bn2");
@@ -139,15 +148,17 @@ class ForwardTest {
 
   @Test
   void quantisersReadTheirOwnRanges() {
-    Topology topology = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.B);
-    Storage ranges = Storage.of("ranges", f32(19, 2));
-    forward(topology, new Mode.Quantised(4, ranges));
+    Model model = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.B);
+    ActivationQuantizers quantizers = quantizers(model);
+    forward(model, new Mode.Quantised(quantizers));
     List<Norm.BnAct> quantised = norms().stream().filter(norm -> norm.bits() == 4).toList();
     assertThat(quantised).hasSize(19).allMatch(norm -> norm.slope() == 0);
     List<Long> offsets =
         graph.nodes().stream()
             .map(Node::op)
-            .filter(op -> op instanceof Op.Variable variable && variable.storage() == ranges)
+            .filter(
+                op ->
+                    op instanceof Op.Variable variable && variable.storage() == quantizers.ranges())
             .map(op -> ((Op.Variable) op).offset() / 8)
             .toList();
     assertThat(offsets)
@@ -156,38 +167,57 @@ class ForwardTest {
 
   @Test
   void calibrationTracksEveryRelu() {
-    Topology topology = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.A);
+    Model model = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.A);
     forward(
-        topology,
+        model,
         new Mode.Calibrating(
-            4,
-            Storage.of("ranges", f32(19, 2)),
-            Storage.of("states", f32(19, 3)),
-            .9f,
-            RangeRule.CORRECT));
+            quantizers(model), Storage.of("states", f32(19, 3)), .9f, RangeRule.CORRECT));
     assertThat(count(Quantization.MinMax.class)).isEqualTo(19);
     assertThat(count(Quantization.RangeTrackStep.class)).isEqualTo(19);
     assertThat(count(Quantization.FakeQuant.class)).isEqualTo(19);
     assertThat(norms()).allMatch(norm -> norm.bits() == 0);
   }
 
+  /** One quantiser in front of each convolution and of the classifier, none behind activations. */
+  @Test
+  void inputsAreQuantisedInFrontOfTheirLayers() {
+    Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    Scheme inputs = new Scheme(new Bits(4, 3)).at(QuantizationPoints.INPUTS);
+    ActivationQuantizers quantizers = ActivationQuantizers.of(model, inputs);
+    forward(model, new Mode.Quantised(quantizers));
+    assertThat(norms()).allMatch(norm -> norm.bits() == 0);
+    List<Node> readers =
+        graph.nodes().stream()
+            .filter(
+                node ->
+                    node.op() instanceof Convolution.Conv2d
+                        || node.op() instanceof Convolution.Linear)
+            .toList();
+    assertThat(readers).hasSize(10);
+    assertThat(readers)
+        .extracting(node -> ((Quantization.FakeQuant) node.inputs().getFirst().node().op()).bits())
+        .startsWith(8, 3)
+        .endsWith(3);
+  }
+
   @Test
   void trainingUsesTheStatisticsOfTheBatch() {
-    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
-    Forward forward = forward(topology, new Mode.Training(.1f));
-    assertThat(count(Norm.BnStats.class)).isEqualTo(topology.batchNorms());
-    assertThat(count(Norm.BnRunningStep.class)).isEqualTo(topology.batchNorms());
+    Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    Forward forward = forward(model, new Mode.Training(.1f));
+    assertThat(count(Norm.BnStats.class)).isEqualTo(model.names(Operator.BatchNorm.class).size());
+    assertThat(count(Norm.BnRunningStep.class))
+        .isEqualTo(model.names(Operator.BatchNorm.class).size());
     assertThat(norms()).allMatch(Norm.BnAct::training);
     assertThat(forward.statistics()).isEmpty();
   }
 
   @Test
   void imagesOfAnotherSizeAreRefused() {
-    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Value image = graph.variable(Storage.of("image", f32(2, 28, 28, 3)), f32(2, 28, 28, 3));
-    Map<String, Value> parameters = new Parameters(topology, "network").values(graph);
+    Map<String, Value> parameters = new Parameters(model, "network").values(graph);
     assertThatThrownBy(
-            () -> Forward.of(graph, "network", topology, parameters, image, new Mode.Evaluation()))
+            () -> Forward.of(graph, "network", model, parameters, image, new Mode.Evaluation()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("28");
   }

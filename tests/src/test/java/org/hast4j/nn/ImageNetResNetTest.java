@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,26 +16,25 @@ class ImageNetResNetTest {
   @ParameterizedTest
   @CsvSource({"18, 11689512, 20, 17, 8", "34, 21797672, 36, 33, 16"})
   void parts(int depth, long parameters, int norms, int quantisers, int taps) {
-    Topology topology = ImageNetResNet.of(depth, 64, 1000, 224);
-    Slots slots = Slots.parameters(topology);
+    Model model = ImageNetResNet.of(depth, 64, 1000, 224);
+    Slots slots = Slots.parameters(model);
     assertThat(
             slots.names().stream()
                 .mapToLong(name -> slots.get(name).type().shape().elements())
                 .sum())
         .isEqualTo(parameters);
-    assertThat(topology.batchNorms()).isEqualTo(norms);
-    assertThat(Parameters.weightNames(topology)).hasSize(norms + 1).endsWith("fc.weight");
-    assertThat(topology.quantisers()).isEqualTo(quantisers);
-    assertThat(topology.taps()).hasSize(taps);
-    assertThat(topology.height()).isEqualTo(224);
-    assertThat(topology.width()).isEqualTo(224);
+    assertThat(model.names(Operator.BatchNorm.class).size()).isEqualTo(norms);
+    assertThat(Parameters.weightNames(model)).hasSize(norms + 1).endsWith("fc.weight");
+    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(quantisers);
+    assertThat(AlignmentTaps.of(model)).hasSize(taps);
+    assertThat(model.input().height()).isEqualTo(224);
+    assertThat(model.input().width()).isEqualTo(224);
   }
 
   @Test
   void tapsEndTheBodies() {
-    Topology topology = ImageNetResNet.of(18, 64, 1000, 224);
-    assertThat(topology.taps())
-        .extracting(index -> topology.units().get(index).name())
+    Model model = ImageNetResNet.of(18, 64, 1000, 224);
+    assertThat(AlignmentTaps.of(model))
         .containsExactly(
             "layer1.0.bn2",
             "layer1.1.bn2",
@@ -98,7 +99,7 @@ class ImageNetResNetTest {
     Slots slots = new Generator(100, ImageNetResNet.of(18, 64, 1000, 224)).slots();
     assertThat(slots.get("l1.0.weight").type().shape().sizes()).containsExactly(56 * 56 * 128, 100);
     assertThat(slots.get("label_emb.weight").type().shape().sizes()).containsExactly(1000, 100);
-    Topology odd = ImageNetResNet.of(18, 64, 1000, 226);
+    Model odd = ImageNetResNet.of(18, 64, 1000, 226);
     assertThatThrownBy(() -> new Generator(100, odd))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContainingAll("resnet18-226px", "226x226", "calibration.source");

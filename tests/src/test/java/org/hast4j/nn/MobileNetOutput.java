@@ -9,7 +9,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.hast4j.data.Normalization;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
@@ -22,6 +21,8 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.kernel.Precision;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tensor;
 import org.junit.jupiter.api.BeforeAll;
@@ -48,9 +49,9 @@ abstract class MobileNetOutput {
   }
 
   /** Every BatchNorm's first channel is shifted so far that some activations are beyond 6. */
-  private Network network(Topology topology) {
+  private Network network(Model model) {
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(topology), Slots.statistics(topology))) {
+    for (Slots slots : List.of(Slots.parameters(model), Slots.statistics(model))) {
       for (String name : slots.names()) {
         TensorType type = slots.get(name).type();
         long fanIn = type.shape().elements() / type.shape().size(0);
@@ -69,7 +70,7 @@ abstract class MobileNetOutput {
         weights.put(name, values);
       }
     }
-    return new Network(topology, Normalization.IMAGENET, weights);
+    return new Network(model, Normalization.IMAGENET, weights);
   }
 
   @ParameterizedTest
@@ -80,15 +81,15 @@ abstract class MobileNetOutput {
         "mobilenetv2-expanded-w0.05-7-32px"
       })
   void agreesWithTheOracle(String name) {
-    Topology topology = Topologies.named(name);
+    Model model = Topologies.named(name);
     Graph graph = new Graph();
     Storage storage = Storage.of("image", IMAGE);
-    Parameters parameters = new Parameters(topology, "network");
+    Parameters parameters = new Parameters(model, "network");
     Forward forward =
         Forward.of(
             graph,
             "network",
-            topology,
+            model,
             parameters.values(graph),
             graph.variable(storage, IMAGE),
             new Mode.Evaluation());
@@ -100,12 +101,12 @@ abstract class MobileNetOutput {
       graph.keep(value, result);
       kept.add(result);
     }
-    Network network = network(topology);
+    Network network = network(model);
     Tensor image = Tensor.fill(IMAGE, () -> (float) random.nextGaussian());
     Interpreter interpreter = new Interpreter();
     interpreter.write(storage, 0, image);
     write(interpreter, parameters.trained(), parameters.trainedStorage(), network);
-    write(interpreter, Slots.statistics(topology), parameters.statisticsStorage(), network);
+    write(interpreter, Slots.statistics(model), parameters.statisticsStorage(), network);
     Interpreter.Trace trace = interpreter.run(graph);
     assertThat(forward.taps())
         .allSatisfy(

@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.hast4j.model.ActivationFunction;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -17,28 +21,36 @@ import org.junit.jupiter.params.provider.ValueSource;
  * are missing).
  */
 class MobileNetTest {
-  private static long parameters(Topology topology) {
-    Slots slots = Slots.parameters(topology);
+  private static long parameters(Model model) {
+    Slots slots = Slots.parameters(model);
     return slots.names().stream()
         .mapToLong(name -> slots.get(name).type().shape().elements())
         .sum();
   }
 
-  private static List<String> taps(Topology topology) {
-    return topology.taps().stream().map(index -> topology.units().get(index).name()).toList();
+  private static List<String> taps(Model model) {
+    return AlignmentTaps.of(model);
   }
 
-  private static long count(Topology topology, Class<? extends Layer> layer) {
-    return topology.units().stream().filter(unit -> layer.isInstance(unit.layer())).count();
+  private static long count(Model model, Class<? extends Operator> op) {
+    return model.names(op).size();
+  }
+
+  private static long depthwise(Model model) {
+    return model.layers().stream()
+        .filter(layer -> layer.op() instanceof Operator.Convolution conv && conv.isDepthwise())
+        .count();
   }
 
   /** Output channels of the convolutions that mix channels, without expansions. */
-  private static List<Long> channels(Topology topology) {
-    return topology.units().stream()
+  private static List<Long> channels(Model model) {
+    return model.layers().stream()
         .filter(unit -> !unit.name().contains(".conv.0."))
-        .map(Topology.Unit::layer)
-        .filter(Layer.Convolution.class::isInstance)
-        .map(layer -> ((Layer.Convolution) layer).outputs())
+        .map(Layer::op)
+        .filter(Operator.Convolution.class::isInstance)
+        .map(Operator.Convolution.class::cast)
+        .filter(conv -> !conv.isDepthwise())
+        .map(Operator.Convolution::outputs)
         .distinct()
         .toList();
   }
@@ -51,38 +63,38 @@ class MobileNetTest {
     "mobilenetv1-w0.25, 470072"
   })
   void partsOfV1(String name, long parameters) {
-    Topology topology = Topologies.named(name);
-    assertThat(parameters(topology)).isEqualTo(parameters);
-    assertThat(topology.batchNorms()).isEqualTo(27);
-    assertThat(topology.quantisers()).isEqualTo(27);
-    assertThat(count(topology, Layer.DepthwiseConvolution.class)).isEqualTo(13);
-    assertThat(Parameters.weightNames(topology))
+    Model model = Topologies.named(name);
+    assertThat(parameters(model)).isEqualTo(parameters);
+    assertThat(model.names(Operator.BatchNorm.class).size()).isEqualTo(27);
+    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(27);
+    assertThat(depthwise(model)).isEqualTo(13);
+    assertThat(Parameters.weightNames(model))
         .hasSize(28)
         .contains("features.stage1.unit1.dw_conv.conv.weight")
         .endsWith("output.weight");
-    assertThat(topology.units())
-        .extracting(Topology.Unit::layer)
-        .contains(new Layer.Relu())
-        .doesNotContain(new Layer.Relu(6));
+    assertThat(model.layers())
+        .extracting(Layer::op)
+        .contains(new Operator.Activation(new ActivationFunction.Relu()))
+        .doesNotContain(new Operator.Activation(new ActivationFunction.Relu(6)));
   }
 
   @ParameterizedTest
   @CsvSource({"mobilenetv2, 3504872, 52, 35", "mobilenetv2-expanded, 3505960, 53, 36"})
   void partsOfV2(String name, long parameters, int convolutions, int quantisers) {
-    Topology topology = Topologies.named(name);
-    assertThat(parameters(topology)).isEqualTo(parameters);
-    assertThat(topology.batchNorms()).isEqualTo(convolutions);
-    assertThat(topology.quantisers()).isEqualTo(quantisers);
-    assertThat(count(topology, Layer.DepthwiseConvolution.class)).isEqualTo(17);
-    assertThat(count(topology, Layer.Add.class)).isEqualTo(10);
-    assertThat(Parameters.weightNames(topology))
+    Model model = Topologies.named(name);
+    assertThat(parameters(model)).isEqualTo(parameters);
+    assertThat(model.names(Operator.BatchNorm.class).size()).isEqualTo(convolutions);
+    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(quantisers);
+    assertThat(depthwise(model)).isEqualTo(17);
+    assertThat(count(model, Operator.Add.class)).isEqualTo(10);
+    assertThat(Parameters.weightNames(model))
         .hasSize(convolutions + 1)
         .contains("features.1.conv.0.0.weight")
         .endsWith("classifier.1.weight");
-    assertThat(topology.units())
-        .extracting(Topology.Unit::layer)
-        .contains(new Layer.Relu(6))
-        .doesNotContain(new Layer.Relu());
+    assertThat(model.layers())
+        .extracting(Layer::op)
+        .contains(new Operator.Activation(new ActivationFunction.Relu(6)))
+        .doesNotContain(new Operator.Activation(new ActivationFunction.Relu()));
   }
 
   /** After the BatchNorm of every 1x1 convolution behind a depthwise one, and nowhere else. */
@@ -140,8 +152,8 @@ class MobileNetTest {
         "1.4: 48, 24, 32, 88, 136, 224, 448, 1792"
       })
   void widthsOfV2(String width, String expected) {
-    Topology topology = Topologies.named("mobilenetv2-w" + width);
-    assertThat(channels(topology))
+    Model model = Topologies.named("mobilenetv2-w" + width);
+    assertThat(channels(model))
         .containsExactlyElementsOf(
             Arrays.stream(expected.split(", ")).map(String::trim).map(Long::valueOf).toList());
   }

@@ -29,11 +29,11 @@ class PublishedWeightsTest {
     "cifar10_resnet20_optA_akamaster, cifar-resnet20-a, 269722",
     "cifar10_resnet20_optB_apot, cifar-resnet20-b, 272474"
   })
-  void classifyAlikeWithAnyNumberOfThreads(String name, String topology, long parameters) {
+  void classifyAlikeWithAnyNumberOfThreads(String name, String model, long parameters) {
     Path file = FOLDER.resolve(name + ".safetensors");
     assumeTrue(Files.isRegularFile(file), () -> "skipped: no " + file);
     Network network = Checkpoint.read(file);
-    assertThat(network.topology().name()).isEqualTo(topology);
+    assertThat(network.model().name()).isEqualTo(model);
     assertThat(network.parameterCount()).isEqualTo(parameters);
     float[] one = logits(DEVICES.open(1), network);
     for (float logit : one) {
@@ -48,7 +48,7 @@ class PublishedWeightsTest {
     for (int i = 0; i < pixels.length; i++) {
       pixels[i] = (float) random.nextGaussian();
     }
-    Parameters parameters = new Parameters(network.topology(), "published");
+    Parameters parameters = new Parameters(network.model(), "published");
     try (Memory memory = new Memory(device)) {
       parameters.upload(memory, network);
       try (Evaluation evaluation = Evaluation.of(memory, parameters)) {

@@ -212,7 +212,8 @@ final class OpRun {
         case I32 -> buffer.putInt((int) value);
         case I64 -> buffer.putLong((long) value);
         case U8 -> buffer.put((byte) value);
-        case F64, F16, I8 -> throw new IllegalArgumentException("no kernel takes " + tensor.type());
+        case F64, F16, BF16, I8 ->
+            throw new IllegalArgumentException("no kernel takes " + tensor.type());
       }
     }
     return buffer.array();
@@ -229,7 +230,8 @@ final class OpRun {
             case I32 -> buffer.getInt();
             case I64 -> buffer.getLong();
             case U8 -> buffer.get() & 0xFF;
-            case F64, F16, I8 -> throw new IllegalArgumentException("no kernel gives " + type);
+            case F64, F16, BF16, I8 ->
+                throw new IllegalArgumentException("no kernel gives " + type);
           };
     }
     return tensor;

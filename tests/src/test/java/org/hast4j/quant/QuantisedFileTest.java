@@ -7,13 +7,16 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
-import org.hast4j.data.Normalization;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
-import org.hast4j.nn.Topology;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
@@ -27,10 +30,10 @@ class QuantisedFileTest {
   @TempDir Path folder;
 
   private static QuantisedNetwork network(int weightBits, int activationBits) {
-    Topology topology = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
+    Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Random random = new Random(5);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : new Slots[] {Slots.parameters(topology), Slots.statistics(topology)}) {
+    for (Slots slots : new Slots[] {Slots.parameters(model), Slots.statistics(model)}) {
       for (String name : slots.names()) {
         float[] values = new float[Math.toIntExact(slots.get(name).type().shape().elements())];
         for (int i = 0; i < values.length; i++) {
@@ -39,11 +42,14 @@ class QuantisedFileTest {
         weights.put(name, values);
       }
     }
+    Scheme scheme =
+        Scheme.of(model, new Bits(weightBits, activationBits), Map.of(Scheme.LAST, new Bits(8, 7)));
+    Map<String, Range> ranges = new LinkedHashMap<>();
+    scheme.quantizers(model).forEach(layer -> ranges.put(layer, new Range(0, ranges.size() + 1)));
     return QuantisedNetwork.of(
-        new Network(topology, Normalization.CIFAR10, weights),
-        weightBits,
-        activationBits,
-        new float[2 * topology.quantisers()],
+        new Network(model, Normalization.CIFAR10, weights),
+        scheme,
+        ranges,
         new Provenance("ab", "seed = 1", 1));
   }
 
@@ -51,8 +57,12 @@ class QuantisedFileTest {
   private Path changed(String key, String text, String target, Object values) {
     Path original = folder.resolve("original.safetensors");
     network(4, 4).write(original);
+    return changed(original, key, text, target, values);
+  }
+
+  private Path changed(Path original, String key, String text, String target, Object values) {
     Safetensors file = Safetensors.read(original);
-    Safetensors.Writer writer = new Safetensors.Writer();
+    SafetensorsWriter writer = new SafetensorsWriter();
     file.metadata().forEach((k, v) -> writer.metadata(k, k.equals(key) ? text : v));
     for (String name : file.names()) {
       Safetensors.Tensor tensor = file.tensor(name);
@@ -87,6 +97,101 @@ class QuantisedFileTest {
         .containsExactly(network(4, 4).weights().get("conv1.weight").levels());
   }
 
+  private static void same(QuantisedNetwork actual, QuantisedNetwork expected) {
+    assertThat(actual.model()).isEqualTo(expected.model());
+    assertThat(actual.normalization()).isEqualTo(expected.normalization());
+    assertThat(actual.scheme()).isEqualTo(expected.scheme());
+    assertThat(actual.ranges()).isEqualTo(expected.ranges());
+    assertThat(actual.provenance()).isEqualTo(expected.provenance());
+    assertThat(actual.floats()).usingRecursiveComparison().isEqualTo(expected.floats());
+    assertThat(actual.weights()).usingRecursiveComparison().isEqualTo(expected.weights());
+  }
+
+  /** Also bits of a layer of its own: the classifier's. */
+  @Test
+  void everythingComesBack() {
+    Path file = folder.resolve("network.safetensors");
+    network(3, 4).write(file);
+    QuantisedNetwork read = QuantisedNetwork.read(file);
+    same(read, network(3, 4));
+    assertThat(read.weights().get("fc.weight").bits()).isEqualTo(8);
+    assertThat(read.weights().get("conv1.weight").bits()).isEqualTo(3);
+    assertThat(Safetensors.read(file).tensor("layer1.0.relu1.activation_range").floats())
+        .containsExactly(0, 2);
+    assertThat(Safetensors.read(file).metadata())
+        .containsEntry("alignment_taps", "[\"layer1.0.bn2\",\"layer2.0.bn2\",\"layer3.0.bn2\"]");
+  }
+
+  /** As the first format had it: the structure as a name, one bit width, ranges in order. */
+  private Path ofTheFirstFormat(QuantisedNetwork network) {
+    SafetensorsWriter writer =
+        new SafetensorsWriter()
+            .metadata("format", "hast4j-quantised-1")
+            .metadata("topology", network.model().name())
+            .metadata("mean", "[0.491, 0.482, 0.447]")
+            .metadata("std", "[0.247, 0.243, 0.262]")
+            .metadata("weight_bits", Integer.toString(network.scheme().bits().weights()))
+            .metadata("activation_bits", Integer.toString(network.scheme().bits().activations()))
+            .metadata("seed", "1")
+            .metadata("source_sha256", "ab")
+            .metadata("recipe", "seed = 1");
+    network
+        .weights()
+        .forEach(
+            (name, tensor) -> {
+              byte[] packed = BitPacking.pack(tensor.levels(), tensor.bits());
+              writer.putUnsigned(name + ".packed", Shape.of(packed.length), packed);
+              writer.put(name + ".scale", Shape.of(tensor.scale().length), tensor.scale());
+              writer.put(name + ".zero", Shape.of(tensor.zero().length), tensor.zero());
+            });
+    network.floats().forEach((name, v) -> writer.put(name, Shape.of(v.length), v));
+    float[] ranges = {0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7};
+    writer.put("activation_ranges", Shape.of(7, 2), ranges);
+    Path file = folder.resolve("first.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  private static QuantisedNetwork plain() {
+    QuantisedNetwork mixed = network(4, 4);
+    return QuantisedNetwork.of(
+        mixed.dequantised(), new Scheme(new Bits(4, 4)), mixed.ranges(), mixed.provenance());
+  }
+
+  @Test
+  void theFirstFormatIsRead() {
+    same(QuantisedNetwork.read(ofTheFirstFormat(plain())), plain());
+  }
+
+  @Test
+  void aNewerFormatIsRefusedInWords() {
+    Path file = changed("format", "hast4j-quantised-3", "", null);
+    assertThat(QuantisedNetwork.isOne(Safetensors.read(file))).isTrue();
+    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessageContaining("of format 3, this program reads up to 2: a newer one wrote it");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "hast4j_model; {}; its metadata hast4j_model: it lacks",
+        "hast4j_model; {\"format\": 2}; a newer one wrote it",
+        "scheme; {\"weight_bits\": 4}; its metadata scheme: it lacks \"activation_bits\"",
+        "scheme; {\"weight_bits\": 9, \"activation_bits\": 4}; its metadata scheme: weights must"
+            + " have 2 to 8 bits",
+        "scheme; {\"weight_bits\": 4, \"activation_bits\": 4, \"layers\": {\"fd\":"
+            + " {\"weight_bits\": 8, \"activation_bits\": 8}}}; the nearest names are fc,"
+      })
+  void whatDescribesNoNetwork(String key, String text, String message) {
+    Path file = changed(key, text, "", null);
+    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessageContaining("changed.safetensors")
+        .hasMessageContaining(message);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
@@ -111,25 +216,32 @@ class QuantisedFileTest {
         "std; [0, 0, 0]"
       })
   void metadataThatMakeNoSense(String key, String text) {
-    refused(changed(key, text, "", null));
+    refused(changed(ofTheFirstFormat(plain()), key, text, "", null));
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"null", "[null, 1, 1]"})
   void aNormalisationOfNothing(String mean) {
-    Path file = changed("mean", mean, "", null);
+    Path file = changed(ofTheFirstFormat(plain()), "mean", mean, "", null);
     assertThatThrownBy(() -> QuantisedNetwork.read(file)).isInstanceOf(CorruptFileException.class);
   }
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"conv1.weight.scale", "conv1.weight.zero", "bn1.weight", "activation_ranges"})
+      strings = {"conv1.weight.scale", "conv1.weight.zero", "bn1.weight", "relu.activation_range"})
   void integersForFloats(String name) {
     refused(changed("", "", name, new byte[4]));
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"conv1.weight.packed", "conv1.weight.scale", "bn1.weight", "fc.bias"})
+  @ValueSource(
+      strings = {
+        "conv1.weight.packed",
+        "conv1.weight.scale",
+        "bn1.weight",
+        "fc.bias",
+        "relu.activation_range"
+      })
   void tensorsOfAnotherSize(String name) {
     refused(changed("", "", name, name.endsWith("packed") ? new byte[3] : new float[] {1, 1, 1}));
   }

@@ -58,7 +58,7 @@ final class Measurements {
       Timing timing;
       long launches;
       float loss;
-      try (HastLoops loops = new HastLoops(device, subject.topology().get());
+      try (HastLoops loops = new HastLoops(device, subject.model().get());
           DeviceTimer timer = new DeviceTimer(device)) {
         if (stage.equals(SYNTHESIS)) {
           try (Synthesis synthesis = loops.synthesis(batch)) {

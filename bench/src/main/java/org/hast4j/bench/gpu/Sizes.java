@@ -6,9 +6,9 @@ import java.util.function.Supplier;
 import org.hast4j.bench.Activations;
 import org.hast4j.bench.ResNet20Convolution;
 import org.hast4j.bench.StepKernels;
+import org.hast4j.model.Model;
 import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.ImageNetResNet;
-import org.hast4j.nn.Topology;
 
 /**
  * How large everything is.
@@ -33,7 +33,7 @@ record Sizes(
    *
    * @param name as the peer calls it
    */
-  record Subject(String name, Supplier<Topology> topology, List<Integer> batches) {}
+  record Subject(String name, Supplier<Model> model, List<Integer> batches) {}
 
   private static final List<Subject> NETWORKS =
       List.of(

@@ -26,6 +26,8 @@ import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Stage;
 import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
+import org.hast4j.model.Bits;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 
@@ -135,8 +137,7 @@ final class WholeRuns {
           new Job(
               network,
               Sha256.of(file),
-              bits,
-              bits,
+              new Scheme(new Bits(bits, bits)),
               Recipe.read(recipe, sizes.recipe()),
               new Images.Synthesised(),
               seed);

@@ -1,4 +1,4 @@
-package org.hast4j.data;
+package org.hast4j.model;
 
 import java.util.Arrays;
 import java.util.Objects;
@@ -57,7 +57,7 @@ public record Normalization(float[] mean, float[] std) {
   }
 
   /** The normalized value of every possible byte: {@code [channel][v]}. */
-  float[][] table() {
+  public float[][] table() {
     float[][] table = new float[mean.length][256];
     for (int c = 0; c < mean.length; c++) {
       for (int v = 0; v < 256; v++) {

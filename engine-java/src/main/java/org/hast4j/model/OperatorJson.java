@@ -1,0 +1,167 @@
+package org.hast4j.model;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
+import java.util.Optional;
+
+/** Operators as fields of a layer's JSON object: what a field means, and what it is if missing. */
+final class OperatorJson {
+  private static final String KNOWN =
+      "convolution, batch_norm, activation, add, mul, concat, pool, global_average_pool, linear,"
+          + " flatten, channel_pad, channel_shuffle, slice";
+
+  private OperatorJson() {}
+
+  static Operator read(JsonFields fields) {
+    String op = fields.text("op");
+    return switch (op) {
+      case "convolution" ->
+          new Operator.Convolution(
+              fields.integer("in_channels"),
+              fields.integer("out_channels"),
+              window(fields),
+              fields.integer("groups", 1),
+              fields.flag("bias", false));
+      case "batch_norm" ->
+          new Operator.BatchNorm(fields.integer("channels"), fields.number("epsilon"));
+      case "activation" -> new Operator.Activation(function(fields));
+      case "add" -> new Operator.Add();
+      case "mul" -> new Operator.Mul();
+      case "concat" -> new Operator.Concat();
+      case "pool" -> new Operator.Pool(kind(fields), window(fields));
+      case "global_average_pool" -> new Operator.GlobalAveragePool();
+      case "linear" ->
+          new Operator.Linear(
+              fields.integer("in_features"),
+              fields.integer("out_features"),
+              fields.flag("bias", true));
+      case "flatten" -> new Operator.Flatten();
+      case "channel_pad" ->
+          new Operator.ChannelPad(fields.integer("stride"), fields.integer("channels"));
+      case "channel_shuffle" -> new Operator.ChannelShuffle(fields.integer("groups"));
+      case "slice" -> new Operator.Slice(fields.integer("begin"), fields.integer("end"));
+      default ->
+          throw new IllegalArgumentException(
+              "unknown op %s; known are %s".formatted(Layer.quoted(op), KNOWN));
+    };
+  }
+
+  private static ActivationFunction function(JsonFields fields) {
+    String function = fields.text("function");
+    return switch (function) {
+      case "relu" ->
+          fields.has("ceiling")
+              ? new ActivationFunction.Relu(fields.number("ceiling"))
+              : new ActivationFunction.Relu();
+      default ->
+          throw new IllegalArgumentException(
+              "unknown function %s; known is relu (ReLU6 is a relu of \"ceiling\": 6)"
+                  .formatted(Layer.quoted(function)));
+    };
+  }
+
+  private static Operator.Pool.Kind kind(JsonFields fields) {
+    String kind = fields.text("kind");
+    return switch (kind) {
+      case "max" -> Operator.Pool.Kind.MAX;
+      case "average" -> Operator.Pool.Kind.AVERAGE;
+      default ->
+          throw new IllegalArgumentException(
+              "unknown kind %s; known are max and average".formatted(Layer.quoted(kind)));
+    };
+  }
+
+  private static Window window(JsonFields fields) {
+    int[] padding = fields.integers("padding", 4, Optional.of(0));
+    return new Window(
+        size(fields.integers("kernel", 2, Optional.empty())),
+        size(fields.integers("stride", 2, Optional.of(1))),
+        new Window.Padding(padding[0], padding[1], padding[2], padding[3]),
+        size(fields.integers("dilation", 2, Optional.of(1))));
+  }
+
+  private static Window.Size size(int[] sizes) {
+    return new Window.Size(sizes[0], sizes[1]);
+  }
+
+  /** The other way round; what has its usual value is left out. */
+  static void write(ObjectNode json, Operator op) {
+    switch (op) {
+      case Operator.Convolution conv -> {
+        json.put("op", "convolution");
+        json.put("in_channels", conv.inputs()).put("out_channels", conv.outputs());
+        write(json, conv.window());
+        if (conv.groups() != 1) {
+          json.put("groups", conv.groups());
+        }
+        if (conv.bias()) {
+          json.put("bias", true);
+        }
+      }
+      case Operator.BatchNorm norm ->
+          json.put("op", "batch_norm")
+              .put("channels", norm.channels())
+              .put("epsilon", norm.epsilon());
+      case Operator.Activation activation -> {
+        json.put("op", "activation");
+        switch (activation.function()) {
+          case ActivationFunction.Relu relu -> {
+            json.put("function", "relu");
+            if (relu.ceiling() < Float.POSITIVE_INFINITY) {
+              json.put("ceiling", relu.ceiling());
+            }
+          }
+        }
+      }
+      case Operator.Add _ -> json.put("op", "add");
+      case Operator.Mul _ -> json.put("op", "mul");
+      case Operator.Concat _ -> json.put("op", "concat");
+      case Operator.Pool pool -> {
+        json.put("op", "pool");
+        json.put(
+            "kind",
+            switch (pool.kind()) {
+              case MAX -> "max";
+              case AVERAGE -> "average";
+            });
+        write(json, pool.window());
+      }
+      case Operator.GlobalAveragePool _ -> json.put("op", "global_average_pool");
+      case Operator.Linear linear -> {
+        json.put("op", "linear");
+        json.put("in_features", linear.inputs()).put("out_features", linear.outputs());
+        if (!linear.bias()) {
+          json.put("bias", false);
+        }
+      }
+      case Operator.Flatten _ -> json.put("op", "flatten");
+      case Operator.ChannelPad pad ->
+          json.put("op", "channel_pad").put("stride", pad.stride()).put("channels", pad.channels());
+      case Operator.ChannelShuffle shuffle ->
+          json.put("op", "channel_shuffle").put("groups", shuffle.groups());
+      case Operator.Slice slice ->
+          json.put("op", "slice").put("begin", slice.begin()).put("end", slice.end());
+    }
+  }
+
+  private static void write(ObjectNode json, Window window) {
+    Window.Padding padding = window.padding();
+    write(json, "kernel", 0, window.kernel().height(), window.kernel().width());
+    write(json, "stride", 1, window.strides().height(), window.strides().width());
+    write(json, "padding", 0, padding.top(), padding.left(), padding.bottom(), padding.right());
+    write(json, "dilation", 1, window.dilations().height(), window.dilations().width());
+  }
+
+  /** One number where all are the same, and nothing where that is the usual one. */
+  private static void write(ObjectNode json, String field, int usual, int... values) {
+    if (Arrays.stream(values).anyMatch(value -> value != values[0])) {
+      ArrayNode array = json.putArray(field);
+      for (int value : values) {
+        array.add(value);
+      }
+    } else if (values[0] != usual) {
+      json.put(field, values[0]);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Networks as values: structure, shapes, and the JSON that files hold. */
+package org.hast4j.model;
