@@ -189,7 +189,7 @@ class QuantizeProcessTest {
     assertThat(made.err()).contains("no test set for " + name);
     QuantisedNetwork quantised = QuantisedNetwork.read(folder.resolve("quantised.safetensors"));
     assertThat(quantised.model()).isEqualTo(model);
-    assertThat(quantised.ranges()).hasSize(2 * quantisers);
+    assertThat(quantised.ranges()).hasSize(quantisers);
     assertThat(
             Safetensors.read(folder.resolve("synthetic.safetensors"))
                 .tensor("images")
