@@ -1,22 +1,23 @@
 // Weight gradient of the convolution.
 //
-//   dweight[o,u,v,c] = sum_{n,i,j} dy[n,i,j,o] x[n, i stride + u - pad, j stride + v - pad, c]
+//   dweight[o,u,v,c] = sum_{n,i,j} dy[n,i,j,o] x[n,a,b,c']
+//   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left, c' channel c of the group of o
 //
-// Shapes: dy [n,p,q,k], x [n,h,w,c], dweight [k,r,s,c]. There are many pixels and few weights, so the pixels are cut
-// into parts (how many depends on the sizes alone), each with its own partial sums in the workspace, and a second
+// Shapes: dy [n,p,q,k], x [n,h,w,c], dweight [k,r,s,c/groups]. There are many pixels and few weights, so the pixels are
+// cut into parts (how many depends on the sizes alone), each with its own partial sums in the workspace, and a second
 // launch adds these in an order fixed by their number. Deterministic.
 //
-// 3x3 kernels and 1x1 without padding: a block of six warps computes 16 or 32 output channels x 16 input channels x all
-// taps over one part. It goes through the part a tile of pixels at a time; a stage holds their dy and the range of x
-// that they read (conv2d_reach.cuh), and the copies of the next stage run while this one is multiplied. A warp has one
-// row of the kernel and every second (1x1: sixth) eight of the pixels; at the end the groups' sums are added in order.
-// Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in place, and the products are mma.m16n8k8, the
-// pixels being the terms; under HAST_MATH_FP32 they are multiply-adds over the same tables, each thread having the same
-// weights. Row g of a product of 16 output channels is channel 2g, row g + 8 channel 2g + 1, and column n of the two
-// products of 16 input channels is channel 2n in the first, 2n + 1 in the second: tensor cores get their factors by
-// reads of 8 bytes, and every write is 16. Memory traffic: 4 bytes for each value of x and dy, 8 for each weight of
-// each part; again from the L2 cache dy for each 16 input channels, and x for each 32 output channels and for the rows
-// that tiles share.
+// 3x3 kernels and 1x1 without padding: a block of six warps computes 16 or 32 output channels x 16 input channels of a
+// group (fewer where it has not as many) x all taps over one part. It goes through the part a tile of pixels at a time;
+// a stage holds their dy and the range of x that they read (conv2d_reach.cuh), and the copies of the next stage run
+// while this one is multiplied. A warp has one row of the kernel and every second (1x1: sixth) eight of the pixels; at
+// the end the groups' sums are added in order. Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in
+// place, and the products are mma.m16n8k8, the pixels being the terms; under HAST_MATH_FP32 they are multiply-adds over
+// the same tables, each thread having the same weights. Row g of a product of 16 output channels is channel 2g, row g +
+// 8 channel 2g + 1, and column n of the two products of 16 input channels is channel 2n in the first, 2n + 1 in the
+// second: tensor cores get their factors by reads of 8 bytes, and every write is 16. Memory traffic: 4 bytes for each
+// value of x and dy, 8 for each weight of each part; again from the L2 cache dy for each 16 input channels, and x for
+// each 32 output channels and for the rows that tiles share.
 //
 // Banks. Reads by half-warps of pixels t in 0..3 and pairs of channels 2g meet each bank once when neighbouring pixels
 // lie 8 or 24 banks apart: dy in rows of 16 or 32 channels + 8, x in rows of 24 floats with step 1, 20 with step 2.
@@ -55,23 +56,28 @@ Parts parts_for(const Conv& g, int64_t tiles) {
 // ---- any shape ----
 
 Parts product_parts(const Conv& g) {
-  const ProductTile tile = product_tile(g.k);
-  return parts_for(g, ceil_div(g.r * g.s * g.c, tile.rows) * ceil_div(g.k, tile.columns));
+  const ProductTile tile = product_tile(g.group_k());
+  const int64_t tiles = ceil_div(g.r * g.s * g.group_c(), tile.rows) * ceil_div(g.group_k(), tile.columns);
+  return parts_for(g, tiles * g.groups);
 }
 
 int32_t product_gradient(float* dweight, const float* dy, const float* x, const Conv& g, const Parts& parts,
                          const Stream& stream) {
+  const int64_t filter = g.r * g.s * g.group_c();
+  if (parts.count > kMostPlanes / g.groups) return HAST_EUNSUPPORTED;
   Product p{};
   p.out = dweight;
   // Rows are the filter's positions: there are more of them than output channels.
   p.row_step = 1;
-  p.column_step = g.r * g.s * g.c;
+  p.column_step = filter;
   p.part_step = g.weights();
-  p.rows = static_cast<int>(g.r * g.s * g.c);
-  p.columns = static_cast<int>(g.k);
+  p.rows = static_cast<int>(filter);
+  p.columns = static_cast<int>(g.group_k());
+  p.groups = static_cast<int>(g.groups);
+  p.group_step = g.group_k() * filter;
   p.depth = static_cast<int>(g.pixels_out());
   p.part = static_cast<int>(parts.pixels);
-  return multiply(p, PatchColumns{Patches(x, g)}, Matrix<Along::kLines>{dy, 1, g.k}, stream);
+  return multiply(p, PatchColumns{Patches(x, g)}, GroupMatrix<Along::kLines>{{dy, 1, g.k}, g.group_k()}, stream);
 }
 
 // ---- by taps ----
@@ -86,11 +92,14 @@ struct GradientProblem {
   const float* dy;
   const float* x;
   Reach reach;
-  int inputs, outputs;
-  int part;          // pixels of one
-  int tile;          // pixels of a stage
-  int table_rows;    // at most, of x
-  int pixel_floats;  // from one of them to the next in shared memory
+  int inputs, outputs;  // of a group
+  int input_tiles;      // of a group
+  int x_step, dy_step;  // from pixel to pixel
+  int64_t part_step;    // from one part's weights to the next
+  int part;             // pixels of one
+  int tile;             // pixels of a stage
+  int table_rows;       // at most, of x
+  int pixel_floats;     // from one of them to the next in shared memory
   bool wide_dy, wide_x, wide_out;
 };
 
@@ -125,20 +134,20 @@ struct GradientStage {
 };
 
 template <class T, class Item, int kWide>
-__device__ void dy_items(const GradientProblem& p, float* dy, int first, int end, int output) {
+__device__ void dy_items(const GradientProblem& p, int group, float* dy, int first, int end, int output) {
   constexpr int kPieces = T::kOutputs / kWide;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < p.tile * kPieces; i += kGradientThreads) {
     const int piece = i % kPieces * kWide, row = T::kOutputs == 16 ? spread_row<2, 2>(i / kPieces) : i / kPieces;
     // A pixel beyond the end counts nothing: zeros, for zero times what happens to lie there may be NaN.
     const bool present = first + row < end && output + piece < p.outputs;
-    const int64_t at = int64_t{first + row} * p.outputs + output + piece;
+    const int64_t at = int64_t{first + row} * p.dy_step + group * p.outputs + output + piece;
     Item::template apply<kWide>(dy + row * T::kDyStep + piece, p.dy + (present ? at : 0), present);
   }
 }
 
 template <class Item, int kWide>
-__device__ void x_items(const GradientProblem& p, float* x, int first, const Range& range, int input) {
+__device__ void x_items(const GradientProblem& p, int group, float* x, int first, const Range& range, int input) {
   constexpr int kPieces = kInputs / kWide;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < spread_rows(range.count) * kPieces; i += kGradientThreads) {
@@ -147,32 +156,32 @@ __device__ void x_items(const GradientProblem& p, float* x, int first, const Ran
     if (row >= range.count) continue;
     const bool present = input + piece < p.inputs;
     const int64_t pixel = p.reach.single() ? p.reach.base(first + row) : range.start + row;
-    const int64_t at = pixel * p.inputs + input + piece;
+    const int64_t at = pixel * p.x_step + group * p.inputs + input + piece;
     Item::template apply<kWide>(x + row * p.pixel_floats + piece, p.x + (present ? at : 0), present);
   }
 }
 
 template <class T, class Item>
-__device__ void stage_items(const GradientProblem& p, const GradientStage<T>& stage, int first, int end,
+__device__ void stage_items(const GradientProblem& p, int group, const GradientStage<T>& stage, int first, int end,
                             const Range& range, int output, int input) {
   if (p.wide_dy) {
-    dy_items<T, Item, 4>(p, stage.dy, first, end, output);
+    dy_items<T, Item, 4>(p, group, stage.dy, first, end, output);
   } else {
-    dy_items<T, Item, 1>(p, stage.dy, first, end, output);
+    dy_items<T, Item, 1>(p, group, stage.dy, first, end, output);
   }
   if (p.wide_x) {
-    x_items<Item, 4>(p, stage.x, first, range, input);
+    x_items<Item, 4>(p, group, stage.x, first, range, input);
   } else {
-    x_items<Item, 1>(p, stage.x, first, range, input);
+    x_items<Item, 1>(p, group, stage.x, first, range, input);
   }
 }
 
 // Starts the copies of the pixels from `first` on and writes where they find x.
 template <class T>
-__device__ void begin_stage(const GradientProblem& p, const GradientStage<T>& stage, int first, int end, int output,
-                            int input) {
+__device__ void begin_stage(const GradientProblem& p, int group, const GradientStage<T>& stage, int first, int end,
+                            int output, int input) {
   const Range range(p.reach, first, min(first + p.tile, end));
-  stage_items<T, CopyItem>(p, stage, first, end, range, output, input);
+  stage_items<T, CopyItem>(p, group, stage, first, end, range, output, input);
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < p.tile; i += kGradientThreads) {
     const int m = first + i;
@@ -306,13 +315,16 @@ __device__ void write_gradient(const GradientProblem& p, const GradientSums<T>& 
   }
 }
 
-// blockIdx: part, tile of output channels, tile of input channels.
+// blockIdx: part, tile of output channels, group and tile of input channels.
 template <class T>
 __global__ void __launch_bounds__(kGradientThreads, 3) gradient_kernel(const GradientProblem p) {
   HAST_DYNAMIC_SHARED(float, shared);
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / kWarp, kernel_row = warp % T::kSize, group = warp / T::kSize;
-  const int output = static_cast<int>(blockIdx.y) * T::kOutputs, input = static_cast<int>(blockIdx.z) * kInputs;
+  // The convolution's group; `group` is one of warps.
+  const int channels = static_cast<int>(blockIdx.z) / p.input_tiles;
+  const int output = static_cast<int>(blockIdx.y) * T::kOutputs;
+  const int input = (static_cast<int>(blockIdx.z) - channels * p.input_tiles) * kInputs;
   const int first = static_cast<int>(blockIdx.x) * p.part;
   const int end = static_cast<int>(smaller(int64_t{first} + p.part, p.reach.pixels));
   float* const zeros = shared;
@@ -322,18 +334,19 @@ __global__ void __launch_bounds__(kGradientThreads, 3) gradient_kernel(const Gra
 
   GradientSums<T> sums = {};
   int current = 0;
-  begin_stage<T>(p, GradientStage<T>(stages, p), first, end, output, input);
+  begin_stage<T>(p, channels, GradientStage<T>(stages, p), first, end, output, input);
   for (int tile = first; tile < end; tile += p.tile, current ^= 1) {
     const GradientStage<T> stage(stages + current * stage_floats, p);
     copies_wait();
     if constexpr (T::kTf32) {
       const Range range(p.reach, tile, min(tile + p.tile, end));
-      stage_items<T, RoundItem>(p, stage, tile, end, range, output, input);
+      stage_items<T, RoundItem>(p, channels, stage, tile, end, range, output, input);
     }
     __syncthreads();
     // Every thread is done with the other stage.
     if (tile + p.tile < end) {
-      begin_stage<T>(p, GradientStage<T>(stages + (current ^ 1) * stage_floats, p), tile + p.tile, end, output, input);
+      begin_stage<T>(p, channels, GradientStage<T>(stages + (current ^ 1) * stage_floats, p), tile + p.tile, end,
+                     output, input);
     }
 #pragma unroll 1
     for (int pixel = group * kTerms; pixel < p.tile; pixel += T::kGroups * kTerms) {
@@ -346,21 +359,26 @@ __global__ void __launch_bounds__(kGradientThreads, 3) gradient_kernel(const Gra
   }
   gather_groups<T>(sums, stages, group, thread % (T::kSize * kWarp));
   if (group == 0) {
-    float* out = p.out + int64_t{blockIdx.x} * p.outputs * (T::kSize * T::kSize) * p.inputs;
+    float* out = p.out + blockIdx.x * p.part_step + int64_t{channels} * p.outputs * (T::kSize * T::kSize) * p.inputs;
     write_gradient<T>(p, sums, out, kernel_row, output, input);
   }
 }
 
-bool goes_by_taps(const Conv& g) { return g.r == g.s && (g.r == 3 || (g.r == 1 && g.pad == 0)); }
+bool goes_by_taps(const Conv& g) {
+  const bool padded = g.padded_h() > g.h || g.padded_w() > g.w;
+  return g.r == g.s && (g.r == 3 || (g.r == 1 && !padded));
+}
 
 // Products of 16 output channels in a block.
-int m_tiles(const Conv& g) { return g.k <= 16 ? 1 : 2; }
+int m_tiles(const Conv& g) { return g.group_k() <= 16 ? 1 : 2; }
 
-Parts tap_parts(const Conv& g) { return parts_for(g, ceil_div(g.k, 16 * m_tiles(g)) * ceil_div(g.c, kInputs)); }
+Parts tap_parts(const Conv& g) {
+  return parts_for(g, ceil_div(g.group_k(), 16 * m_tiles(g)) * ceil_div(g.group_c(), kInputs) * g.groups);
+}
 
 // False: the shape does not fit, nothing is launched.
 template <class T>
-bool launch_gradient(GradientProblem& p, const Parts& parts, const Stream& stream, int32_t& status) {
+bool launch_gradient(GradientProblem& p, int groups, const Parts& parts, const Stream& stream, int32_t& status) {
   // Three blocks on a multiprocessor with 228 KiB, if such a tile exists.
   constexpr int64_t kWantedBytes = 75 * 1024;
   const auto bytes = [&](int tile) {
@@ -373,15 +391,16 @@ bool launch_gradient(GradientProblem& p, const Parts& parts, const Stream& strea
   if (bytes(p.tile) > stream.shared_bytes) return false;
   p.table_rows = static_cast<int>(p.reach.table_rows(p.tile));
   const dim3 grid(static_cast<unsigned>(parts.count), static_cast<unsigned>(ceil_div(p.outputs, T::kOutputs)),
-                  static_cast<unsigned>(ceil_div(p.inputs, kInputs)));
+                  static_cast<unsigned>(p.input_tiles * groups));
   status = launch(gradient_kernel<T>, grid, kGradientThreads, static_cast<size_t>(bytes(p.tile)), stream, p);
   return true;
 }
 
 template <bool kTf32, int kSize>
 bool launch_gradient(GradientProblem& p, const Conv& g, const Parts& parts, const Stream& stream, int32_t& status) {
-  return m_tiles(g) == 1 ? launch_gradient<GradientTile<kTf32, kSize, 1>>(p, parts, stream, status)
-                         : launch_gradient<GradientTile<kTf32, kSize, 2>>(p, parts, stream, status);
+  return m_tiles(g) == 1
+             ? launch_gradient<GradientTile<kTf32, kSize, 1>>(p, static_cast<int>(g.groups), parts, stream, status)
+             : launch_gradient<GradientTile<kTf32, kSize, 2>>(p, static_cast<int>(g.groups), parts, stream, status);
 }
 
 bool tap_gradient(float* dweight, const float* dy, const float* x, const Conv& g, const Parts& parts,
@@ -393,13 +412,17 @@ bool tap_gradient(float* dweight, const float* dy, const float* x, const Conv& g
   p.x = x;
   p.reach = forward_reach(g);
   if (!p.reach.usable()) return false;
-  p.inputs = static_cast<int>(g.c);
-  p.outputs = static_cast<int>(g.k);
+  p.inputs = static_cast<int>(g.group_c());
+  p.outputs = static_cast<int>(g.group_k());
+  p.input_tiles = static_cast<int>(ceil_div(p.inputs, kInputs));
+  p.x_step = static_cast<int>(g.c);
+  p.dy_step = static_cast<int>(g.k);
+  p.part_step = g.weights();
   p.part = static_cast<int>(parts.pixels);
-  p.pixel_floats = g.stride == 1 || p.reach.single() ? kInputs + 8 : kInputs + 4;
-  p.wide_dy = g.k % 4 == 0 && aligned16(dy);
-  p.wide_x = g.c % 4 == 0 && aligned16(x);
-  p.wide_out = g.c % 4 == 0 && aligned16(dweight);
+  p.pixel_floats = g.stride_w == 1 || p.reach.single() ? kInputs + 8 : kInputs + 4;
+  p.wide_dy = p.outputs % 4 == 0 && aligned16(dy);
+  p.wide_x = p.inputs % 4 == 0 && aligned16(x);
+  p.wide_out = p.inputs % 4 == 0 && aligned16(dweight);
   if (stream.math == HAST_MATH_TF32) {
     return g.r == 3 ? launch_gradient<true, 3>(p, g, parts, stream, status)
                     : launch_gradient<true, 1>(p, g, parts, stream, status);
@@ -443,10 +466,10 @@ int64_t hast::conv2d_bwd_weight_bytes(const Conv& g) {
 
 int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                    int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
-                                   int64_t r, int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Conv g(n, h, w, c, k, r, s, stride, pad);
+                                   int64_t r, int64_t s, int32_t groups, const int32_t* window, void* stream) noexcept {
+  const Conv g(n, h, w, c, k, r, s, groups, window);
   if (any_null(dweight, dy, x, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable(kMostLines)) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostLines) || groups > kMostGroups) return HAST_EUNSUPPORTED;
   const int64_t needed = conv2d_bwd_weight_bytes(g);
   if (needed > 0 && (workspace == nullptr || workspace_bytes < needed)) return HAST_EWORKSPACE;
   float* partial =

@@ -1,20 +1,23 @@
 // Convolution forward, NHWC activations, OHWI weights.
 //
-//   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c]
+//   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n,a,b,c'] weight[o,u,v,c]
+//   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left, c' channel c of the group of o
 //
-// Shapes: x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k]. A product of matrices with a row for every pixel of y and a
-// column for every channel; the patches of x are never written down. Kernels of at most 25 taps go by taps
-// (conv2d_taps.cuh: how the work is divided, tensor cores under HAST_MATH_TF32, banks); the rest, and images so wide
-// that the rows between two taps exceed shared memory, in float32 by product.cuh. Deterministic: a value is one sum in
-// an order fixed by the sizes. Memory traffic: 4 bytes for each value of x, y and weight, and again from the L2 cache
-// the weights for each block, and x for each 64 output channels and for the rows that blocks share.
+// Shapes: x [n,h,w,c], weight [k,r,s,c/groups], y [n,p,q,k]. For each group a product of matrices with a row for every
+// pixel of y and a column for every channel, all groups in one launch; the patches of x are never written down. Kernels
+// of at most 25 taps go by taps (conv2d_taps.cuh: how the work is divided, tensor cores under HAST_MATH_TF32, banks);
+// the rest, and images so wide or taps so far apart that the rows between them exceed shared memory, in float32 by
+// product.cuh. Deterministic: a value is one sum in an order fixed by the sizes. Memory traffic: 4 bytes for each value
+// of x, y and weight, and again from the L2 cache the weights for each block, and x for each 64 output channels of a
+// group and for the rows that blocks share. A group is computed as if it had at least 16 output channels and a multiple
+// of 8 input channels, and where it has fewer than 8, accesses take parts of sectors.
 #include "conv2d_taps.cuh"
 
 using namespace hast;
 
 int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
-                                    int32_t stride, int32_t pad, int32_t direction) noexcept {
-  const Conv g(n, h, w, c, k, r, s, stride, pad);
+                                    int32_t groups, const int32_t* window, int32_t direction) noexcept {
+  const Conv g(n, h, w, c, k, r, s, groups, window);
   if (!g.valid()) return HAST_EARGUMENT;
   switch (direction) {
     case HAST_CONV_FWD:
@@ -28,32 +31,31 @@ int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, 
 }
 
 int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const float* bias, void*, int64_t, int64_t n,
-                            int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t stride,
-                            int32_t pad, void* stream) noexcept {
-  const Conv g(n, h, w, c, k, r, s, stride, pad);
+                            int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t groups,
+                            const int32_t* window, void* stream) noexcept {
+  const Conv g(n, h, w, c, k, r, s, groups, window);
   if (any_null(y, x, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
-  if (!g.countable(kMostLines)) return HAST_EUNSUPPORTED;
+  if (!g.countable(kMostLines) || groups > kMostGroups) return HAST_EUNSUPPORTED;
   TapsProblem taps{};
   taps.out = y;
   taps.source = x;
   taps.weight = weight;
   taps.bias = bias;
   taps.reach[0] = forward_reach(g);
-  taps.phases = taps.spread = 1;
-  taps.out_h = static_cast<int>(g.p);
-  taps.out_w = static_cast<int>(g.q);
-  taps.source_channels = static_cast<int>(c);
-  taps.out_channels = static_cast<int>(k);
-  taps.filter = static_cast<int>(r * s);
+  taps.phases = taps.spread_h = taps.spread_w = 1;
   int32_t status = HAST_OK;
-  if (convolve_taps<false>(taps, stream_of(stream), status)) return status;
+  if (convolve_taps<false>(taps, g, stream_of(stream), status)) return status;
   Product p{};
   p.out = y;
   p.bias = bias;
   p.row_step = k;
   p.column_step = 1;
   p.rows = static_cast<int>(g.pixels_out());
-  p.columns = static_cast<int>(k);
-  p.depth = p.part = static_cast<int>(r * s * c);
-  return multiply(p, Patches(x, g), Matrix<Along::kDepth>{weight, r * s * c, 1}, stream_of(stream));
+  p.columns = static_cast<int>(g.group_k());
+  p.groups = groups;
+  p.group_step = g.group_k();
+  const int64_t filter = r * s * g.group_c();
+  p.depth = p.part = static_cast<int>(filter);
+  return multiply(p, Patches(x, g), GroupMatrix<Along::kDepth>{{weight, filter, 1}, g.group_k() * filter},
+                  stream_of(stream));
 }

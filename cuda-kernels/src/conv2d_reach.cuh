@@ -1,6 +1,6 @@
 // Which pixels of its source a convolution reads, and how a block keeps them in shared memory.
 //
-// Output pixel m = (n, i, j) meets source pixel (n, i step + row, j step + column) through each tap, if it exists.
+// Output pixel m = (n, i, j) meets source pixel (n, i step_h + row, j step_w + column) through each tap, if it exists.
 // Numbered through, the pixels of a block of consecutive outputs read one contiguous range of the source (the taps of
 // 3x3 reach a row further on both sides), so the range passes to shared memory once, in 16-byte copies, and every tap
 // reads it there, whatever the image's width and wherever one image ends and the next begins. A pixel that a tap does
@@ -25,7 +25,7 @@ struct Tap {
 struct Reach {
   Divider image{1}, row{1};               // outputs of an image, of a row of it
   int rows = 0, columns = 0, pixels = 0;  // outputs
-  int step = 1;
+  int step_h = 1, step_w = 1;
   int h = 0, w = 0, source_pixels = 0;  // of the source
   bool too_many = false;                // taps
   int taps = 0;
@@ -60,30 +60,31 @@ struct Reach {
   // Whether all taps are here and the source pixel of an output grows with its number, from row to row and from image
   // to image. Much padding makes an output larger than its source, and it does not.
   bool usable() const {
-    const int64_t last = (larger(rows, 1) - 1) * step * w + (larger(columns, 1) - 1) * step;
-    return !too_many && columns <= w + 1 && last <= int64_t{h} * w;
+    const int64_t across = (larger(columns, 1) - 1) * step_w, down = (larger(rows, 1) - 1) * step_h * w;
+    return !too_many && across <= int64_t{step_h} * w && down + across <= int64_t{h} * w;
   }
   // Most rows of the table for so many consecutive outputs.
   int64_t table_rows(int64_t outputs) const {
     if (single()) return outputs;
     const int64_t row_ends = ceil_div(outputs - 1, columns),
                   image_ends = ceil_div(outputs - 1, int64_t{rows} * columns);
-    const int64_t span = (outputs - 1) * step + row_ends * larger(0, int64_t{step} * (w - columns)) +
-                         image_ends * larger(0, (h - int64_t{step} * rows) * w) + farthest - nearest + 1;
+    const int64_t span = (outputs - 1) * step_w +
+                         row_ends * larger(0, int64_t{step_h} * w - int64_t{step_w} * columns) +
+                         image_ends * larger(0, (h - int64_t{step_h} * rows) * w) + farthest - nearest + 1;
     return smaller(span, source_pixels);
   }
 
   // Source pixel of output m through a tap without offset; grows with m.
   __device__ int base(int m) const {
     const Division in(m, image), at(in.remainder, row);
-    return (in.quotient * h + at.quotient * step) * w + at.remainder * step;
+    return (in.quotient * h + at.quotient * step_h) * w + at.remainder * step_w;
   }
   // Bit t: whether output m has a pixel through tap t.
   __device__ unsigned present(int m) const {
     const Division in(m, image), at(in.remainder, row);
     unsigned bits = 0;
     for (int t = 0; t < taps; t++) {
-      const int a = at.quotient * step + tap[t].row, b = at.remainder * step + tap[t].column;
+      const int a = at.quotient * step_h + tap[t].row, b = at.remainder * step_w + tap[t].column;
       if (a >= 0 && a < h && b >= 0 && b < w) bits |= 1u << t;
     }
     return bits;
@@ -94,22 +95,23 @@ struct Reach {
 inline Reach forward_reach(const Conv& g) {
   Reach reach;
   reach.size(g.n, g.p, g.q, g.h, g.w);
-  reach.step = static_cast<int>(g.stride);
+  reach.step_h = static_cast<int>(g.stride_h);
+  reach.step_w = static_cast<int>(g.stride_w);
   for (int64_t u = 0; u < g.r; u++) {
-    for (int64_t v = 0; v < g.s; v++) reach.add(u - g.pad, v - g.pad, u * g.s + v);
+    for (int64_t v = 0; v < g.s; v++) reach.add(u * g.dilation_h - g.top, v * g.dilation_w - g.left, u * g.s + v);
   }
   return reach;
 }
 
-// What the pixels (a stride + row, b stride + column) of dx read of dy: of the taps, those that do not fall between the
-// strides.
+// What the pixels (a stride_h + row, b stride_w + column) of dx read of dy: of the taps, those that do not fall between
+// the strides.
 inline Reach adjoint_reach(const Conv& g, int64_t row, int64_t column) {
   Reach reach;
-  reach.size(g.n, ceil_div(g.h - row, g.stride), ceil_div(g.w - column, g.stride), g.p, g.q);
+  reach.size(g.n, ceil_div(g.h - row, g.stride_h), ceil_div(g.w - column, g.stride_w), g.p, g.q);
   for (int64_t u = 0; u < g.r; u++) {
     for (int64_t v = 0; v < g.s; v++) {
-      const int64_t a = row + g.pad - u, b = column + g.pad - v;
-      if (a % g.stride == 0 && b % g.stride == 0) reach.add(a / g.stride, b / g.stride, u * g.s + v);
+      const int64_t a = row + g.top - u * g.dilation_h, b = column + g.left - v * g.dilation_w;
+      if (a % g.stride_h == 0 && b % g.stride_w == 0) reach.add(a / g.stride_h, b / g.stride_w, u * g.s + v);
     }
   }
   return reach;

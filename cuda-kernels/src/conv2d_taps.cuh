@@ -1,7 +1,7 @@
 // Convolution by taps: the forward map and, with the channels exchanged, the data gradient, of kernels with few taps.
 //
-// A block of 128 threads computes kPixels consecutive outputs x kChannels channels. It goes through the source's
-// channels eight at a time. A stage holds these of the range of source pixels that the outputs read
+// A block of 128 threads computes kPixels consecutive outputs x kChannels channels of a group. It goes through the
+// source's channels eight at a time. A stage holds these of the range of source pixels that the outputs read
 // (conv2d_reach.cuh) and of the weights of all taps, so a source value is copied once for all taps; the copies of the
 // next stage run while this one is multiplied. Under HAST_MATH_TF32 whoever copied a value also rounds it, once, in
 // place, and the products are mma.m16n8k8; under HAST_MATH_FP32 they are multiply-adds over the same tables, each
@@ -11,8 +11,9 @@
 // 2t and 2t + 1 as its two, one 8-byte read; and column n of the two products of 16 channels is channel 2n in the
 // first, 2n + 1 in the second, so that a lane ends up with four neighbouring channels, one 16-byte write.
 //
-// Banks. An 8-byte read is served by half-warps, t in 0..3 and four values of g. Source pixels lie 8 floats apart with
-// step 1, 12 with step 2: neighbours in a product are then 8 or 24 banks apart, and their eights meet each bank once.
+// Banks. An 8-byte read is served by half-warps, t in 0..3 and four values of g. Source pixels lie 8 floats apart where
+// neighbouring outputs read neighbouring pixels, 12 with step 2: neighbours in a product are then 8 or 24 banks apart,
+// and their eights meet each bank once; other steps may meet some twice.
 // Forward weights are rows of 8 terms, one for each channel: the same. Adjoint weights are rows of channels, one for
 // each term, kChannels + 4 floats apart: rows 2t are 8 t banks apart, and the lanes' pairs of channels fill the gaps.
 // A 16-byte access is served by eight lanes at a time, and source and weights are staged in an order in which these
@@ -36,11 +37,13 @@ struct TapsProblem {
   const float* source;
   const float* weight;
   const float* bias;  // or null; not with accumulate
-  // The adjoint of stride 2 treats pixels of the same row and column parity alike: output (n, i, j) of phase
-  // 2 row + column is pixel (n, i spread + row, j spread + column).
+  // The adjoint treats pixels of the same row and column modulo the strides alike: output (n, i, j) of phase
+  // spread_w row + column is pixel (n, i spread_h + row, j spread_w + column).
   Reach reach[kMostPhases];
-  int phases, spread, out_h, out_w;
-  int source_channels, out_channels;
+  int phases, spread_h, spread_w, out_h, out_w;
+  int groups;
+  int source_channels, out_channels;        // of a group
+  int source_step, out_step;                // channels of all groups
   int filter;                               // taps of the kernel, r s
   int pixel_floats;                         // from one source pixel to the next in shared memory
   int table_rows;                           // at most, of the source pixels
@@ -104,8 +107,8 @@ struct TapsShared {
 
 // This thread's share of the source pixels of the stage that begins at `channel`.
 template <class T, class Item, int kWide>
-__device__ void source_items(const TapsProblem& p, bool single, const Range& range, const int* bases, float* table,
-                             int channel) {
+__device__ void source_items(const TapsProblem& p, int group, bool single, const Range& range, const int* bases,
+                             float* table, int channel) {
   constexpr int kPieces = kTerms / kWide;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < spread_rows(range.count) * kPieces; i += kTapThreads) {
@@ -114,14 +117,15 @@ __device__ void source_items(const TapsProblem& p, bool single, const Range& ran
     if (row >= range.count) continue;
     const bool present = channel + piece < p.source_channels;
     const int64_t pixel = single ? bases[row] : range.start + row;
-    const float* from = p.source + pixel * p.source_channels + (present ? channel + piece : 0);
+    const float* from = p.source + pixel * p.source_step + group * p.source_channels + (present ? channel + piece : 0);
     Item::template apply<kWide>(table + row * p.pixel_floats + piece, from, present);
   }
 }
 
 // The same of the weights, for outputs from channel `out` on.
 template <class T, class Item, int kWide>
-__device__ void weight_items(const TapsProblem& p, const Reach& reach, float* weights, int channel, int out) {
+__device__ void weight_items(const TapsProblem& p, int group, const Reach& reach, float* weights, int channel,
+                             int out) {
   constexpr int kPieces = T::kWeightColumns / kWide;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < reach.taps * T::kWeightRows * kPieces; i += kTapThreads) {
@@ -133,24 +137,24 @@ __device__ void weight_items(const TapsProblem& p, const Reach& reach, float* we
     const int outers = T::kAdjoint ? p.source_channels : p.out_channels;
     const int inners = T::kAdjoint ? p.out_channels : p.source_channels;
     const bool present = outer < outers && inner < inners;
-    const int64_t at = (int64_t{outer} * p.filter + reach.tap[tap].filter) * inners + inner;
+    const int64_t at = ((int64_t{group} * outers + outer) * p.filter + reach.tap[tap].filter) * inners + inner;
     Item::template apply<kWide>(weights + tap * T::kTapFloats + place * T::kWeightStep + piece,
                                 p.weight + (present ? at : 0), present);
   }
 }
 
 template <class T, class Item>
-__device__ void stage_items(const TapsProblem& p, const Reach& reach, const Range& range, const TapsShared<T>& shared,
-                            float* stage, int channel, int out) {
+__device__ void stage_items(const TapsProblem& p, int group, const Reach& reach, const Range& range,
+                            const TapsShared<T>& shared, float* stage, int channel, int out) {
   if (p.wide_source) {
-    source_items<T, Item, 4>(p, reach.single(), range, shared.bases, stage, channel);
+    source_items<T, Item, 4>(p, group, reach.single(), range, shared.bases, stage, channel);
   } else {
-    source_items<T, Item, 1>(p, reach.single(), range, shared.bases, stage, channel);
+    source_items<T, Item, 1>(p, group, reach.single(), range, shared.bases, stage, channel);
   }
   if (p.wide_weight) {
-    weight_items<T, Item, 4>(p, reach, stage + shared.weights, channel, out);
+    weight_items<T, Item, 4>(p, group, reach, stage + shared.weights, channel, out);
   } else {
-    weight_items<T, Item, 1>(p, reach, stage + shared.weights, channel, out);
+    weight_items<T, Item, 1>(p, group, reach, stage + shared.weights, channel, out);
   }
 }
 
@@ -238,9 +242,10 @@ __device__ void multiply_tap_fp32(TapSums<T>& sums, const float* const (&rows)[2
   }
 }
 
-// Calls visit(four sums, channel, their place in the result) for what this thread has of the result.
+// Calls visit(four sums, channel of the group, their place in the result) for what this thread has of the result.
 template <class T, class Visit>
-__device__ void visit_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out, const Visit& visit) {
+__device__ void visit_sums(const TapsProblem& p, int group, TapSums<T>& sums, const int* targets, int out,
+                           const Visit& visit) {
   const int t = static_cast<int>(threadIdx.x) % 4;
 #pragma unroll
   for (int i = 0; i < 2 * T::kMTiles; i++) {
@@ -252,7 +257,7 @@ __device__ void visit_sums(const TapsProblem& p, TapSums<T>& sums, const int* ta
       if (channel >= p.out_channels) continue;
       float* const four[4] = {&sums[i / 2][j][i % 2 * 2], &sums[i / 2][j + 1][i % 2 * 2],
                               &sums[i / 2][j][i % 2 * 2 + 1], &sums[i / 2][j + 1][i % 2 * 2 + 1]};
-      visit(four, channel, p.out + int64_t{target} * p.out_channels + channel);
+      visit(four, channel, p.out + int64_t{target} * p.out_step + group * p.out_channels + channel);
     }
   }
 }
@@ -260,10 +265,10 @@ __device__ void visit_sums(const TapsProblem& p, TapSums<T>& sums, const int* ta
 // What the sums begin with: the bias or what they are added to. Read first, all of it is on its way with the first
 // stage; read last, every value would wait for the one before it to be written.
 template <class T>
-__device__ void begin_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
+__device__ void begin_sums(const TapsProblem& p, int group, TapSums<T>& sums, const int* targets, int out) {
   if (p.bias == nullptr && !p.accumulate) return;
-  visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, const float* place) {
-    const float* from = p.accumulate ? place : p.bias + channel;
+  visit_sums<T>(p, group, sums, targets, out, [&p, group](float* const(&four)[4], int channel, const float* place) {
+    const float* from = p.accumulate ? place : p.bias + group * p.out_channels + channel;
     if (p.wide_out) {
       const float4 wide = *reinterpret_cast<const float4*>(from);
       *four[0] = wide.x;
@@ -280,8 +285,8 @@ __device__ void begin_sums(const TapsProblem& p, TapSums<T>& sums, const int* ta
 }
 
 template <class T>
-__device__ void write_sums(const TapsProblem& p, TapSums<T>& sums, const int* targets, int out) {
-  visit_sums<T>(p, sums, targets, out, [&p](float* const(&four)[4], int channel, float* place) {
+__device__ void write_sums(const TapsProblem& p, int group, TapSums<T>& sums, const int* targets, int out) {
+  visit_sums<T>(p, group, sums, targets, out, [&p](float* const(&four)[4], int channel, float* place) {
     if (p.wide_out) {
       store4(place, make_float4(*four[0], *four[1], *four[2], *four[3]));
     } else {
@@ -298,7 +303,8 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
   HAST_DYNAMIC_SHARED(float, dynamic);
   const TapsShared<T> shared(dynamic, p);
   // The last phase has the most taps, so its blocks start first.
-  const int phase = p.phases - 1 - static_cast<int>(blockIdx.z);
+  const int group = static_cast<int>(blockIdx.z) / p.phases;
+  const int phase = (group + 1) * p.phases - 1 - static_cast<int>(blockIdx.z);
   const Reach& reach = p.reach[phase];
   const int first = static_cast<int>(blockIdx.x) * T::kPixels;
   const int first_out = static_cast<int>(blockIdx.y) * T::kChannels;
@@ -316,8 +322,8 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
       // The table's row of a pixel that the only tap does not have is never read, but it is copied.
       if (reach.single()) base = present != 0 ? base + reach.offset(0) : 0;
       const Division in(m, reach.image), at(in.remainder, reach.row);
-      target = (in.quotient * p.out_h + at.quotient * p.spread + phase / p.spread) * p.out_w + at.remainder * p.spread +
-               phase % p.spread;
+      target = (in.quotient * p.out_h + at.quotient * p.spread_h + phase / p.spread_w) * p.out_w +
+               at.remainder * p.spread_w + phase % p.spread_w;
     }
     shared.bases[thread] = base;
     shared.present[thread] = present;
@@ -343,17 +349,17 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
   TapSums<T> sums = {};
   const int channels = reach.taps == 0 ? 0 : p.source_channels;
   float* stage = shared.stages;
-  if (channels > 0) stage_items<T, CopyItem>(p, reach, range, shared, stage, 0, first_out);
+  if (channels > 0) stage_items<T, CopyItem>(p, group, reach, range, shared, stage, 0, first_out);
   const int* targets = shared.targets + warp_pixel;
-  begin_sums<T>(p, sums, targets, first_out + warp_out);
+  begin_sums<T>(p, group, sums, targets, first_out + warp_out);
   for (int channel = 0; channel < channels; channel += kTerms) {
     copies_wait();
-    if constexpr (T::kTf32) stage_items<T, RoundItem>(p, reach, range, shared, stage, channel, first_out);
+    if constexpr (T::kTf32) stage_items<T, RoundItem>(p, group, reach, range, shared, stage, channel, first_out);
     __syncthreads();
     // Every thread is done with the other stage.
     float* const next = stage == shared.stages ? stage + shared.stage_floats : shared.stages;
     if (channel + kTerms < channels) {
-      stage_items<T, CopyItem>(p, reach, range, shared, next, channel + kTerms, first_out);
+      stage_items<T, CopyItem>(p, group, reach, range, shared, next, channel + kTerms, first_out);
     }
     const float* weights = stage + shared.weights + warp_out * (T::kAdjoint ? 1 : T::kWeightStep);
 #pragma unroll(T::kTapsAtOnce)
@@ -372,7 +378,7 @@ __global__ void __launch_bounds__(kTapThreads, T::kBlocks) taps_kernel(const Tap
     }
     stage = next;
   }
-  write_sums<T>(p, sums, targets, first_out + warp_out);
+  write_sums<T>(p, group, sums, targets, first_out + warp_out);
 }
 
 // Launches one tile size if its blocks get the shared memory they need and, unless it is the last choice, occupy the
@@ -383,7 +389,7 @@ bool launch_tile(TapsProblem& p, const Stream& stream, bool last_choice, int32_t
   for (int i = 0; i < p.phases; i++) {
     const Reach& reach = p.reach[i];
     pixels = larger(pixels, reach.pixels);
-    blocks += ceil_div(reach.pixels, T::kPixels) * ceil_div(p.out_channels, T::kChannels);
+    blocks += ceil_div(reach.pixels, T::kPixels) * ceil_div(p.out_channels, T::kChannels) * p.groups;
     if (reach.pixels > 0) table_rows = larger(table_rows, reach.table_rows(T::kPixels));
   }
   // Three blocks for every two multiprocessors keep most of them busy to the end.
@@ -392,7 +398,8 @@ bool launch_tile(TapsProblem& p, const Stream& stream, bool last_choice, int32_t
   const int64_t shared = TapsShared<T>::bytes(p);
   if (shared > stream.shared_bytes) return false;
   const dim3 grid(static_cast<unsigned>(ceil_div(pixels, T::kPixels)),
-                  static_cast<unsigned>(ceil_div(p.out_channels, T::kChannels)), static_cast<unsigned>(p.phases));
+                  static_cast<unsigned>(ceil_div(p.out_channels, T::kChannels)),
+                  static_cast<unsigned>(p.phases * p.groups));
   status = launch(taps_kernel<T>, grid, kTapThreads, static_cast<size_t>(shared), stream, p);
   return true;
 }
@@ -421,15 +428,22 @@ bool launch_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
 
 // Fills in what follows from the rest and launches. False: the shape does not fit, nothing is launched.
 template <bool kAdjoint>
-bool convolve_taps(TapsProblem& p, const Stream& stream, int32_t& status) {
+bool convolve_taps(TapsProblem& p, const Conv& g, const Stream& stream, int32_t& status) {
   for (int i = 0; i < p.phases; i++) {
     if (!p.reach[i].usable()) return false;
   }
-  const int inner = kAdjoint ? p.out_channels : p.source_channels;
+  p.out_h = static_cast<int>(kAdjoint ? g.h : g.p);
+  p.out_w = static_cast<int>(kAdjoint ? g.w : g.q);
+  p.groups = static_cast<int>(g.groups);
+  p.source_step = static_cast<int>(kAdjoint ? g.k : g.c);
+  p.out_step = static_cast<int>(kAdjoint ? g.c : g.k);
+  p.source_channels = p.source_step / p.groups;
+  p.out_channels = p.out_step / p.groups;
+  p.filter = static_cast<int>(g.r * g.s);
   p.wide_source = p.source_channels % 4 == 0 && aligned16(p.source);
-  p.wide_weight = inner % 4 == 0 && aligned16(p.weight);
+  p.wide_weight = g.group_c() % 4 == 0 && aligned16(p.weight);
   p.wide_out = p.out_channels % 4 == 0 && aligned16(p.out, p.bias);
-  p.pixel_floats = p.reach[0].step == 1 || p.reach[0].single() ? kTerms : kTerms + 4;
+  p.pixel_floats = p.reach[0].step_w == 1 || p.reach[0].single() ? kTerms : kTerms + 4;
   for (int i = 0; i < p.phases; i++) p.most_taps = max(p.most_taps, p.reach[i].taps);
   return stream.math == HAST_MATH_TF32 ? launch_taps<kAdjoint, true>(p, stream, status)
                                        : launch_taps<kAdjoint, false>(p, stream, status);

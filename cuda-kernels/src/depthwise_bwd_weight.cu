@@ -1,13 +1,14 @@
 // Weight gradient of the depthwise convolution:
-//   dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n, i stride + u - pad, j stride + v - pad, c]
+//   dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n,a,b,c]
+//   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left
 //
 // dy [n,p,q,c], x [n,h,w,c], dweight [c,r,s,1]. Products in float32. 4 bytes read per element of dy and of x; what
 // neighbouring pixels share of x comes from the first-level cache.
 //
 // panel.cuh has the division of work and the order of sums: its rows are the output pixels here. A thread keeps the
 // sums of kRows x kTaps taps of its channels in registers; float32 within a block, double over its threads where blocks
-// are added. Deterministic; one launch. 3 x 3 with stride 1 or 2 keeps all nine taps; any other filter goes over its
-// pixels for one tap after another.
+// are added. Deterministic; one launch. 3 x 3 with stride 1 or 2 and no dilation keeps all nine taps; any other filter
+// goes over its pixels for one tap after another.
 #include "depthwise.cuh"
 #include "panel.cuh"
 
@@ -24,17 +25,22 @@ struct Gradient {
   Split split;
 };
 
-// Adds the products of one output pixel with taps (u.., v..). kStep is the stride, or 0 for any.
+// Adds the products of one output pixel with taps (u.., v..). kStep is the stride, taps being neighbours, or 0 for any
+// window and a single tap.
 template <int kWidth, int kRows, int kTaps, int kStep>
 __device__ void add_pixel(Pack<float, kWidth> (&sum)[kRows][kTaps], const Gradient& job, int pixel, int channel, int u,
                           int v) {
   using Floats = Pack<float, kWidth>;
   const Conv& g = job.g;
   const int h = static_cast<int>(g.h), w = static_cast<int>(g.w);
-  const int stride = kStep > 0 ? kStep : static_cast<int>(g.stride);
+  static_assert(kStep > 0 || (kRows == 1 && kTaps == 1));
+  const int stride_h = kStep > 0 ? kStep : static_cast<int>(g.stride_h);
+  const int stride_w = kStep > 0 ? kStep : static_cast<int>(g.stride_w);
+  const int dilation_h = kStep > 0 ? 1 : static_cast<int>(g.dilation_h);
+  const int dilation_w = kStep > 0 ? 1 : static_cast<int>(g.dilation_w);
   const Division column(pixel, job.q), image(column.quotient, job.p);
-  const int top = image.remainder * stride + u - static_cast<int>(g.pad);
-  const int left = column.remainder * stride + v - static_cast<int>(g.pad);
+  const int top = image.remainder * stride_h + u * dilation_h - static_cast<int>(g.top);
+  const int left = column.remainder * stride_w + v * dilation_w - static_cast<int>(g.left);
   const Floats dy = load<kWidth>(job.dy + pixel * g.c + channel);
   const float* row = job.x + int64_t{(image.quotient * h + top) * w + left} * g.c + channel;
 #pragma unroll
@@ -117,8 +123,8 @@ int64_t depthwise_bwd_weight_bytes(const Conv& g) {
 
 int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                       int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t r,
-                                      int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Conv g = depthwise(n, h, w, c, r, s, stride, pad);
+                                      int64_t s, const int32_t* window, void* stream) noexcept {
+  const Conv g = depthwise(n, h, w, c, r, s, window);
   if (any_null(dweight, dy, x, stream) || !g.valid()) return HAST_EARGUMENT;
   if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
   if (workspace == nullptr || workspace_bytes < depthwise_bwd_weight_bytes(g)) return HAST_EWORKSPACE;

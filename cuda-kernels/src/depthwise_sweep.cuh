@@ -1,10 +1,11 @@
 // The sweep that the depthwise convolution and its adjoint have in common:
 //
-//   out[t] = (out[t] +) sum_{u < rows, v < taps} in[u][column + t step + v] weight[u][v]
+//   out[t] = (out[t] +) sum_{u < rows, v < taps} in[u row_gap][column + t step + v gap] weight[u][v]
 //
-// for the pixels t of one row of the result. Forward, the row is that of y, the step is the stride, and rows and taps
-// those of the filter that lie inside. For the adjoint the columns of dx of one remainder modulo the stride meet the
-// same taps at consecutive columns of dy: each remainder is such a row with step 1 and rows and taps reversed.
+// for the pixels t of one row of the result. Forward, the row is that of y, step is the stride, the gaps are the
+// dilations, and rows and taps those of the filter that lie inside. For the adjoint the columns of dx of one remainder
+// modulo the stride meet the same taps at consecutive columns of dy: each remainder is such a row with step 1 and rows
+// and taps reversed.
 //
 // A block owns a tile of channels, `lanes` packs of kWidth of them side by side, whose filters it transposes into
 // shared memory once. Its 256 / lanes lines are neighbouring rows, so that what rows share is read from the first-level
@@ -45,50 +46,60 @@ struct SweepJob {
 
 // What a row of the result meets, and where its filter begins.
 struct Meeting {
-  int in_row;  // the first of `rows` rows of `in`
-  int rows, taps;
+  int in_row;  // the first of `rows` rows of `in`, row_gap apart
+  int rows, row_gap, taps;
   int tap, tap_row_step, tap_step;
-  int column, step, width;   // of pixel 0 in `in`
-  int out, out_step, count;  // pixels of the result
+  int column, step, gap, width;  // of pixel 0 in `in`
+  int out, out_step, count;      // pixels of the result
 };
 
-// kSize and kStride are those of a square filter, or 0 for any.
+// kSize and kStride are those of a square filter that is not dilated, or 0 for any.
 template <int kSize, int kStride, bool kAdjoint>
 __device__ Meeting meeting(const SweepJob& job, int row, int phase) {
   const Conv& g = job.g;
   const int h = static_cast<int>(g.h), w = static_cast<int>(g.w), p = static_cast<int>(g.p), q = static_cast<int>(g.q);
   const int r = kSize > 0 ? kSize : static_cast<int>(g.r), s = kSize > 0 ? kSize : static_cast<int>(g.s);
-  const int stride = kStride > 0 ? kStride : static_cast<int>(g.stride), pad = static_cast<int>(g.pad);
+  const int stride_h = kStride > 0 ? kStride : static_cast<int>(g.stride_h);
+  const int stride_w = kStride > 0 ? kStride : static_cast<int>(g.stride_w);
+  const int dilation_h = kSize > 0 ? 1 : static_cast<int>(g.dilation_h);
+  const int dilation_w = kSize > 0 ? 1 : static_cast<int>(g.dilation_w);
+  const int top = static_cast<int>(g.top), left = static_cast<int>(g.left);
   const Division place(row, job.by_height);
   const int image = place.quotient;
   Meeting m;
   if (kAdjoint) {
-    const int line = place.remainder + pad;
-    const int first = line < r ? 0 : (line - r) / stride + 1;
-    const int v = (phase + pad) % stride;
-    m.taps = v < s ? (s - v - 1) / stride + 1 : 0;
-    m.in_row = image * p + first;
-    m.rows = min(p, line / stride + 1) - first;
-    m.tap = (line - first * stride) * s + v + (m.taps - 1) * stride;
-    m.tap_row_step = -stride * s;
-    m.tap_step = -stride;
-    m.column = (phase + pad) / stride - (m.taps - 1);
+    // From the last tap on, which meets the first row or column.
+    const Taps<int> down = Taps<int>::adjoint(place.remainder, stride_h, top, dilation_h, r);
+    const Taps<int> across = Taps<int>::adjoint(phase, stride_w, left, dilation_w, s);
+    m.row_gap = kSize > 0 ? 1 : -down.move;
+    m.gap = kSize > 0 ? 1 : -across.move;
+    const int first = down.at - (down.count - 1) * m.row_gap;
+    const int above = first < 0 ? (m.row_gap - 1 - first) / m.row_gap : 0;
+    m.rows = min(down.count, first < p ? (p - 1 - first) / m.row_gap + 1 : 0) - above;
+    m.taps = across.count;
+    m.in_row = image * p + first + above * m.row_gap;
+    m.tap = (down.first + (down.count - 1 - above) * down.step) * s + across.first + (m.taps - 1) * across.step;
+    m.tap_row_step = -down.step * s;
+    m.tap_step = -across.step;
+    m.column = across.at - (m.taps - 1) * m.gap;
     m.step = 1;
     m.width = q;
     m.out = row * w + phase;
-    m.out_step = stride;
-    m.count = (w - phase - 1) / stride + 1;
+    m.out_step = stride_w;
+    m.count = (w - phase - 1) / stride_w + 1;
   } else {
-    const int top = place.remainder * stride - pad;
-    const int u = max(0, -top);
+    const int first = place.remainder * stride_h - top;
+    const int above = first < 0 ? (dilation_h - 1 - first) / dilation_h : 0;
+    m.row_gap = dilation_h;
+    m.gap = dilation_w;
     m.taps = s;
-    m.in_row = image * h + top + u;
-    m.rows = min(r, h - top) - u;
-    m.tap = u * s;
+    m.in_row = image * h + first + above * dilation_h;
+    m.rows = min(r, first < h ? (h - 1 - first) / dilation_h + 1 : 0) - above;
+    m.tap = above * s;
     m.tap_row_step = s;
     m.tap_step = 1;
-    m.column = -pad;
-    m.step = stride;
+    m.column = -left;
+    m.step = stride_w;
     m.width = w;
     m.out = row * q;
     m.out_step = 1;
@@ -128,7 +139,7 @@ __device__ void add_row(Floats<kWidth> (&sum)[kColumns], const Meeting& m, const
       const Value weight = filter(tap + v * m.tap_step);
 #pragma unroll
       for (int t = 0; t < kColumns; t++) {
-        const int at = column + t * m.step + v;
+        const int at = column + t * m.step + v * m.gap;
         if (at < 0 || at >= m.width) continue;
         const Value x = row[int64_t{at} * packs];
 #pragma unroll
@@ -179,7 +190,7 @@ __global__ void __launch_bounds__(kThreads, (kSweepBlocks<kStride, kAdjoint>)) s
     const Value* row = packs<kWidth>(job.in) + int64_t{m.in_row} * m.width * job.packs + pack;
     const int column = m.column + first * m.step;
     int tap = m.tap;
-    for (int u = 0; u < m.rows; u++, row += m.width * job.packs, tap += m.tap_row_step) {
+    for (int u = 0; u < m.rows; u++, row += int64_t{m.row_gap} * m.width * job.packs, tap += m.tap_row_step) {
       add_row<kWidth, kTaps, kStep>(sum, m, row, job.packs, column, tap, filter);
     }
     Value* out = packs<kWidth>(job.out) + int64_t{m.out + first * m.out_step} * job.packs + pack;
@@ -206,8 +217,8 @@ int32_t launch_sweep(SweepJob job, const Stream& stream) {
   while (lanes < kSweepLanes && job.packs % (2 * lanes) == 0) lanes *= 2;
   const int64_t lines = kThreads / lanes;
   job.rows = static_cast<int>(g.n * (kAdjoint ? g.h : g.p));
-  job.phases = kAdjoint ? static_cast<int>(smaller(g.stride, g.w)) : 1;
-  job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride) : g.q, kColumns));
+  job.phases = kAdjoint ? static_cast<int>(smaller(g.stride_w, g.w)) : 1;
+  job.groups = static_cast<int>(ceil_div(kAdjoint ? ceil_div(g.w, g.stride_w) : g.q, kColumns));
   job.by_units = Divider(int64_t{job.phases} * job.groups);
   job.by_groups = Divider(job.groups);
   job.by_height = Divider(kAdjoint ? g.h : g.p);

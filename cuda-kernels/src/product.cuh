@@ -7,7 +7,7 @@
 // way in registers while this one is multiplied. Terms are added in the order of d, and by fused multiply-add, so a
 // result depends on nothing but the sizes. Where a tile is so small that a group of the threads covers it, each of
 // kGroups groups takes every kGroups-th term, and the groups' sums are added in order. blockIdx.z takes one part of the
-// depth and has its own output.
+// depth and has its own output; where the left view has groups, of one group.
 #ifndef HAST_PRODUCT_CUH
 #define HAST_PRODUCT_CUH
 
@@ -23,6 +23,7 @@ enum class Along { kDepth, kLines };
 template <Along kDirection>
 struct Matrix {
   static constexpr Along kAlong = kDirection;
+  static constexpr bool kGrouped = false;
   const float* data;
   int64_t line_step, depth_step;
   __device__ float at(int line, int depth) const { return data[line * line_step + depth * depth_step]; }
@@ -37,6 +38,8 @@ struct Product {
   int rows, columns, depth;
   int part;  // terms of one part of the depth
   bool accumulate;
+  int groups;          // 0 where the views have none; each has columns of its own
+  int64_t group_step;  // from one group's output to the next
 };
 
 constexpr int kDepthLanes = 16;
@@ -83,7 +86,7 @@ constexpr int kSliceDepth = kGroups == 1 ? 16 : 8 * kGroups;
 __device__ inline void write_out(const Product& p, int row, int column, float value) {
   if (row >= p.rows || column >= p.columns) return;
   if (p.bias != nullptr) value += p.bias[column];
-  float* to = p.out + blockIdx.z * p.part_step + row * p.row_step + column * p.column_step;
+  float* to = p.out + row * p.row_step + column * p.column_step;
   *to = p.accumulate ? *to + value : value;
 }
 
@@ -104,7 +107,17 @@ __global__ void __launch_bounds__(kThreads) product_kernel(Product p, Left left,
   const int row = member / (kColumns / kWide) * kTall;
   const int first_row = static_cast<int>(blockIdx.x) * kRows;
   const int first_column = static_cast<int>(blockIdx.y) * kColumns;
-  const int first = static_cast<int>(blockIdx.z) * p.part;
+  int part = static_cast<int>(blockIdx.z);
+  if constexpr (Left::kGrouped) {
+    const int parts = static_cast<int>(gridDim.z) / p.groups, group = part / parts;
+    part -= group * parts;
+    left.shift(group);
+    right.shift(group);
+    p.out += group * p.group_step;
+    if (p.bias != nullptr) p.bias += int64_t{group} * p.columns;
+  }
+  p.out += part * p.part_step;
+  const int first = part * p.part;
   const int end = static_cast<int>(smaller(int64_t{first} + p.part, p.depth));
   const bool sums_right = p.right_sums != nullptr && blockIdx.x == 0 && thread < kColumns;
 
@@ -184,7 +197,7 @@ inline ProductTile product_tile(int64_t columns) {
 template <int kRows, int kColumns, int kGroups = 1, class Left, class Right>
 int32_t multiply_tiles(const Product& p, const Left& left, const Right& right, const Stream& stream) {
   const dim3 grid(static_cast<unsigned>(ceil_div(p.rows, kRows)), static_cast<unsigned>(ceil_div(p.columns, kColumns)),
-                  static_cast<unsigned>(ceil_div(p.depth, p.part)));
+                  static_cast<unsigned>(ceil_div(p.depth, p.part) * larger(1, p.groups)));
   constexpr int kDepth = kSliceDepth<kGroups>;
   constexpr size_t kShared =
       2 * sizeof(float) * (Slice<Left, kRows, kDepth>::kFloats + Slice<Right, kColumns, kDepth>::kFloats);

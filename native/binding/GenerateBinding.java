@@ -21,7 +21,7 @@ import java.util.stream.Stream;
  */
 final class GenerateBinding {
   private static final String PACKAGE = "org.hast4j.kernel.abi";
-  private static final String MARKS = "HAST_(OPTIONAL|RESULT|HEAP)\\s+";
+  private static final String MARKS = "HAST_(OPTIONAL|RESULT|HOST|HEAP)\\s+";
   private static final Pattern CONSTANT = Pattern.compile("#define HAST_(\\w+) \\(?(-?\\d+)\\)?");
   private static final Pattern DECLARATION =
       Pattern.compile(
@@ -43,6 +43,9 @@ final class GenerateBinding {
     LONG("long", "JAVA_LONG"),
     INT("int", "JAVA_INT"),
     FLOAT("float", "JAVA_FLOAT"),
+    /** Numbers that are copied to memory of the host. */
+    HOST("MemorySegment", "ADDRESS"),
+    /** Memory of the caller. */
     HEAP("MemorySegment", "ADDRESS");
 
     final String type;
@@ -51,6 +54,13 @@ final class GenerateBinding {
     Kind(String type, String layout) {
       this.type = type;
       this.layout = layout;
+    }
+
+    static Kind host(String declared) {
+      if (!declared.equals("const int32_t*")) {
+        throw new IllegalArgumentException("the host hands over const int32_t*, not " + declared);
+      }
+      return HOST;
     }
 
     static Kind of(String declared) {
@@ -180,9 +190,11 @@ final class GenerateBinding {
         boolean result = mark.equals("HAST_RESULT");
         String type = matcher.group("type");
         Kind kind =
-            mark.equals("HAST_HEAP")
-                ? Kind.HEAP
-                : Kind.of(result ? type.substring(0, type.length() - 1) : type);
+            switch (mark) {
+              case "HAST_HEAP" -> Kind.HEAP;
+              case "HAST_HOST" -> Kind.host(type);
+              default -> Kind.of(result ? type.substring(0, type.length() - 1) : type);
+            };
         parameters.add(
             new Parameter(matcher.group("name"), kind, mark.equals("HAST_OPTIONAL"), result, ""));
       }
@@ -211,9 +223,17 @@ final class GenerateBinding {
     for (int i = 0; i < set.size(); i++) {
       Parameter p = set.get(i);
       body.append(p.comment().isEmpty() ? "\n" : "\n  /** %s */\n".formatted(javadoc(p.comment())));
+      boolean host = p.kind() == Kind.HOST;
       body.append(
           "  public %s %s(%s %s) {\n    this.%s = %s;\n    set(%d);\n    return this;\n  }\n"
-              .formatted(name, p.field(), p.kind().type, p.field(), p.field(), p.field(), i));
+              .formatted(
+                  name,
+                  p.field(),
+                  host ? "int..." : p.kind().type,
+                  p.field(),
+                  p.field(),
+                  host ? "ints(" + p.field() + ")" : p.field(),
+                  i));
     }
     for (Parameter parameter : function.results()) {
       body.append(

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <cstring>
 
-#define HAST_INLINE inline __attribute__((always_inline))
+#include "convolution.h"
+#include "portable.h"
+
 /* A lambda has the instruction set of the build, not of the function around it, so it must not become a function. */
 #define HAST_LAMBDA __attribute__((always_inline))
 
@@ -66,23 +68,20 @@ inline float* Scratch() {
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t RoundUp(int64_t a, int64_t b) { return CeilDiv(a, b) * b; }
 
-/* The arguments of conv.h. */
-struct Geometry {
-  int64_t n, h, w, c, k, r, s;
-  int64_t stride, pad;
-  int64_t p, q;
+using Geometry = Convolution;
 
-  Geometry(int64_t n_, int64_t h_, int64_t w_, int64_t c_, int64_t k_, int64_t r_, int64_t s_, int32_t stride_,
-           int32_t pad_)
-      : n(n_), h(h_), w(w_), c(c_), k(k_), r(r_), s(s_), stride(stride_), pad(pad_), p(0), q(0) {
-    if (n < 1 || h < 1 || w < 1 || c < 1 || k < 1 || r < 1 || s < 1 || stride < 1 || pad < 0) return;
-    if (h + 2 * pad < r || w + 2 * pad < s) return;
-    p = (h + 2 * pad - r) / stride + 1;
-    q = (w + 2 * pad - s) / stride + 1;
+/* A row of pixels for groups so small that a vector has outputs of several: spread[column][i][lane] is what the lane's
+ * group has at place i, channel[lane] being the first channel of its group. */
+template <int L>
+HAST_INLINE void SpreadPixels(float* spread, const float* row, int64_t row_c, int64_t columns, int64_t group_c,
+                              const int64_t (&channel)[L]) {
+  for (int64_t column = 0; column < columns; ++column, row += row_c) {
+    for (int64_t i = 0; i < group_c; ++i, spread += L) {
+#pragma GCC unroll 16
+      for (int64_t l = 0; l < L; ++l) spread[l] = row[channel[l] + i];
+    }
   }
-
-  bool Valid() const { return p >= 1 && q >= 1; }
-};
+}
 
 /* Start of the 64-byte aligned part of a workspace; every workspace size includes these 64 bytes. */
 inline constexpr int64_t kAlignment = 64;
@@ -91,9 +90,7 @@ inline float* Align(void* workspace) {
                                   ~static_cast<uintptr_t>(kAlignment - 1));
 }
 
-/* Bytes for each direction of a valid geometry; each is defined beside its kernel. */
-int64_t ForwardWorkspaceBytes(const Geometry& g);
-int64_t BackwardDataWorkspaceBytes(const Geometry& g);
+/* Workspace of the weight gradient of a valid geometry; defined beside its kernel. */
 int64_t BackwardWeightWorkspaceBytes(const Geometry& g);
 
 }  // namespace hast::conv

@@ -1,14 +1,15 @@
 /* Convolution forward, NHWC activations, OHWI weights.
  *
- *   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n, i stride + u - pad, j stride + v - pad, c] weight[o,u,v,c]
+ *   y[n,i,j,o] = bias[o] + sum_{u,v,c} x[n,a,b,c'] weight[o,u,v,c]
+ *   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left, c' channel c of the group of o
  *
- * Shapes: x [n,h,w,c], weight [k,r,s,c], y [n,p,q,k]. Fused multiply-add allowed. Deterministic: each output value is
- * one sum in an order fixed by the shape; workers only share out bands of rows. Very small problems take the direct sum
- * where larger ones take Winograd's, so an image's last bits may change with n.
+ * Shapes: x [n,h,w,c], weight [k,r,s,c/groups], y [n,p,q,k]. Fused multiply-add allowed. Deterministic: each output
+ * value is one sum in an order fixed by the shape; workers only share out bands of rows. Very small problems take the
+ * direct sum where larger ones take Winograd's, so an image's last bits may change with n.
  *
  * Ways through, chosen by shape: Winograd F(2x2,3x3) for 3x3 stride 1 with whole blocks of 16 channels
  * (conv2d_winograd.h); register tiles of 8 pixels x 2 blocks or 16 x 1 for rows of a multiple of 8 pixels; taps as
- * channels for at most five outputs; eight pixels by pointer for everything else (conv2d_sweep.h).
+ * channels for at most five outputs; eight pixels by pointer for everything else, groups too (conv2d_sweep.h).
  *
  * Measured, GFLOP/s of the direct sum, one thread, Zen 5 with AVX-512 (about 240 is what a direct sum reaches), n = 64
  * unless given, 2026-11: 3->16 @32 232; 16->16 @32 327; 32->32 @16 418; 64->64 @8 457; 16->32 @32 stride 2 245;
@@ -20,26 +21,17 @@
 #include "conv2d_common.h"
 #include "conv2d_sweep.h"
 
-namespace hast::conv {
-
-int64_t ForwardWorkspaceBytes(const Geometry& g) {
-  if (WinogradFits(g.n, g.h, g.w, g.c, g.k, g.r, g.s, g.stride, g.pad)) return WinogradBytes(g.c, g.k);
-  return SweepBytes(g.c, g.k, g.r, g.s);
-}
-
-}  // namespace hast::conv
-
 using namespace hast::conv;
 
 int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
-                                    int32_t stride, int32_t pad, int32_t direction) noexcept {
-  const Geometry g(n, h, w, c, k, r, s, stride, pad);
-  if (!g.Valid()) return HAST_EARGUMENT;
+                                    int32_t groups, const int32_t* window, int32_t direction) noexcept {
+  const Geometry g(n, h, w, c, k, r, s, groups, window);
+  if (!g.valid()) return HAST_EARGUMENT;
   switch (direction) {
     case HAST_CONV_FWD:
-      return ForwardWorkspaceBytes(g);
+      return SweepBytes<Direction::kForward>(g);
     case HAST_CONV_BWD_DATA:
-      return BackwardDataWorkspaceBytes(g);
+      return SweepBytes<Direction::kTransposed>(g);
     case HAST_CONV_BWD_WEIGHT:
       return BackwardWeightWorkspaceBytes(g);
     default:
@@ -49,25 +41,10 @@ int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, 
 
 int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const float* bias, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r,
-                            int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Geometry g(n, h, w, c, k, r, s, stride, pad);
-  if (y == nullptr || x == nullptr || weight == nullptr || stream == nullptr || !g.Valid()) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < ForwardWorkspaceBytes(g)) return HAST_EWORKSPACE;
-  Sweep sweep{};
-  sweep.in = x;
-  sweep.out = y;
-  sweep.n = n;
-  sweep.in_h = h;
-  sweep.in_w = w;
-  sweep.in_c = c;
-  sweep.out_h = g.p;
-  sweep.out_w = g.q;
-  sweep.out_c = k;
-  sweep.r = r;
-  sweep.s = s;
-  sweep.stride = stride;
-  sweep.pad = pad;
-  sweep.accumulate = false;
-  RunSweep<Direction::kForward>(sweep, weight, bias, workspace, stream);
+                            int64_t s, int32_t groups, const int32_t* window, void* stream) noexcept {
+  const Geometry g(n, h, w, c, k, r, s, groups, window);
+  if (y == nullptr || x == nullptr || weight == nullptr || stream == nullptr || !g.valid()) return HAST_EARGUMENT;
+  if (workspace == nullptr || workspace_bytes < SweepBytes<Direction::kForward>(g)) return HAST_EWORKSPACE;
+  RunSweep<Direction::kForward>(g, y, x, weight, bias, false, workspace, stream);
   return HAST_OK;
 }

@@ -39,10 +39,9 @@ inline int64_t WinogradRows(int64_t w, int64_t in_c, int64_t out_c) {
 }
 
 /* Few tiles do not repay the transform of the weights. */
-inline bool WinogradFits(int64_t n, int64_t h, int64_t w, int64_t in_c, int64_t out_c, int64_t r, int64_t s,
-                         int64_t stride, int64_t pad) {
-  return r == 3 && s == 3 && stride == 1 && pad == 1 && h % 2 == 0 && w % 2 == 0 && in_c % kLanes == 0 &&
-         out_c % kLanes == 0 && n * h * w >= 256 && WinogradRows(w, in_c, out_c) > 0;
+inline bool WinogradFits(const Geometry& g, int64_t in_c, int64_t out_c) {
+  return g.r == 3 && g.s == 3 && g.plain(1, 1) && g.groups == 1 && g.h % 2 == 0 && g.w % 2 == 0 && in_c % kLanes == 0 &&
+         out_c % kLanes == 0 && g.n * g.h * g.w >= 256 && WinogradRows(g.w, in_c, out_c) > 0;
 }
 
 inline int64_t WinogradBytes(int64_t in_c, int64_t out_c) { return kAlignment + 4 * (16 * in_c * out_c + in_c); }

@@ -13,9 +13,8 @@ using conv::Isa;
 using conv::Vector;
 
 /* The arguments of conv.h's depthwise functions: a filter for each channel. */
-inline Geometry GeometryOf(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
-                           int32_t pad) {
-  return Geometry(n, h, w, c, c, r, s, stride, pad);
+inline Geometry GeometryOf(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, const int32_t* window) {
+  return Geometry(n, h, w, c, c, r, s, c, window);
 }
 
 /* Filters are packed as [blocks of kLanes channels][r s][kLanes]: neighbouring channels are one vector, and all taps of
@@ -50,14 +49,15 @@ HAST_INLINE int64_t PackedIndex(int64_t channel, int64_t taps) {
 int64_t PartialBytes(const Geometry& g);
 
 /* The forward map of one image, or one phase of its adjoint:
- *   out[i][t] = (out[i][t] +) sum_{u < rows, v < taps} in[top + i step + u][column + t step + v] weight[u][v],
+ *   out[i][t] = (out[i][t] +)
+ *               sum_{u < rows, v < taps} in[top + i row_step + u row_gap][column + t step + v gap] weight[u][v],
  * t < count, all of them vectors of c channels; what lies outside in[height][width] counts as 0. The terms are in the
  * order of `in`; the strides of the weights make it the order of the filter or the reverse. */
 struct Sweep {
   float* out;
   int64_t out_row_step, out_step, count;
   const float* in;
-  int64_t height, width, top, column, step;
+  int64_t height, width, top, row_step, row_gap, column, step, gap;
   const float* weight; /* packed, from the first tap on */
   int64_t filter_taps, weight_row_step, weight_tap_step;
   int64_t rows, taps;
@@ -76,13 +76,13 @@ struct Row {
   int64_t rows;
 
   Row(const Sweep& sweep, int64_t i) {
-    const int64_t top = sweep.top + i * sweep.step;
-    const int64_t u = larger(0, -top);
+    const int64_t top = sweep.top + i * sweep.row_step;
+    const int64_t u = ceil_div(larger(0, -top), sweep.row_gap);
     out = sweep.out + i * sweep.out_row_step;
-    in = sweep.in + (top + u) * sweep.width * sweep.c;
-    ahead = sweep.in + (top + sweep.rows) * sweep.width * sweep.c;
+    in = sweep.in + (top + u * sweep.row_gap) * sweep.width * sweep.c;
+    ahead = sweep.in + (top + sweep.rows * sweep.row_gap) * sweep.width * sweep.c;
     weight = sweep.weight + u * sweep.weight_row_step;
-    rows = larger(0, smaller(sweep.rows, sweep.height - top) - u);
+    rows = larger(0, smaller(sweep.rows, ceil_div(sweep.height - top, sweep.row_gap)) - u);
   }
 };
 
@@ -169,7 +169,7 @@ struct Block {
   template <int L>
   static HAST_INLINE void Channels(const Sweep& sweep, const Row& line, int64_t t, int64_t first, int64_t last) {
     const int64_t column = sweep.column + t * D;
-    const int64_t row_step = sweep.width * sweep.c;
+    const int64_t row_step = sweep.row_gap * sweep.width * sweep.c;
     const float* in = line.in + column * sweep.c;
     const float* ahead = line.ahead + (column + S - 1) * sweep.c;
     float* out = line.out + t * sweep.out_step;
@@ -217,20 +217,24 @@ struct Block {
   }
 };
 
-/* One pixel of any window, part of which may lie outside. */
+/* One pixel of any window, part of which may lie outside. Without gaps its taps lie side by side. */
+template <bool kGaps>
 struct Anywhere {
   template <int L>
   static HAST_INLINE void Channels(const Sweep& sweep, const Row& line, int64_t t, int64_t first, int64_t last) {
     const int64_t column = sweep.column + t * sweep.step;
-    const int64_t begin = larger(0, -column);
-    const int64_t end = smaller(sweep.taps, sweep.width - column);
+    const int64_t gap = kGaps ? sweep.gap : 1;
+    const int64_t row_step = sweep.row_gap * sweep.width * sweep.c;
+    const int64_t column_step = gap * sweep.c;
+    const int64_t begin = ceil_div(larger(0, -column), gap);
+    const int64_t end = smaller(sweep.taps, ceil_div(sweep.width - column, gap));
     for (int64_t channel = first; channel < last; channel += L) {
       Vector<L> sum{};
       const float* row = line.in + column * sweep.c + channel;
       const float* weight = line.weight + PackedIndex(channel, sweep.filter_taps);
-      for (int64_t u = 0; u < line.rows; ++u, row += sweep.width * sweep.c, weight += sweep.weight_row_step) {
+      for (int64_t u = 0; u < line.rows; ++u, row += row_step, weight += sweep.weight_row_step) {
         for (int64_t v = begin; v < end; ++v) {
-          sum += HAST_VECTOR(L, row + v * sweep.c) * HAST_VECTOR(L, weight + v * sweep.weight_tap_step);
+          sum += HAST_VECTOR(L, row + v * column_step) * HAST_VECTOR(L, weight + v * sweep.weight_tap_step);
         }
       }
       Vector<L>& out = *reinterpret_cast<Vector<L>*>(line.out + t * sweep.out_step + channel);
@@ -240,14 +244,14 @@ struct Anywhere {
 };
 
 /* Pixels [begin, end) of a row, one by one. */
-template <int L>
+template <int L, bool kGaps>
 HAST_INLINE void Pixels(const Sweep& sweep, const Row& line, int64_t begin, int64_t end) {
   const int64_t whole = sweep.c / L * L;
   const int64_t quads = sweep.c / 4 * 4;
   for (int64_t t = begin; t < end; ++t) {
-    Anywhere::Channels<L>(sweep, line, t, 0, whole);
-    if (L > 4) Anywhere::Channels<4>(sweep, line, t, whole, quads);
-    Anywhere::Channels<1>(sweep, line, t, quads, sweep.c);
+    Anywhere<kGaps>::template Channels<L>(sweep, line, t, 0, whole);
+    if (L > 4) Anywhere<kGaps>::template Channels<4>(sweep, line, t, whole, quads);
+    Anywhere<kGaps>::template Channels<1>(sweep, line, t, quads, sweep.c);
   }
 }
 
@@ -260,7 +264,7 @@ HAST_INLINE void Blocks(const Sweep& sweep, const Row& line) {
   const int64_t quads = sweep.c / 4 * 4;
   /* The windows of the first pixels lie outside where the padding is as long as the filter. */
   const int64_t start = smaller(sweep.count, ceil_div(larger(0, 1 - S - sweep.column), D));
-  Pixels<L>(sweep, line, 0, start);
+  Pixels<L, false>(sweep, line, 0, start);
   for (int64_t t = start; t < sweep.count; t += Inside::Q) {
     const int64_t column = sweep.column + t * D;
     if (t + Inside::Q <= sweep.count && column >= 0 && column + Inside::kColumns <= sweep.width) {
@@ -278,16 +282,19 @@ template <int L>
 HAST_INLINE void SweepRows(const Sweep& sweep, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     const Row line(sweep, i);
+    const bool dense = sweep.gap == 1;
     if (sweep.step == 1 && sweep.taps == 1) {
       Blocks<L, 1, 1>(sweep, line);
-    } else if (sweep.step == 1 && sweep.taps == 2) {
+    } else if (dense && sweep.step == 1 && sweep.taps == 2) {
       Blocks<L, 2, 1>(sweep, line);
-    } else if (sweep.step == 1 && sweep.taps == 3) {
+    } else if (dense && sweep.step == 1 && sweep.taps == 3) {
       Blocks<L, 3, 1>(sweep, line);
-    } else if (sweep.step == 2 && sweep.taps == 3) {
+    } else if (dense && sweep.step == 2 && sweep.taps == 3) {
       Blocks<L, 3, 2>(sweep, line);
+    } else if (dense) {
+      Pixels<L, false>(sweep, line, 0, sweep.count);
     } else {
-      Pixels<L>(sweep, line, 0, sweep.count);
+      Pixels<L, true>(sweep, line, 0, sweep.count);
     }
   }
 }

@@ -1,6 +1,7 @@
 /* Weight gradient of the depthwise convolution.
  *
- *   dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n, i stride + u - pad, j stride + v - pad, c]
+ *   dweight[c,u,v] = sum_{n,i,j} dy[n,i,j,c] x[n,a,b,c]
+ *   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left
  *
  * Shapes: dy [n,p,q,c], x [n,h,w,c], dweight [c,r,s,1]. 8 bytes read per output pixel and channel at stride 1.
  *
@@ -40,17 +41,17 @@ struct Line {
   int64_t first_u, last_u; /* taps [first, last) meet rows inside */
 
   Line(const Geometry& g, const float* dy_, const float* x_, int64_t index) {
-    const int64_t top = index % g.p * g.stride - g.pad;
+    const int64_t top = index % g.p * g.stride_h - g.top;
     dy = dy_ + index * g.q * g.c;
     x = x_ + (index / g.p * g.h + top) * g.w * g.c;
-    first_u = larger(0, -top);
-    last_u = larger(first_u, smaller(g.r, g.h - top));
+    first_u = ceil_div(larger(0, -top), g.dilation_h);
+    last_u = larger(first_u, smaller(g.r, ceil_div(g.h - top, g.dilation_h)));
   }
 };
 
 /* The sums of Q pixels from j on for S taps from v on of each row of the filter, channels [first, last), added to the
- * partial sums. The stride is D, or any for a single tap. At an edge up to S - 1 columns on the left and any on the
- * right lie outside, or there are fewer pixels. */
+ * partial sums. The stride is D, or any for a single tap, and several taps lie side by side. At an edge up to S - 1
+ * columns on the left and any on the right lie outside, or there are fewer pixels. */
 template <int S, int D, bool kEdge>
 struct Products {
   static constexpr int Q = kPixels / D;
@@ -59,13 +60,14 @@ struct Products {
   template <int L>
   static HAST_INLINE void Add(const Geometry& g, const Plan& plan, const Line& line, float* partial, int64_t j,
                               int64_t v, int64_t first, int64_t last) {
-    const int64_t stride = S == 1 ? g.stride : D;
-    const int64_t column = j * stride + v - g.pad;
+    const int64_t stride = S == 1 ? g.stride_w : D;
+    const int64_t column = j * stride + v * g.dilation_w - g.left;
+    const int64_t row_step = g.dilation_h * g.w * g.c;
     const int64_t count = g.q - j;
     const int64_t right = g.w - column;
     const float* dy = line.dy + j * g.c;
     const float* x = line.x + column * g.c;
-    const float* ahead = x + (g.r * g.w + S - 1) * g.c;
+    const float* ahead = x + g.r * row_step + (S - 1) * g.c;
     for (int64_t channel = first; channel < last; channel += L) {
       Vector<L> value[Q];
       const Neighbours<Q, const float> from(dy + channel, g.c);
@@ -75,7 +77,7 @@ struct Products {
         if (kEdge && k >= count) continue;
         value[k] = HAST_VECTOR(L, from[k]);
       }
-      Neighbours<S == 1 ? 1 : kColumns, const float> row(x + line.first_u * g.w * g.c + channel, g.c);
+      Neighbours<S == 1 ? 1 : kColumns, const float> row(x + line.first_u * row_step + channel, g.c);
       float* to = Hold(partial + PackedIndex(channel, g.r * g.s) + (line.first_u * g.s + v) * conv::kLanes);
       for (int64_t u = line.first_u; u < line.last_u; ++u) {
         Vector<L> sum[S];
@@ -102,7 +104,7 @@ struct Products {
         }
 #pragma GCC unroll 8
         for (int t = 0; t < S; ++t) *reinterpret_cast<Vector<L>*>(to + t * conv::kLanes) += sum[t];
-        row.Advance(g.w * g.c);
+        row.Advance(row_step);
         to += g.s * conv::kLanes;
       }
       if (S > 1 && plan.foresee) {
@@ -120,11 +122,11 @@ HAST_INLINE void AddTaps(const Geometry& g, const Plan& plan, const Line& line, 
   constexpr int Q = Products<S, D, false>::Q;
   const int64_t whole = g.c / L * L;
   const int64_t quads = g.c / 4 * 4;
-  const int64_t stride = S == 1 ? g.stride : D;
+  const int64_t stride = S == 1 ? g.stride_w : D;
   /* Before this pixel the taps meet columns on the left only, which lie outside. */
-  const int64_t start = ceil_div(larger(0, 1 - S - v + g.pad), stride);
+  const int64_t start = ceil_div(larger(0, 1 - S - v * g.dilation_w + g.left), stride);
   for (int64_t j = start; j < g.q; j += Q) {
-    const int64_t column = j * stride + v - g.pad;
+    const int64_t column = j * stride + v * g.dilation_w - g.left;
     if (j + Q <= g.q && column >= 0 && column + (Q - 1) * stride + S <= g.w) {
       Products<S, D, false>::template Add<L>(g, plan, line, partial, j, v, 0, whole);
     } else {
@@ -143,9 +145,9 @@ HAST_INLINE void AddRows(const Geometry& g, const Plan& plan, float* partial, co
   for (int64_t index = first; index < last; ++index) {
     const Line line(g, dy, x, index);
     int64_t v = 0;
-    if (g.stride == 1) {
+    if (g.dilation_w == 1 && g.stride_w == 1) {
       for (; v + 3 <= g.s; v += 3) AddTaps<L, 3, 1>(g, plan, line, partial, v);
-    } else if (g.stride == 2) {
+    } else if (g.dilation_w == 1 && g.stride_w == 2) {
       for (; v + 3 <= g.s; v += 3) AddTaps<L, 3, 2>(g, plan, line, partial, v);
     }
     for (; v < g.s; ++v) AddTaps<L, 1, 1>(g, plan, line, partial, v);
@@ -201,9 +203,9 @@ using namespace hast::depthwise;
 
 int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                       int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t r,
-                                      int64_t s, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
-  if (any_null(dweight, dy, x, stream) || !g.Valid()) return HAST_EARGUMENT;
+                                      int64_t s, const int32_t* window, void* stream) noexcept {
+  const Geometry g = GeometryOf(n, h, w, c, r, s, window);
+  if (any_null(dweight, dy, x, stream) || !g.valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < PartialBytes(g)) return HAST_EWORKSPACE;
   const Plan plan(g);
   float* partial = conv::Align(workspace);

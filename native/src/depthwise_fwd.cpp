@@ -1,11 +1,12 @@
 /* Depthwise convolution, forward.
  *
- *   y[n,i,j,c] = sum_{u,v} x[n, i stride + u - pad, j stride + v - pad, c] weight[c,u,v]
+ *   y[n,i,j,c] = sum_{u,v} x[n,a,b,c] weight[c,u,v]
+ *   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left
  *
  * Shapes: x [n,h,w,c], weight [c,r,s,1], y [n,p,q,c]. A sum of r s terms in float32, always in the same order. 4 bytes
  * read per input and 4 written per output: memory-bound. Tasks are bands of output rows; vectors run over the
  * channels. Eight outputs of a row share their inputs in registers for rows of 1, 2 and 3 taps with stride 1, four for
- * 3 taps with stride 2; other rows go pixel by pixel. */
+ * 3 taps with stride 2; other rows, dilated ones too, go pixel by pixel. */
 #include "depthwise.h"
 
 namespace hast::depthwise {
@@ -40,10 +41,10 @@ void Run(const Sweep& sweep, int64_t begin, int64_t end) {
 using namespace hast;
 using namespace hast::depthwise;
 
-int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
-                                       int32_t pad, int32_t direction) noexcept {
-  const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
-  if (!g.Valid()) return HAST_EARGUMENT;
+int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                       const int32_t* window, int32_t direction) noexcept {
+  const Geometry g = GeometryOf(n, h, w, c, r, s, window);
+  if (!g.valid()) return HAST_EARGUMENT;
   switch (direction) {
     case HAST_CONV_FWD:
     case HAST_CONV_BWD_DATA:
@@ -56,10 +57,10 @@ int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t 
 }
 
 int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, void* workspace, int64_t workspace_bytes,
-                               int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, int32_t stride,
-                               int32_t pad, void* stream) noexcept {
-  const Geometry g = GeometryOf(n, h, w, c, r, s, stride, pad);
-  if (any_null(y, x, weight, stream) || !g.Valid()) return HAST_EARGUMENT;
+                               int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, const int32_t* window,
+                               void* stream) noexcept {
+  const Geometry g = GeometryOf(n, h, w, c, r, s, window);
+  if (any_null(y, x, weight, stream) || !g.valid()) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < PackedBytes(g)) return HAST_EWORKSPACE;
   const float* taps = Packed(workspace, weight, g);
   for_bands(stream, n, g.p, g.q * c, [&](int64_t image, int64_t begin, int64_t end) {
@@ -70,9 +71,12 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
          .in = x + image * h * w * c,
          .height = h,
          .width = w,
-         .top = -g.pad,
-         .column = -g.pad,
-         .step = g.stride,
+         .top = -g.top,
+         .row_step = g.stride_h,
+         .row_gap = g.dilation_h,
+         .column = -g.left,
+         .step = g.stride_w,
+         .gap = g.dilation_w,
          .weight = taps,
          .filter_taps = r * s,
          .weight_row_step = s * conv::kLanes,

@@ -38,6 +38,7 @@ struct cudnnFilterStruct : hast::stand_in::Object {
 struct Convolution {
   int pad_h = 0, pad_w = 0, stride_h = 0, stride_w = 0, dilation_h = 0, dilation_w = 0;
   int math = kDefaultMath;
+  int groups = 1;
 };
 
 struct cudnnConvolutionStruct : hast::stand_in::Object {

@@ -13,8 +13,9 @@ struct Shape {
   int n, c, h, w, k, r, s, p, q;
   Convolution conv;
 
+  int group_c() const { return c / conv.groups; }
   size_t x_count() const { return size_t(n) * size_t(h) * size_t(w) * size_t(c); }
-  size_t w_count() const { return size_t(k) * size_t(r) * size_t(s) * size_t(c); }
+  size_t w_count() const { return size_t(k) * size_t(r) * size_t(s) * size_t(group_c()); }
   size_t y_count() const { return size_t(n) * size_t(p) * size_t(q) * size_t(k); }
   bool strides_and_dilations_are_1() const {
     return conv.stride_h == 1 && conv.stride_w == 1 && conv.dilation_h == 1 && conv.dilation_w == 1;
@@ -33,7 +34,7 @@ cudnnStatus_t shape_of(Shape& shape, const cudnnTensorStruct* x, const cudnnFilt
   const Convolution& conv = convolution->settings;
   if (x->count() == 0 || w->count() == 0 || y->count() == 0 || conv.stride_h == 0) return kBadParam;
   shape = {x->n, x->c, x->h, x->w, w->k, w->h, w->w, y->h, y->w, conv};
-  const bool fits = w->c == x->c && y->n == x->n && y->c == w->k &&
+  const bool fits = w->c * conv.groups == x->c && w->k % conv.groups == 0 && y->n == x->n && y->c == w->k &&
                     y->h == output(x->h, conv.pad_h, w->h, conv.dilation_h, conv.stride_h) &&
                     y->w == output(x->w, conv.pad_w, w->w, conv.dilation_w, conv.stride_w);
   return fits ? kSuccess : kShapeMismatch;
@@ -81,8 +82,8 @@ cudnnStatus_t query(size_t* bytes, const cudnnContext* handle, Direction directi
   return status != kSuccess ? status : workspace(*bytes, direction, algorithm, shape);
 }
 
-// Calls visit(index in x, index in w, index in y) for every c products of the convolution, of which x and w hold the
-// factors side by side.
+// Calls visit(index in x, index in w, index in y) for every group_c products of the convolution, of which x and w hold
+// the factors side by side.
 template <class Visit>
 void each_product(const Shape& shape, Visit visit) {
   const Convolution& conv = shape.conv;
@@ -99,8 +100,9 @@ void each_product(const Shape& shape, Visit visit) {
                 ((size_t(n) * size_t(shape.h) + size_t(h)) * size_t(shape.w) + size_t(w)) * size_t(shape.c);
             for (int k = 0; k < shape.k; k++) {
               const size_t f =
-                  ((size_t(k) * size_t(shape.r) + size_t(r)) * size_t(shape.s) + size_t(s)) * size_t(shape.c);
-              visit(x, f, y + size_t(k));
+                  ((size_t(k) * size_t(shape.r) + size_t(r)) * size_t(shape.s) + size_t(s)) * size_t(shape.group_c());
+              const int group = k / (shape.k / conv.groups);
+              visit(x + size_t(group) * size_t(shape.group_c()), f, y + size_t(k));
             }
           }
         }
@@ -117,7 +119,7 @@ HAST_WIDE void convolve(Direction direction, const Shape& shape, const float* fi
       const std::vector<double> x = factors(first, shape.x_count(), rounded);
       const std::vector<double> w = factors(second, shape.w_count(), rounded);
       std::vector<double> y(shape.y_count());
-      each_product(shape, [&](size_t i, size_t f, size_t o) { y[o] += dot(&x[i], &w[f], shape.c); });
+      each_product(shape, [&](size_t i, size_t f, size_t o) { y[o] += dot(&x[i], &w[f], shape.group_c()); });
       store(result, y, alpha, beta);
       break;
     }
@@ -125,7 +127,7 @@ HAST_WIDE void convolve(Direction direction, const Shape& shape, const float* fi
       const std::vector<double> w = factors(first, shape.w_count(), rounded);
       const std::vector<double> dy = factors(second, shape.y_count(), rounded);
       std::vector<double> dx(shape.x_count());
-      each_product(shape, [&](size_t i, size_t f, size_t o) { add_scaled(&dx[i], dy[o], &w[f], shape.c); });
+      each_product(shape, [&](size_t i, size_t f, size_t o) { add_scaled(&dx[i], dy[o], &w[f], shape.group_c()); });
       store(result, dx, alpha, beta);
       break;
     }
@@ -133,7 +135,7 @@ HAST_WIDE void convolve(Direction direction, const Shape& shape, const float* fi
       const std::vector<double> x = factors(first, shape.x_count(), rounded);
       const std::vector<double> dy = factors(second, shape.y_count(), rounded);
       std::vector<double> dw(shape.w_count());
-      each_product(shape, [&](size_t i, size_t f, size_t o) { add_scaled(&dw[f], dy[o], &x[i], shape.c); });
+      each_product(shape, [&](size_t i, size_t f, size_t o) { add_scaled(&dw[f], dy[o], &x[i], shape.group_c()); });
       store(result, dw, alpha, beta);
       break;
     }
@@ -195,7 +197,16 @@ HAST_EXPORT cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionStruct
   if (conv == nullptr) return kNullPointer;
   if (pad_h < 0 || pad_w < 0 || stride_h < 1 || stride_w < 1 || dilation_h < 1 || dilation_w < 1) return kBadParam;
   if (mode != kCrossCorrelation || compute_type != kFloat) return kNotSupported;
-  conv->settings = {pad_h, pad_w, stride_h, stride_w, dilation_h, dilation_w, conv->settings.math};
+  const Convolution before = conv->settings;
+  conv->settings = {pad_h, pad_w, stride_h, stride_w, dilation_h, dilation_w, before.math, before.groups};
+  return kSuccess;
+}
+
+HAST_EXPORT cudnnStatus_t cudnnSetConvolutionGroupCount(cudnnConvolutionStruct* conv, int groups) {
+  HAST_CALLED();
+  if (conv == nullptr) return kNullPointer;
+  if (groups < 1) return kBadParam;
+  conv->settings.groups = groups;
   return kSuccess;
 }
 

@@ -15,10 +15,11 @@
 /* Marks on parameters, for bindings to other languages: */
 #define HAST_OPTIONAL /* may be NULL */
 #define HAST_RESULT   /* host memory that receives one value */
+#define HAST_HOST     /* memory of the host, read before the call returns */
 #define HAST_HEAP     /* host memory that is used during the call only, so that a collector may own it */
 
 /* Raised whenever a signature or its meaning changes; the Java binding refuses any other. */
-#define HAST_ABI_VERSION 4
+#define HAST_ABI_VERSION 5
 
 /* Every function that returns int32_t returns 0, a positive cudaError_t, or one of these. */
 #define HAST_OK 0

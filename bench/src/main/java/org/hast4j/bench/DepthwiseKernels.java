@@ -7,6 +7,7 @@ import org.hast4j.kernel.abi.DepthwiseBwdData;
 import org.hast4j.kernel.abi.DepthwiseBwdWeight;
 import org.hast4j.kernel.abi.DepthwiseFwd;
 import org.hast4j.kernel.abi.DepthwiseWorkspaceBytes;
+import org.hast4j.tensor.Window;
 
 /** The depthwise convolution of a layer in its three directions, which share their operands. */
 public final class DepthwiseKernels {
@@ -50,6 +51,10 @@ public final class DepthwiseKernels {
     return n * layer.outputSide() * layer.outputSide() * layer.channels;
   }
 
+  private int[] window() {
+    return new Window(layer.stride, PAD).toArray();
+  }
+
   private long workspaceBytes(ConvolutionDirection direction) {
     return new DepthwiseWorkspaceBytes(device.library())
         .n(n)
@@ -58,8 +63,7 @@ public final class DepthwiseKernels {
         .c(layer.channels)
         .r(FILTER)
         .s(FILTER)
-        .stride(layer.stride)
-        .pad(PAD)
+        .window(window())
         .direction(direction.code())
         .call();
   }
@@ -73,7 +77,6 @@ public final class DepthwiseKernels {
   private Launch launch(ConvolutionDirection direction) {
     long side = layer.side;
     long c = layer.channels;
-    int stride = layer.stride;
     return switch (direction) {
       case FORWARD ->
           new DepthwiseFwd(device.library())
@@ -88,8 +91,7 @@ public final class DepthwiseKernels {
               .c(c)
               .r(FILTER)
               .s(FILTER)
-              .stride(stride)
-              .pad(PAD);
+              .window(window());
       case DATA_GRADIENT ->
           new DepthwiseBwdData(device.library())
               .dx(dx)
@@ -103,8 +105,7 @@ public final class DepthwiseKernels {
               .c(c)
               .r(FILTER)
               .s(FILTER)
-              .stride(stride)
-              .pad(PAD)
+              .window(window())
               .accumulate(0);
       case WEIGHT_GRADIENT ->
           new DepthwiseBwdWeight(device.library())
@@ -119,8 +120,7 @@ public final class DepthwiseKernels {
               .c(c)
               .r(FILTER)
               .s(FILTER)
-              .stride(stride)
-              .pad(PAD);
+              .window(window());
     };
   }
 }

@@ -18,24 +18,18 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
     return switch (operation) {
       case Convolution.DepthwiseConv2d op ->
           depthwise(
-              BoundStep.shape(node, 0),
-              BoundStep.shape(node, 1),
-              op.stride(),
-              op.pad(),
-              ConvolutionDirection.FORWARD);
+              BoundStep.shape(node, 0), BoundStep.shape(node, 1), op, ConvolutionDirection.FORWARD);
       case Convolution.DepthwiseConv2dDataGrad op ->
           depthwise(
               op.x().shape(),
               BoundStep.shape(node, 1),
-              op.stride(),
-              op.pad(),
+              op.forward(),
               ConvolutionDirection.DATA_GRADIENT);
       case Convolution.DepthwiseConv2dWeightGrad op ->
           depthwise(
               BoundStep.shape(node, 1),
               op.weight().shape(),
-              op.stride(),
-              op.pad(),
+              op.forward(),
               ConvolutionDirection.WEIGHT_GRADIENT);
       case Convolution.Conv2d op -> products.method(op, node).workspaceBytes();
       case Convolution.Conv2dDataGrad op -> products.method(op, node).workspaceBytes();
@@ -47,7 +41,7 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
   }
 
   private long depthwise(
-      Shape x, Shape weight, int stride, int pad, ConvolutionDirection direction) {
+      Shape x, Shape weight, Convolution.DepthwiseConv2d op, ConvolutionDirection direction) {
     return new DepthwiseWorkspaceBytes(library)
         .n(x.size(0))
         .h(x.size(1))
@@ -55,8 +49,7 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
         .c(x.size(3))
         .r(weight.size(1))
         .s(weight.size(2))
-        .stride(stride)
-        .pad(pad)
+        .window(op.window().toArray())
         .direction(direction.code())
         .call();
   }
@@ -87,8 +80,7 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
             .c(x.size(3))
             .r(weight.size(1))
             .s(weight.size(2))
-            .stride(op.stride())
-            .pad(op.pad());
+            .window(op.window().toArray());
       }
       case Convolution.DepthwiseConv2dDataGrad op -> {
         Shape x = op.x().shape();
@@ -105,8 +97,7 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
             .c(x.size(3))
             .r(weight.size(1))
             .s(weight.size(2))
-            .stride(op.stride())
-            .pad(op.pad())
+            .window(op.forward().window().toArray())
             .accumulate(op.accumulates() ? 1 : 0);
       }
       case Convolution.DepthwiseConv2dWeightGrad op -> {
@@ -124,8 +115,7 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
             .c(x.size(3))
             .r(weight.size(1))
             .s(weight.size(2))
-            .stride(op.stride())
-            .pad(op.pad());
+            .window(op.forward().window().toArray());
       }
     };
   }

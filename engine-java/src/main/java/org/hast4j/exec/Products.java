@@ -157,22 +157,20 @@ public final class Products implements Device.Attachment {
   /** What computes a convolution. */
   ProductMethod method(Convolution.Conv2d op, Node node) {
     boolean bias = node.inputs().size() == 3;
-    return convolution(
-        input(node, 0), input(node, 1), op.stride(), op.pad(), ConvolutionDirection.FORWARD, bias);
+    return convolution(input(node, 0), input(node, 1), op, ConvolutionDirection.FORWARD, bias);
   }
 
   /** What computes the gradient of a convolution's input. */
   ProductMethod method(Convolution.Conv2dDataGrad op, Node node) {
     Shape x = op.x().shape();
-    return convolution(
-        x, input(node, 1), op.stride(), op.pad(), ConvolutionDirection.DATA_GRADIENT, false);
+    return convolution(x, input(node, 1), op.forward(), ConvolutionDirection.DATA_GRADIENT, false);
   }
 
   /** What computes the gradient of a convolution's weights. */
   ProductMethod method(Convolution.Conv2dWeightGrad op, Node node) {
     Shape w = op.weight().shape();
     return convolution(
-        input(node, 1), w, op.stride(), op.pad(), ConvolutionDirection.WEIGHT_GRADIENT, false);
+        input(node, 1), w, op.forward(), ConvolutionDirection.WEIGHT_GRADIENT, false);
   }
 
   /** What computes a linear layer. */
@@ -197,11 +195,18 @@ public final class Products implements Device.Attachment {
   }
 
   private ProductMethod convolution(
-      Shape x, Shape w, int stride, int pad, ConvolutionDirection direction, boolean bias) {
+      Shape x, Shape w, Convolution.Conv2d op, ConvolutionDirection direction, boolean bias) {
     ConvolutionShape shape =
         new ConvolutionShape(
-            x.size(0), x.size(1), x.size(2), x.size(3), w.size(0), w.size(1), w.size(2), stride,
-            pad);
+            x.size(0),
+            x.size(1),
+            x.size(2),
+            x.size(3),
+            w.size(0),
+            w.size(1),
+            w.size(2),
+            op.groups(),
+            op.window());
     return method(Product.convolution(shape, direction, bias));
   }
 

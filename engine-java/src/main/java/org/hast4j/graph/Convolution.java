@@ -4,57 +4,74 @@ import static org.hast4j.graph.TensorType.f32;
 
 import java.util.List;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.Window;
 
 /** Convolutions and linear layers, and their gradients: conv.h and layer.h of the C ABI. */
 public sealed interface Convolution extends Op {
-  /** (x, weight[, bias]) to y. */
-  record Conv2d(int stride, int pad) implements Convolution {
+  /** (x, weight [k, r, s, c / groups][, bias]) to y. */
+  record Conv2d(Window window, int groups) implements Convolution {
+    /** One group, a square stride and as much padding on every side. */
+    public Conv2d(int stride, int pad) {
+      this(new Window(stride, pad), 1);
+    }
+
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("conv2d", inputs, 2, 3);
       Shape x = Shapes.rank("conv2d x", inputs.get(0), 4);
       Shape w = Shapes.rank("conv2d weight", inputs.get(1), 4);
-      Shapes.equal("conv2d channels of x and weight", x.size(3), w.size(3));
+      Shapes.groups("conv2d channels of x", groups, x.size(3));
+      Shapes.groups("conv2d channels of y", groups, w.size(0));
+      Shapes.equal("conv2d channels of a group of x and of weight", x.size(3) / groups, w.size(3));
       if (inputs.size() == 3) {
         Shapes.same("conv2d bias", inputs.get(2), f32(w.size(0)));
       }
-      return List.of(
-          f32(
-              x.size(0),
-              Shapes.convolved(x.size(1), w.size(1), stride, pad),
-              Shapes.convolved(x.size(2), w.size(2), stride, pad),
-              w.size(0)));
+      return List.of(Shapes.convolved(x, w, window));
     }
   }
 
   /** (dy, weight[, base]) to dx. */
-  record Conv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates)
-      implements Convolution {
+  record Conv2dDataGrad(Conv2d forward, TensorType x, boolean accumulates) implements Convolution {
+    /** Of one group, a square stride and as much padding on every side. */
+    public Conv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates) {
+      this(new Conv2d(stride, pad), x, accumulates);
+    }
+
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("conv2d data gradient", inputs, accumulates ? 3 : 2);
       if (accumulates) {
         Shapes.same("conv2d data gradient base", inputs.get(2), x);
       }
-      TensorType y = new Conv2d(stride, pad).outputs(List.of(x, inputs.get(1))).getFirst();
+      TensorType y = forward.outputs(List.of(x, inputs.get(1))).getFirst();
       Shapes.same("conv2d data gradient dy", inputs.get(0), y);
       return List.of(x);
     }
   }
 
   /** (dy, x) to dweight. */
-  record Conv2dWeightGrad(int stride, int pad, TensorType weight) implements Convolution {
+  record Conv2dWeightGrad(Conv2d forward, TensorType weight) implements Convolution {
+    /** Of one group, a square stride and as much padding on every side. */
+    public Conv2dWeightGrad(int stride, int pad, TensorType weight) {
+      this(new Conv2d(stride, pad), weight);
+    }
+
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("conv2d weight gradient", inputs, 2);
-      TensorType y = new Conv2d(stride, pad).outputs(List.of(inputs.get(1), weight)).getFirst();
+      TensorType y = forward.outputs(List.of(inputs.get(1), weight)).getFirst();
       Shapes.same("conv2d weight gradient dy", inputs.get(0), y);
       return List.of(weight);
     }
   }
 
   /** (x [n, h, w, c], weight [c, r, s, 1]) to y: each channel convolved with its own filter. */
-  record DepthwiseConv2d(int stride, int pad) implements Convolution {
+  record DepthwiseConv2d(Window window) implements Convolution {
+    /** A square stride and as much padding on every side. */
+    public DepthwiseConv2d(int stride, int pad) {
+      this(new Window(stride, pad));
+    }
+
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("depthwise conv2d", inputs, 2);
@@ -62,37 +79,42 @@ public sealed interface Convolution extends Op {
       Shape w = Shapes.rank("depthwise conv2d weight", inputs.get(1), 4);
       Shapes.equal("depthwise conv2d channels of x and filters", x.size(3), w.size(0));
       Shapes.equal("depthwise conv2d channels of a filter and 1", w.size(3), 1);
-      return List.of(
-          f32(
-              x.size(0),
-              Shapes.convolved(x.size(1), w.size(1), stride, pad),
-              Shapes.convolved(x.size(2), w.size(2), stride, pad),
-              x.size(3)));
+      return List.of(Shapes.convolved(x, w, window));
     }
   }
 
   /** (dy, weight[, base]) to dx. */
-  record DepthwiseConv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates)
+  record DepthwiseConv2dDataGrad(DepthwiseConv2d forward, TensorType x, boolean accumulates)
       implements Convolution {
+    /** Of a square stride and as much padding on every side. */
+    public DepthwiseConv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates) {
+      this(new DepthwiseConv2d(stride, pad), x, accumulates);
+    }
+
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("depthwise conv2d data gradient", inputs, accumulates ? 3 : 2);
       if (accumulates) {
         Shapes.same("depthwise conv2d data gradient base", inputs.get(2), x);
       }
-      TensorType y = new DepthwiseConv2d(stride, pad).outputs(List.of(x, inputs.get(1))).getFirst();
+      TensorType y = forward.outputs(List.of(x, inputs.get(1))).getFirst();
       Shapes.same("depthwise conv2d data gradient dy", inputs.get(0), y);
       return List.of(x);
     }
   }
 
   /** (dy, x) to dweight. */
-  record DepthwiseConv2dWeightGrad(int stride, int pad, TensorType weight) implements Convolution {
+  record DepthwiseConv2dWeightGrad(DepthwiseConv2d forward, TensorType weight)
+      implements Convolution {
+    /** Of a square stride and as much padding on every side. */
+    public DepthwiseConv2dWeightGrad(int stride, int pad, TensorType weight) {
+      this(new DepthwiseConv2d(stride, pad), weight);
+    }
+
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("depthwise conv2d weight gradient", inputs, 2);
-      TensorType y =
-          new DepthwiseConv2d(stride, pad).outputs(List.of(inputs.get(1), weight)).getFirst();
+      TensorType y = forward.outputs(List.of(inputs.get(1), weight)).getFirst();
       Shapes.same("depthwise conv2d weight gradient dy", inputs.get(0), y);
       return List.of(weight);
     }

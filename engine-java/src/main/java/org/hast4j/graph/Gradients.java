@@ -84,15 +84,13 @@ public final class Gradients {
       case Convolution.Conv2d op ->
           convolution(
               node,
-              weight -> new Convolution.Conv2dWeightGrad(op.stride(), op.pad(), weight),
-              (x, accumulates) ->
-                  new Convolution.Conv2dDataGrad(op.stride(), op.pad(), x, accumulates));
+              weight -> new Convolution.Conv2dWeightGrad(op, weight),
+              (x, accumulates) -> new Convolution.Conv2dDataGrad(op, x, accumulates));
       case Convolution.DepthwiseConv2d op ->
           convolution(
               node,
-              weight -> new Convolution.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), weight),
-              (x, accumulates) ->
-                  new Convolution.DepthwiseConv2dDataGrad(op.stride(), op.pad(), x, accumulates));
+              weight -> new Convolution.DepthwiseConv2dWeightGrad(op, weight),
+              (x, accumulates) -> new Convolution.DepthwiseConv2dDataGrad(op, x, accumulates));
       case Norm.BnAct op -> batchNorm(node, op);
       case Norm.BnStats _ -> pass(node.output(0), node.inputs().get(0), this::statisticsOnly);
       case Loss.BnStatsLoss op -> {

@@ -54,8 +54,8 @@ public sealed interface Pooling extends Op {
       TensorType y =
           f32(
               x.size(0),
-              Shapes.convolved(x.size(1), window, stride, pad),
-              Shapes.convolved(x.size(2), window, stride, pad),
+              Shapes.pooled(x.size(1), window, stride, pad),
+              Shapes.pooled(x.size(2), window, stride, pad),
               x.size(3));
       return List.of(y, new TensorType(DType.U8, y.shape()));
     }

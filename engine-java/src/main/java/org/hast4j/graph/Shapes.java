@@ -3,6 +3,7 @@ package org.hast4j.graph;
 import java.util.List;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.Window;
 
 /** Checks of operations' inputs; each failure names the operation and both sides. */
 final class Shapes {
@@ -71,7 +72,24 @@ final class Shapes {
     }
   }
 
-  static long convolved(long size, long kernel, int stride, int pad) {
+  /** So many groups divide the channels. */
+  static void groups(String what, int groups, long channels) {
+    if (groups < 1 || channels % groups != 0) {
+      throw new IllegalArgumentException(
+          "%s: %d cannot be divided into %d groups".formatted(what, channels, groups));
+    }
+  }
+
+  /** What filters [k, r, s, ..] make of images [n, h, w, ..]. */
+  static TensorType convolved(Shape x, Shape w, Window window) {
+    return TensorType.f32(
+        x.size(0),
+        window.height(x.size(1), w.size(1)),
+        window.width(x.size(2), w.size(2)),
+        w.size(0));
+  }
+
+  static long pooled(long size, long kernel, int stride, int pad) {
     long span = size + 2L * pad - kernel;
     if (span < 0 || stride < 1 || pad < 0) {
       throw new IllegalArgumentException(

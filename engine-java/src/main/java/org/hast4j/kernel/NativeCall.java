@@ -1,7 +1,10 @@
 package org.hast4j.kernel;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -36,8 +39,15 @@ public abstract class NativeCall {
     }
 
     private String text(Object value) {
-      String text = address && value instanceof Long number ? "0x%x".formatted(number) : "" + value;
-      return name + " = " + (text.equals("0x0") ? "NULL" : text);
+      String text =
+          switch (value) {
+            case Long number when address -> number == 0 ? "NULL" : "0x%x".formatted(number);
+            case MemorySegment host when host.isNative() ->
+                Arrays.toString(host.toArray(ValueLayout.JAVA_INT));
+            case MemorySegment host -> host.byteSize() + " bytes";
+            default -> String.valueOf(value);
+          };
+      return name + " = " + text;
     }
   }
 
@@ -63,6 +73,11 @@ public abstract class NativeCall {
 
   /** The arguments in the order of the parameters. */
   protected abstract Object[] arguments();
+
+  /** Numbers in memory of the host, which lives as long as the call. */
+  protected static MemorySegment ints(int... values) {
+    return Arena.ofAuto().allocateFrom(ValueLayout.JAVA_INT, values);
+  }
 
   /** Notes that a parameter has its argument. */
   protected final void set(int parameter) {

@@ -29,8 +29,8 @@ public record OwnProduct(KernelLibrary library, Product product) implements Prod
         .k(shape.k())
         .r(shape.r())
         .s(shape.s())
-        .stride(shape.stride())
-        .pad(shape.pad())
+        .groups(shape.groups())
+        .window(shape.window().toArray())
         .direction(product.direction().code())
         .call();
   }
@@ -90,8 +90,8 @@ public record OwnProduct(KernelLibrary library, Product product) implements Prod
               .k(shape.k())
               .r(shape.r())
               .s(shape.s())
-              .stride(shape.stride())
-              .pad(shape.pad());
+              .groups(shape.groups())
+              .window(shape.window().toArray());
       case DATA_GRADIENT ->
           new Conv2dBwdData(library)
               .dx(operands.result())
@@ -106,8 +106,8 @@ public record OwnProduct(KernelLibrary library, Product product) implements Prod
               .k(shape.k())
               .r(shape.r())
               .s(shape.s())
-              .stride(shape.stride())
-              .pad(shape.pad())
+              .groups(shape.groups())
+              .window(shape.window().toArray())
               .accumulate(operands.accumulate() ? 1 : 0);
       case WEIGHT_GRADIENT ->
           new Conv2dBwdWeight(library)
@@ -123,8 +123,8 @@ public record OwnProduct(KernelLibrary library, Product product) implements Prod
               .k(shape.k())
               .r(shape.r())
               .s(shape.s())
-              .stride(shape.stride())
-              .pad(shape.pad());
+              .groups(shape.groups())
+              .window(shape.window().toArray());
     };
   }
 }

@@ -24,7 +24,13 @@ public record Product(
 
   /** Whether it is one product of two matrices. */
   public boolean isMatrixProduct() {
-    return shape.r() == 1 && shape.s() == 1 && shape.stride() == 1 && shape.pad() == 0;
+    return shape.r() == 1
+        && shape.s() == 1
+        && shape.groups() == 1
+        && shape.window().strideH() == 1
+        && shape.window().strideW() == 1
+        && shape.p() == shape.h()
+        && shape.q() == shape.w();
   }
 
   /** Rows of the input and of the output as matrices: the pixels of all images. */

@@ -64,10 +64,13 @@ public final class CudnnConvolutions implements AutoCloseable {
 
   /**
    * The algorithms that take a convolution, named {@code cudnn} and cuDNN's number of the
-   * algorithm.
+   * algorithm; none where there is more padding on one side than on the other.
    */
   public List<ProductMethod> methods(Product product) {
     ConvolutionDirection direction = product.direction();
+    if (!product.shape().window().isSymmetric()) {
+      return List.of();
+    }
     CudnnDescriptors described;
     try {
       described =

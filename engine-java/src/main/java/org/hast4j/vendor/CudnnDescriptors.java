@@ -6,6 +6,7 @@ import org.bytedeco.cuda.cudnn.cudnnTensorStruct;
 import org.bytedeco.cuda.global.cudnn;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Precision;
+import org.hast4j.tensor.Window;
 
 /** cuDNN's words for a shape: float tensors, NHWC; filters KRSC; a cross-correlation. */
 // Deprecated together with the convolutions they are for.
@@ -18,12 +19,14 @@ final class CudnnDescriptors {
   private final cudnnConvolutionStruct convolution = new cudnnConvolutionStruct();
 
   /**
-   * Describes a shape.
+   * Describes a shape whose padding is as much on both sides, which is all that cuDNN has words
+   * for.
    *
    * @throws ArithmeticException if a size exceeds cuDNN's 32 bits
    * @throws IllegalStateException if cuDNN refuses the shape
    */
   CudnnDescriptors(ConvolutionShape shape, Precision precision) {
+    Window window = shape.window();
     try {
       tensor(input, shape.n(), shape.c(), shape.h(), shape.w());
       tensor(output, shape.n(), shape.k(), shape.p(), shape.q());
@@ -36,7 +39,7 @@ final class CudnnDescriptors {
               cudnn.CUDNN_DATA_FLOAT,
               cudnn.CUDNN_TENSOR_NHWC,
               Math.toIntExact(shape.k()),
-              Math.toIntExact(shape.c()),
+              Math.toIntExact(shape.c() / shape.groups()),
               Math.toIntExact(shape.r()),
               Math.toIntExact(shape.s())));
       VendorStatus.cudnn(
@@ -45,14 +48,19 @@ final class CudnnDescriptors {
           "cudnnSetConvolution2dDescriptor",
           cudnn.cudnnSetConvolution2dDescriptor(
               convolution,
-              shape.pad(),
-              shape.pad(),
-              shape.stride(),
-              shape.stride(),
-              1,
-              1,
+              window.top(),
+              window.left(),
+              window.strideH(),
+              window.strideW(),
+              window.dilationH(),
+              window.dilationW(),
               cudnn.CUDNN_CROSS_CORRELATION,
               cudnn.CUDNN_DATA_FLOAT));
+      if (shape.groups() > 1) {
+        VendorStatus.cudnn(
+            "cudnnSetConvolutionGroupCount",
+            cudnn.cudnnSetConvolutionGroupCount(convolution, shape.groups()));
+      }
       VendorStatus.cudnn(
           "cudnnSetConvolutionMathType",
           cudnn.cudnnSetConvolutionMathType(convolution, math(precision)));

@@ -28,6 +28,7 @@ import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
+import org.hast4j.tensor.Window;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
 import org.hast4j.vendor.VendorException;
@@ -142,6 +143,9 @@ class StandinChoiceTest {
           .containsExactly("cudnn 1");
       ConvolutionShape tooLarge = new ConvolutionShape(1L << 32, 8, 8, 4, 8, 3, 3, 1, 1);
       assertThat(names(cudnn, tooLarge, ConvolutionDirection.FORWARD)).isEmpty();
+      Window behind = new Window(2, 2, 0, 0, 1, 1, 1, 1);
+      ConvolutionShape lopsided = new ConvolutionShape(2, 8, 8, 4, 8, 3, 3, 1, behind);
+      assertThat(names(cudnn, lopsided, ConvolutionDirection.FORWARD)).isEmpty();
     }
   }
 

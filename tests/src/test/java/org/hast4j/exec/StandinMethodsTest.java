@@ -17,6 +17,7 @@ import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
+import org.hast4j.tensor.Window;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
 import org.junit.jupiter.api.AfterAll;
@@ -61,7 +62,9 @@ class StandinMethodsTest {
               List.of(
                   new ConvolutionShape(2, 4, 5, 6, 7, 1, 1, 1, 0),
                   new ConvolutionShape(2, 5, 4, 3, 8, 3, 3, 1, 1),
-                  new ConvolutionShape(2, 7, 6, 5, 4, 3, 3, 2, 1))) {
+                  new ConvolutionShape(2, 7, 6, 5, 4, 3, 3, 2, 1),
+                  new ConvolutionShape(
+                      2, 7, 6, 4, 6, 3, 3, 2, new Window(2, 1, 1, 2, 1, 2, 1, 2)))) {
             products.add(Product.convolution(shape, direction, bias));
           }
         }

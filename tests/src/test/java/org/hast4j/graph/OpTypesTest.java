@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.Window;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -36,6 +37,11 @@ class OpTypesTest {
     Norm.BnAct norm = new Norm.BnAct(true, true, 4, 0, 1e-5f, true);
     return Stream.of(
         Good.of(new Convolution.Conv2d(2, 1), X, WEIGHT, f32(5)),
+        Good.of(
+            new Convolution.Conv2d(new Window(2, 2, 0, 0, 1, 1, 1, 1), 3),
+            X,
+            f32(6, 3, 3, 1),
+            f32(6)),
         Good.of(new Convolution.Conv2dDataGrad(2, 1, X, true), Y, WEIGHT, X),
         Good.of(new Convolution.Conv2dWeightGrad(2, 1, WEIGHT), Y, X),
         Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS),
@@ -132,7 +138,11 @@ class OpTypesTest {
         Good.of(new Convolution.Conv2dWeightGrad(1, 1, WEIGHT), Y, X),
         Good.of(new Convolution.DepthwiseConv2d(1, 1), X, f32(4, 3, 3, 1)),
         Good.of(new Convolution.DepthwiseConv2d(1, 1), X, f32(3, 3, 3, 3)),
-        Good.of(new Convolution.DepthwiseConv2d(0, 1), X, FILTERS),
+        Good.of(new Convolution.Conv2d(new Window(1, 1), 2), X, f32(4, 3, 3, 1)),
+        Good.of(new Convolution.Conv2d(new Window(1, 1), 3), X, f32(5, 3, 3, 1)),
+        Good.of(new Convolution.Conv2d(new Window(1, 1), 3), X, f32(6, 3, 3, 3)),
+        Good.of(new Convolution.Conv2d(new Window(1, 1), 0), X, WEIGHT),
+        Good.of(new Convolution.Conv2d(new Window(1, 1, 1, 1, 1, 1, 5, 1), 1), X, WEIGHT),
         Good.of(new Convolution.DepthwiseConv2d(1, 0), X, f32(3, 9, 9, 1)),
         Good.of(new Convolution.DepthwiseConv2dDataGrad(1, 1, X, false), f32(2, 4, 4, 3), FILTERS),
         Good.of(new Convolution.DepthwiseConv2dWeightGrad(1, 1, FILTERS), f32(2, 4, 4, 3), X),

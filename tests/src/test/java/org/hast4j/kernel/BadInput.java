@@ -14,28 +14,19 @@ import org.hast4j.device.Buffer;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.kernel.abi.Abi;
-import org.hast4j.kernel.abi.BnActBwd;
 import org.hast4j.kernel.abi.BnActBwdWorkspaceBytes;
-import org.hast4j.kernel.abi.BnActFwd;
 import org.hast4j.kernel.abi.BnActFwdWorkspaceBytes;
 import org.hast4j.kernel.abi.BnStatsWorkspaceBytes;
 import org.hast4j.kernel.abi.ChannelSumWorkspaceBytes;
-import org.hast4j.kernel.abi.Conv2dBwdData;
-import org.hast4j.kernel.abi.Conv2dBwdWeight;
-import org.hast4j.kernel.abi.Conv2dFwd;
 import org.hast4j.kernel.abi.Conv2dWorkspaceBytes;
-import org.hast4j.kernel.abi.DepthwiseBwdData;
-import org.hast4j.kernel.abi.DepthwiseBwdWeight;
-import org.hast4j.kernel.abi.DepthwiseFwd;
 import org.hast4j.kernel.abi.DepthwiseWorkspaceBytes;
 import org.hast4j.kernel.abi.DeviceMemory;
-import org.hast4j.kernel.abi.MaxPoolBwd;
-import org.hast4j.kernel.abi.MaxPoolFwd;
 import org.hast4j.kernel.abi.MemoryAllocate;
 import org.hast4j.kernel.abi.MemoryCopy;
 import org.hast4j.kernel.abi.MemoryFree;
 import org.hast4j.kernel.abi.MinMaxWorkspaceBytes;
 import org.hast4j.kernel.abi.StreamCreate;
+import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -55,6 +46,7 @@ abstract class BadInput {
   private static final int WORKSPACE = -2;
   private static final int REGION = 16_384;
   private static final long SIZE = 3;
+  private static final int[] WINDOW = new Window(1, 1).toArray();
 
   // Memory, streams, events and graphs have tests of their own.
   private static final Pattern LIFECYCLE =
@@ -106,7 +98,7 @@ abstract class BadInput {
       return call(library).parameters();
     }
 
-    /** The Java type of a parameter: long, int or float. */
+    /** The Java type of a parameter: long, int, float or int[]. */
     private Class<?> typeOf(String parameter) {
       return setter(parameter).getParameterTypes()[0];
     }
@@ -137,6 +129,8 @@ abstract class BadInput {
         value = name.endsWith("bytes") ? (long) REGION : SIZE;
       } else if (type == int.class) {
         value = integer(name);
+      } else if (type == int[].class) {
+        value = WINDOW;
       } else {
         value = number(name);
       }
@@ -170,7 +164,7 @@ abstract class BadInput {
     arguments.forEach(
         (name, value) -> {
           try {
-            kernel.setter(name).invoke(call, value);
+            kernel.setter(name).invoke(call, new Object[] {value});
           } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(e);
           }
@@ -186,16 +180,22 @@ abstract class BadInput {
   }
 
   /** Refusal with a status, without a single byte changed. */
-  private void refuses(Kernel kernel, String parameter, Object value, int status) {
+  private void refuses(Kernel kernel, Map<String, Object> spoilt, int status) {
     Map<String, Object> arguments = arguments(kernel);
-    arguments.put(parameter, value);
+    assertThat(arguments).containsKeys(spoilt.keySet().toArray(String[]::new));
+    arguments.putAll(spoilt);
     int[] before = memory();
-    assertThat(status(kernel, arguments))
-        .as("%s with %s = %s", kernel, parameter, value)
-        .isEqualTo(status);
-    assertThat(memory())
-        .as("memory after %s with %s = %s", kernel, parameter, value)
-        .isEqualTo(before);
+    assertThat(status(kernel, arguments)).as("%s with %s", kernel, spoilt).isEqualTo(status);
+    assertThat(memory()).as("memory after %s with %s", kernel, spoilt).isEqualTo(before);
+  }
+
+  private void refuses(Kernel kernel, String parameter, Object value, int status) {
+    refuses(kernel, Map.of(parameter, value), status);
+  }
+
+  /** Refusal of arguments of which each by itself is right. */
+  private void refuses(String function, Map<String, Object> spoilt) {
+    refuses(new Kernel(function, Names.classOf(function)), spoilt, ARGUMENT);
   }
 
   private int[] memory() {
@@ -239,6 +239,7 @@ abstract class BadInput {
     Map<String, List<Integer>> bad =
         Map.of(
             "bits", List.of(1, 9, -4, Integer.MAX_VALUE),
+            "groups", List.of(0, -1, 2, 4, Integer.MIN_VALUE),
             "stride", List.of(0, -1),
             "pad", List.of(-1),
             "window", List.of(0, -1, 17),
@@ -285,17 +286,17 @@ abstract class BadInput {
           new BnActBwdWorkspaceBytes(library).n(SIZE).hw(SIZE).c(SIZE).call();
       case "hast_channel_sum_fwd_f32" ->
           new ChannelSumWorkspaceBytes(library).rows(SIZE).c(SIZE).call();
-      case "hast_conv2d_fwd_f32" -> convolution(0);
-      case "hast_conv2d_bwd_data_f32" -> convolution(1);
-      case "hast_conv2d_bwd_weight_f32" -> convolution(2);
-      case "hast_depthwise_fwd_f32" -> depthwise(0);
-      case "hast_depthwise_bwd_data_f32" -> depthwise(1);
-      case "hast_depthwise_bwd_weight_f32" -> depthwise(2);
+      case "hast_conv2d_fwd_f32" -> convolution(WINDOW, 0);
+      case "hast_conv2d_bwd_data_f32" -> convolution(WINDOW, 1);
+      case "hast_conv2d_bwd_weight_f32" -> convolution(WINDOW, 2);
+      case "hast_depthwise_fwd_f32" -> depthwise(WINDOW, 0);
+      case "hast_depthwise_bwd_data_f32" -> depthwise(WINDOW, 1);
+      case "hast_depthwise_bwd_weight_f32" -> depthwise(WINDOW, 2);
       default -> throw new IllegalArgumentException("no workspace query known for " + function);
     };
   }
 
-  private long convolution(int direction) {
+  private long convolution(int[] window, int direction) {
     return new Conv2dWorkspaceBytes(library)
         .n(SIZE)
         .h(SIZE)
@@ -304,13 +305,13 @@ abstract class BadInput {
         .k(SIZE)
         .r(SIZE)
         .s(SIZE)
-        .stride(1)
-        .pad(1)
+        .groups(1)
+        .window(window)
         .direction(direction)
         .call();
   }
 
-  private long depthwise(int direction) {
+  private long depthwise(int[] window, int direction) {
     return new DepthwiseWorkspaceBytes(library)
         .n(SIZE)
         .h(SIZE)
@@ -318,8 +319,7 @@ abstract class BadInput {
         .c(SIZE)
         .r(SIZE)
         .s(SIZE)
-        .stride(1)
-        .pad(1)
+        .window(window)
         .direction(direction)
         .call();
   }
@@ -340,306 +340,94 @@ abstract class BadInput {
             });
   }
 
-  @Test
-  void aKernelLargerThanThePaddedImageIsRefused() {
-    refused(
-        () ->
-            new Conv2dFwd(library)
-                .y(at(0))
-                .x(at(1))
-                .weight(at(2))
-                .workspace(at(3))
-                .workspaceBytes(REGION)
-                .n(1)
-                .h(2)
-                .w(2)
-                .c(3)
-                .k(3)
-                .r(5)
-                .s(5)
-                .stride(1)
-                .pad(1)
-                .launch(stream),
-        "hast_conv2d_fwd_f32");
-    refused(
-        () ->
-            new Conv2dBwdData(library)
-                .dx(at(0))
-                .dy(at(1))
-                .weight(at(2))
-                .workspace(at(3))
-                .workspaceBytes(REGION)
-                .n(1)
-                .h(2)
-                .w(2)
-                .c(3)
-                .k(3)
-                .r(5)
-                .s(5)
-                .stride(1)
-                .pad(1)
-                .accumulate(0)
-                .launch(stream),
-        "hast_conv2d_bwd_data_f32");
-    refused(
-        () ->
-            new Conv2dBwdWeight(library)
-                .dweight(at(0))
-                .dy(at(1))
-                .x(at(2))
-                .workspace(at(3))
-                .workspaceBytes(REGION)
-                .n(1)
-                .h(2)
-                .w(2)
-                .c(3)
-                .k(3)
-                .r(5)
-                .s(5)
-                .stride(1)
-                .pad(1)
-                .launch(stream),
-        "hast_conv2d_bwd_weight_f32");
-    refused(
-        () ->
-            new DepthwiseFwd(library)
-                .y(at(0))
-                .x(at(1))
-                .weight(at(2))
-                .workspace(at(3))
-                .workspaceBytes(REGION)
-                .n(1)
-                .h(2)
-                .w(2)
-                .c(3)
-                .r(5)
-                .s(5)
-                .stride(1)
-                .pad(1)
-                .launch(stream),
-        "hast_depthwise_fwd_f32");
-    refused(
-        () ->
-            new DepthwiseBwdData(library)
-                .dx(at(0))
-                .dy(at(1))
-                .weight(at(2))
-                .workspace(at(3))
-                .workspaceBytes(REGION)
-                .n(1)
-                .h(2)
-                .w(2)
-                .c(3)
-                .r(5)
-                .s(5)
-                .stride(1)
-                .pad(1)
-                .accumulate(0)
-                .launch(stream),
-        "hast_depthwise_bwd_data_f32");
-    refused(
-        () ->
-            new DepthwiseBwdWeight(library)
-                .dweight(at(0))
-                .dy(at(1))
-                .x(at(2))
-                .workspace(at(3))
-                .workspaceBytes(REGION)
-                .n(1)
-                .h(2)
-                .w(2)
-                .c(3)
-                .r(5)
-                .s(5)
-                .stride(1)
-                .pad(1)
-                .launch(stream),
+  private static List<String> convolutions() {
+    return List.of(
+        "hast_conv2d_fwd_f32",
+        "hast_conv2d_bwd_data_f32",
+        "hast_conv2d_bwd_weight_f32",
+        "hast_depthwise_fwd_f32",
+        "hast_depthwise_bwd_data_f32",
         "hast_depthwise_bwd_weight_f32");
   }
 
   @Test
+  void aKernelLargerThanThePaddedImageIsRefused() {
+    for (String function : convolutions()) {
+      refuses(function, Map.of("h", 2L, "w", 2L, "r", 5L, "s", 5L));
+    }
+  }
+
+  /** Of a 3x3 filter on 3x3 pixels; windows are read on the host, whatever the device. */
+  @ParameterizedTest
+  @CsvSource({
+    "0, 0",
+    "1, 0",
+    "0, -1",
+    "1, -2147483648",
+    "2, -1",
+    "3, -1",
+    "4, -1",
+    "5, -2147483648",
+    "6, 0",
+    "7, 0",
+    "6, -1",
+    "7, -3",
+    "6, 3",
+    "7, 2147483647"
+  })
+  void refusesWindowsOutOfRange(int component, int value) {
+    int[] window = WINDOW.clone();
+    window[component] = value;
+    refusesWindow(window);
+  }
+
+  /** Sizes that overflow. */
+  @Test
+  void refusesPaddingsWithoutBounds() {
+    int most = Integer.MAX_VALUE;
+    refusesWindow(new int[] {1, 1, most, most, most, most, 1, 1});
+  }
+
+  private void refusesWindow(int[] window) {
+    convolutions().forEach(function -> refuses(function, Map.of("window", window)));
+    for (int direction = 0; direction < 3; direction++) {
+      int at = direction;
+      refused(() -> convolution(window, at), "hast_conv2d_workspace_bytes");
+      refused(() -> depthwise(window, at), "hast_depthwise_workspace_bytes");
+    }
+  }
+
+  @Test
   void poolingOfNothingButPaddingIsRefused() {
-    refused(
-        () ->
-            new MaxPoolFwd(library)
-                .y(at(0))
-                .index(at(1))
-                .x(at(2))
-                .n(1)
-                .h(4)
-                .w(4)
-                .c(3)
-                .window(2)
-                .stride(2)
-                .pad(2)
-                .launch(stream),
-        "hast_max_pool_fwd_f32");
-    refused(
-        () ->
-            new MaxPoolBwd(library)
-                .dx(at(0))
-                .dy(at(1))
-                .index(at(2))
-                .n(1)
-                .h(4)
-                .w(4)
-                .c(3)
-                .window(7)
-                .stride(2)
-                .pad(1)
-                .launch(stream),
-        "hast_max_pool_bwd_f32");
+    refuses("hast_max_pool_fwd_f32", Map.of("window", 2, "pad", 2));
+    refuses("hast_max_pool_bwd_f32", Map.of("window", 7, "pad", 1));
   }
 
   @Test
   void halfAPairIsRefused() {
-    refused(
-        () ->
-            new BnActFwd(library)
-                .y(at(0))
-                .batchMean(at(1))
-                .u(at(2))
-                .mean(at(3))
-                .variance(at(4))
-                .workspace(at(5))
-                .workspaceBytes(REGION)
-                .n(3)
-                .hw(3)
-                .c(3)
-                .epsilon(.1f)
-                .slope(0)
-                .ceiling(Float.POSITIVE_INFINITY)
-                .bits(0)
-                .inRange(0)
-                .launch(stream),
-        "hast_bn_act_fwd_f32");
-    refused(
-        () ->
-            new BnActBwd(library)
-                .du(at(0))
-                .dgamma(at(1))
-                .dy(at(2))
-                .mask(at(3))
-                .u(at(4))
-                .mean(at(5))
-                .variance(at(6))
-                .workspace(at(7))
-                .workspaceBytes(REGION)
-                .n(3)
-                .hw(3)
-                .c(3)
-                .epsilon(.1f)
-                .slope(0)
-                .training(0)
-                .launch(stream),
-        "hast_bn_act_bwd_f32");
-    refused(
-        () ->
-            new BnActBwd(library)
-                .du(at(0))
-                .dy(at(2))
-                .mask(at(3))
-                .u(at(4))
-                .mean(at(5))
-                .variance(at(6))
-                .statGrad(at(1))
-                .workspace(at(7))
-                .workspaceBytes(REGION)
-                .n(3)
-                .hw(3)
-                .c(3)
-                .epsilon(.1f)
-                .slope(0)
-                .training(0)
-                .launch(stream),
-        "hast_bn_act_bwd_f32");
+    refuses("hast_bn_act_fwd_f32", Map.of("batch_variance", 0L));
+    refuses("hast_bn_act_bwd_f32", Map.of("dbeta", 0L));
+    refuses("hast_bn_act_bwd_f32", Map.of("batch_mean", 0L));
   }
 
   @ParameterizedTest
   @CsvSource({"0, 0", "0, -1", "0, NaN", "0.2, 6"})
   void aCeilingThatCannotBeIsRefused(float slope, float ceiling) {
-    refused(
-        () ->
-            new BnActFwd(library)
-                .y(at(0))
-                .u(at(2))
-                .mean(at(3))
-                .variance(at(4))
-                .workspace(at(5))
-                .workspaceBytes(REGION)
-                .n(3)
-                .hw(3)
-                .c(3)
-                .epsilon(.1f)
-                .slope(slope)
-                .ceiling(ceiling)
-                .bits(0)
-                .inRange(0)
-                .launch(stream),
-        "hast_bn_act_fwd_f32");
+    refuses("hast_bn_act_fwd_f32", Map.of("slope", slope, "ceiling", ceiling));
   }
 
   @Test
   void aGradientInRangeNeedsSlopeZero() {
-    refused(
-        () ->
-            new BnActFwd(library)
-                .y(at(0))
-                .u(at(2))
-                .mean(at(3))
-                .variance(at(4))
-                .workspace(at(5))
-                .workspaceBytes(REGION)
-                .n(3)
-                .hw(3)
-                .c(3)
-                .epsilon(.1f)
-                .slope(.2f)
-                .ceiling(Float.POSITIVE_INFINITY)
-                .bits(0)
-                .inRange(1)
-                .launch(stream),
-        "hast_bn_act_fwd_f32");
+    refuses("hast_bn_act_fwd_f32", Map.of("in_range", 1, "slope", .2f));
   }
 
   @Test
   void anActivationGradientNeedsItsMask() {
-    refused(
-        () ->
-            new BnActBwd(library)
-                .du(at(0))
-                .dy(at(2))
-                .u(at(4))
-                .mean(at(5))
-                .variance(at(6))
-                .workspace(at(7))
-                .workspaceBytes(REGION)
-                .n(3)
-                .hw(3)
-                .c(3)
-                .epsilon(.1f)
-                .slope(.2f)
-                .training(0)
-                .launch(stream),
-        "hast_bn_act_bwd_f32");
-    assertThatCode(
-            () ->
-                new BnActBwd(library)
-                    .du(at(0))
-                    .dy(at(2))
-                    .u(at(4))
-                    .mean(at(5))
-                    .variance(at(6))
-                    .workspace(at(7))
-                    .workspaceBytes(REGION)
-                    .n(3)
-                    .hw(3)
-                    .c(3)
-                    .epsilon(.1f)
-                    .slope(1)
-                    .training(0)
-                    .launch(stream))
-        .doesNotThrowAnyException();
+    refuses("hast_bn_act_bwd_f32", Map.of("mask", 0L, "slope", .2f));
+    Kernel kernel = new Kernel("hast_bn_act_bwd_f32", Names.classOf("hast_bn_act_bwd_f32"));
+    Map<String, Object> arguments = arguments(kernel);
+    arguments.putAll(Map.of("mask", 0L, "slope", 1f));
+    assertThat(status(kernel, arguments)).isZero();
   }
 
   @Test

@@ -16,6 +16,7 @@ import org.hast4j.kernel.abi.BnActFwd;
 import org.hast4j.kernel.abi.Conv2dWorkspaceBytes;
 import org.hast4j.kernel.abi.FakeQuantFwd;
 import org.hast4j.kernel.abi.StreamCreate;
+import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,7 +108,17 @@ class BindingTest {
           .hasMessageEndingWith(
               "(status -1): y = 0x1000, x = 0x1000, range = 0x2000, n = 1, bits = 11");
       Conv2dWorkspaceBytes query = new Conv2dWorkspaceBytes(device.library());
-      query.n(0).h(3).w(3).c(3).k(3).r(3).s(3).stride(1).pad(1).direction(Abi.CONV_FWD);
+      query
+          .n(0)
+          .h(3)
+          .w(3)
+          .c(3)
+          .k(3)
+          .r(3)
+          .s(3)
+          .groups(1)
+          .window(new Window(1, 1).toArray())
+          .direction(Abi.CONV_FWD);
       assertThatCode(query::call)
           .hasMessageStartingWith("hast_conv2d_workspace_bytes: ")
           .hasMessageContaining("(status -1): n = 0; with h = 3");

@@ -183,9 +183,9 @@ class FusionTest {
     Op plain =
         switch (test.op()) {
           case Convolution.Conv2dDataGrad op ->
-              new Convolution.Conv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+              new Convolution.Conv2dDataGrad(op.forward(), op.x(), false);
           case Convolution.DepthwiseConv2dDataGrad op ->
-              new Convolution.DepthwiseConv2dDataGrad(op.stride(), op.pad(), op.x(), false);
+              new Convolution.DepthwiseConv2dDataGrad(op.forward(), op.x(), false);
           default -> throw new IllegalArgumentException(test.name());
         };
     TensorType x = test.results().getFirst();

@@ -60,6 +60,16 @@ abstract class GpuOpParity extends OpParity {
                 });
   }
 
+  /** Of the cases those that cuDNN has words for: with as much padding on both sides. */
+  static boolean isSymmetric(OpCase test) {
+    return switch (test.op()) {
+      case Convolution.Conv2d op -> op.window().isSymmetric();
+      case Convolution.Conv2dDataGrad op -> op.forward().window().isSymmetric();
+      case Convolution.Conv2dWeightGrad op -> op.forward().window().isSymmetric();
+      default -> true;
+    };
+  }
+
   @ParameterizedTest
   @MethodSource("products")
   void agreesWithTheOracleOnTensorCores(OpCase test) {

@@ -29,6 +29,7 @@ import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.Window;
 
 /**
  * The table of operation cases that parity, sentinel and thread tests share. Shapes are small, and
@@ -186,23 +187,39 @@ public final class OpCases {
 
   // ---- convolution ----
 
-  private record Conv(int n, int h, int w, int c, int k, int r, int s, int stride, int pad) {
+  private record Conv(int n, int h, int w, int c, int k, int r, int s, int groups, Window window) {
+    Conv(int n, int h, int w, int c, int k, int r, int s, int stride, int pad) {
+      this(n, h, w, c, k, r, s, 1, new Window(stride, pad));
+    }
+
+    Convolution.Conv2d op() {
+      return new Convolution.Conv2d(window, groups);
+    }
+
     TensorType x() {
       return f32(n, h, w, c);
     }
 
     TensorType weight() {
-      return f32(k, r, s, c);
+      return f32(k, r, s, c / groups);
     }
 
     TensorType y() {
-      return new Convolution.Conv2d(stride, pad).outputs(List.of(x(), weight())).getFirst();
+      return op().outputs(List.of(x(), weight())).getFirst();
     }
 
     @Override
     public String toString() {
-      return "[%d,%d,%d,%d]->%d %dx%d s%d p%d".formatted(n, h, w, c, k, r, s, stride, pad);
+      return "[%d,%d,%d,%d]->%d %dx%d%s %s"
+          .formatted(n, h, w, c, k, r, s, groups == 1 ? "" : " g" + groups, text(window));
     }
+  }
+
+  /** Short, and the same for square strides and paddings as the random inputs were drawn from. */
+  private static String text(Window window) {
+    return window.equals(new Window(window.strideH(), window.top()))
+        ? "s%d p%d".formatted(window.strideH(), window.top())
+        : Arrays.toString(window.toArray()).replace(" ", "");
   }
 
   private static List<Conv> shapes() {
@@ -241,17 +258,90 @@ public final class OpCases {
     shapes.add(new Conv(2, 6, 5, 8, 16, 3, 1, 2, 1));
     shapes.add(new Conv(1, 6, 6, 8, 8, 1, 1, 1, 1));
     shapes.add(new Conv(1, 5, 9, 16, 16, 2, 2, 2, 0));
+    windows(shapes);
+    groups(shapes);
     return shapes;
+  }
+
+  private static void windows(List<Conv> shapes) {
+    // Filters of one row or column.
+    shapes.add(new Conv(2, 9, 12, 5, 6, 1, 7, 1, new Window(1, 1, 0, 3, 0, 3, 1, 1)));
+    shapes.add(new Conv(2, 12, 9, 16, 16, 7, 1, 1, new Window(1, 1, 3, 0, 3, 0, 1, 1)));
+    shapes.add(new Conv(1, 8, 16, 16, 32, 7, 1, 1, new Window(1, 1, 3, 0, 3, 0, 1, 1)));
+    shapes.add(new Conv(1, 7, 8, 3, 17, 1, 7, 1, new Window(2, 2, 0, 3, 0, 3, 1, 1)));
+    // Strides of their own.
+    shapes.add(new Conv(2, 7, 8, 4, 5, 3, 3, 1, new Window(1, 2, 1, 1, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 8, 16, 16, 16, 3, 3, 1, new Window(2, 1, 1, 1, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 8, 32, 16, 16, 3, 3, 1, new Window(1, 2, 1, 1, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 9, 16, 8, 3, 3, 3, 1, new Window(3, 1, 1, 1, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 8, 9, 7, 8, 3, 3, 1, new Window(4, 1, 1, 1, 1, 1, 1, 1)));
+    // Padding behind only, as TensorFlow pads strides of 2; four sizes; more than the filter meets.
+    shapes.add(new Conv(2, 8, 16, 16, 32, 3, 3, 1, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 16, 32, 16, 16, 3, 3, 1, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 32, 32, 3, 16, 3, 3, 1, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 8, 8, 17, 5, 3, 3, 1, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 9, 10, 8, 8, 5, 5, 1, new Window(2, 2, 1, 1, 2, 2, 1, 1)));
+    shapes.add(new Conv(2, 6, 7, 5, 8, 3, 3, 1, new Window(1, 1, 0, 1, 2, 3, 1, 1)));
+    shapes.add(new Conv(1, 5, 5, 16, 16, 3, 3, 1, new Window(2, 2, 3, 0, 1, 2, 1, 1)));
+    shapes.add(new Conv(1, 6, 8, 16, 16, 3, 3, 1, new Window(1, 1, 0, 1, 2, 1, 1, 1)));
+    shapes.add(new Conv(1, 3, 3, 4, 8, 3, 3, 1, new Window(1, 1, 4, 5, 3, 6, 1, 1)));
+    shapes.add(new Conv(1, 4, 4, 16, 8, 3, 3, 1, new Window(3, 2, 5, 4, 5, 4, 1, 1)));
+    // Dilations, beside strides with and without a common divisor.
+    shapes.add(new Conv(2, 9, 9, 8, 8, 3, 3, 1, new Window(1, 1, 2, 2, 2, 2, 2, 2)));
+    shapes.add(new Conv(1, 10, 11, 5, 7, 3, 3, 1, new Window(1, 1, 0, 3, 0, 3, 1, 3)));
+    shapes.add(new Conv(1, 12, 8, 16, 16, 3, 3, 1, new Window(1, 1, 2, 1, 2, 1, 2, 1)));
+    shapes.add(new Conv(1, 11, 9, 4, 6, 3, 2, 1, new Window(2, 3, 2, 1, 2, 1, 3, 2)));
+    shapes.add(new Conv(1, 9, 9, 6, 6, 2, 2, 1, new Window(4, 4, 1, 1, 1, 1, 2, 2)));
+    shapes.add(new Conv(1, 13, 12, 3, 4, 3, 3, 1, new Window(6, 4, 2, 3, 1, 2, 4, 6)));
+    shapes.add(new Conv(1, 12, 12, 4, 4, 5, 5, 1, new Window(1, 1, 4, 4, 4, 4, 2, 2)));
+    // Last rows and columns, or rows between, that no window covers.
+    shapes.add(new Conv(2, 7, 8, 4, 4, 2, 2, 1, new Window(3, 3, 0, 0, 0, 0, 1, 1)));
+    shapes.add(new Conv(1, 9, 9, 16, 16, 3, 3, 1, new Window(4, 4, 0, 0, 0, 0, 1, 1)));
+    shapes.add(new Conv(1, 6, 6, 8, 8, 1, 1, 1, new Window(5, 1, 0, 0, 0, 0, 1, 1)));
+    // Single taps.
+    shapes.add(new Conv(2, 5, 6, 8, 8, 1, 1, 1, new Window(2, 1, 1, 0, 0, 1, 1, 1)));
+    shapes.add(new Conv(1, 8, 8, 16, 32, 1, 1, 1, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 6, 6, 16, 16, 1, 1, 2, 1));
+    // More taps than are kept side by side.
+    shapes.add(new Conv(1, 9, 9, 3, 4, 7, 7, 1, new Window(2, 2, 2, 3, 3, 2, 1, 1)));
+    shapes.add(new Conv(1, 10, 10, 4, 8, 6, 6, 1, new Window(1, 1, 2, 2, 3, 3, 1, 1)));
+  }
+
+  private static void groups(List<Conv> shapes) {
+    shapes.add(new Conv(2, 6, 6, 4, 4, 3, 3, 2, new Window(1, 1)));
+    shapes.add(new Conv(1, 7, 5, 6, 9, 3, 3, 3, new Window(1, 1)));
+    shapes.add(new Conv(2, 5, 5, 32, 32, 3, 3, 2, new Window(1, 1)));
+    shapes.add(new Conv(1, 8, 8, 48, 96, 3, 3, 3, new Window(2, 1)));
+    shapes.add(new Conv(1, 8, 16, 64, 64, 1, 1, 2, new Window(1, 0)));
+    shapes.add(new Conv(1, 4, 4, 80, 160, 3, 3, 2, new Window(1, 1)));
+    // One channel of the input a group, with one output or two; and two inputs with one output.
+    shapes.add(new Conv(1, 6, 6, 12, 12, 3, 3, 12, new Window(1, 1)));
+    shapes.add(new Conv(2, 6, 6, 5, 10, 3, 3, 5, new Window(1, 1)));
+    shapes.add(new Conv(1, 7, 7, 32, 64, 3, 3, 32, new Window(2, 1)));
+    shapes.add(new Conv(2, 6, 5, 7, 14, 1, 1, 7, new Window(1, 0)));
+    shapes.add(new Conv(2, 5, 5, 20, 10, 3, 3, 10, new Window(1, 1)));
+    // Four channels, as of ResNeXt, and blocks of lanes that end within a group.
+    shapes.add(new Conv(1, 8, 8, 64, 64, 3, 3, 16, new Window(1, 1)));
+    shapes.add(new Conv(1, 6, 7, 21, 35, 3, 3, 7, new Window(1, 1)));
+    // With windows.
+    shapes.add(new Conv(1, 9, 9, 8, 12, 3, 3, 4, new Window(2, 1, 0, 1, 2, 1, 2, 1)));
+    shapes.add(new Conv(1, 6, 6, 36, 36, 1, 1, 3, new Window(2, 0)));
+    shapes.add(new Conv(1, 7, 8, 6, 6, 1, 7, 2, new Window(1, 1, 0, 3, 0, 3, 1, 1)));
+    shapes.add(new Conv(1, 8, 16, 32, 64, 3, 3, 2, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Conv(1, 11, 9, 6, 12, 3, 2, 3, new Window(2, 3, 2, 1, 2, 1, 3, 2)));
+    shapes.add(new Conv(1, 9, 9, 4, 4, 2, 2, 2, new Window(4, 0)));
+    shapes.add(new Conv(1, 9, 9, 8, 16, 7, 7, 8, new Window(1, 3)));
+    shapes.add(new Conv(1, 14, 14, 34, 40, 9, 9, 2, new Window(1, 4)));
   }
 
   private void convolutions() {
     for (Conv conv : shapes()) {
       for (boolean bias : new boolean[] {false, true}) {
         String name = begin("Conv2d " + conv + (bias ? " bias" : ""));
-        double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.c);
+        double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.c / conv.groups);
         Tensor x = normal(conv.x());
         Tensor weight = normal(deviation, conv.weight().shape().sizes());
-        Op op = new Convolution.Conv2d(conv.stride, conv.pad);
+        Op op = conv.op();
         if (bias) {
           end(name, op, PRODUCTS, x, weight, normal(f32(conv.k)));
         } else {
@@ -265,10 +355,10 @@ public final class OpCases {
     for (Conv conv : shapes()) {
       for (boolean accumulates : new boolean[] {false, true}) {
         String name = begin("Conv2dDataGrad " + conv + (accumulates ? " accumulate" : ""));
-        double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.k);
+        double deviation = 1 / Math.sqrt(conv.r * conv.s * conv.k / conv.groups);
         Tensor dy = normal(conv.y());
         Tensor weight = normal(deviation, conv.weight().shape().sizes());
-        Op op = new Convolution.Conv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
+        Op op = new Convolution.Conv2dDataGrad(conv.op(), conv.x(), accumulates);
         if (accumulates) {
           end(name, op, PRODUCTS, dy, weight, normal(conv.x()));
         } else {
@@ -285,14 +375,22 @@ public final class OpCases {
       double deviation = 1 / Math.sqrt(y.elements() / (double) conv.k);
       end(
           name,
-          new Convolution.Conv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
+          new Convolution.Conv2dWeightGrad(conv.op(), conv.weight()),
           PRODUCTS,
           normal(deviation, y.sizes()),
           normal(conv.x()));
     }
   }
 
-  private record Depthwise(int n, int h, int w, int c, int r, int s, int stride, int pad) {
+  private record Depthwise(int n, int h, int w, int c, int r, int s, Window window) {
+    Depthwise(int n, int h, int w, int c, int r, int s, int stride, int pad) {
+      this(n, h, w, c, r, s, new Window(stride, pad));
+    }
+
+    Convolution.DepthwiseConv2d op() {
+      return new Convolution.DepthwiseConv2d(window);
+    }
+
     TensorType x() {
       return f32(n, h, w, c);
     }
@@ -302,14 +400,12 @@ public final class OpCases {
     }
 
     TensorType y() {
-      return new Convolution.DepthwiseConv2d(stride, pad)
-          .outputs(List.of(x(), weight()))
-          .getFirst();
+      return op().outputs(List.of(x(), weight())).getFirst();
     }
 
     @Override
     public String toString() {
-      return "[%d,%d,%d,%d] %dx%d s%d p%d".formatted(n, h, w, c, r, s, stride, pad);
+      return "[%d,%d,%d,%d] %dx%d %s".formatted(n, h, w, c, r, s, text(window));
     }
   }
 
@@ -351,6 +447,24 @@ public final class OpCases {
     shapes.add(new Depthwise(1, 5, 9, 16, 2, 2, 2, 0));
     shapes.add(new Depthwise(1, 8, 8, 20, 4, 4, 1, 1));
     shapes.add(new Depthwise(1, 11, 10, 12, 7, 7, 2, 3));
+    // Windows as of the other convolutions.
+    shapes.add(new Depthwise(2, 9, 12, 17, 1, 7, new Window(1, 1, 0, 3, 0, 3, 1, 1)));
+    shapes.add(new Depthwise(1, 9, 9, 16, 7, 1, new Window(1, 1, 3, 0, 3, 0, 1, 1)));
+    shapes.add(new Depthwise(2, 7, 8, 20, 3, 3, new Window(1, 2, 1, 1, 1, 1, 1, 1)));
+    shapes.add(new Depthwise(1, 8, 9, 12, 3, 3, new Window(2, 1, 1, 1, 1, 1, 1, 1)));
+    shapes.add(new Depthwise(2, 6, 7, 33, 3, 3, new Window(1, 1, 0, 1, 2, 3, 1, 1)));
+    shapes.add(new Depthwise(1, 5, 5, 16, 3, 3, new Window(2, 2, 3, 0, 1, 2, 1, 1)));
+    shapes.add(new Depthwise(2, 8, 16, 32, 3, 3, new Window(2, 2, 0, 0, 1, 1, 1, 1)));
+    shapes.add(new Depthwise(1, 10, 9, 7, 5, 5, new Window(2, 2, 1, 1, 2, 2, 1, 1)));
+    shapes.add(new Depthwise(1, 3, 3, 4, 3, 3, new Window(1, 1, 4, 5, 3, 6, 1, 1)));
+    shapes.add(new Depthwise(2, 9, 9, 24, 3, 3, new Window(1, 1, 2, 2, 2, 2, 2, 2)));
+    shapes.add(new Depthwise(1, 10, 11, 8, 3, 3, new Window(1, 1, 0, 3, 0, 3, 1, 3)));
+    shapes.add(new Depthwise(1, 12, 8, 16, 3, 3, new Window(1, 1, 2, 1, 2, 1, 2, 1)));
+    shapes.add(new Depthwise(1, 11, 9, 4, 3, 2, new Window(2, 3, 2, 1, 2, 1, 3, 2)));
+    shapes.add(new Depthwise(1, 9, 9, 6, 2, 2, new Window(4, 4, 1, 1, 1, 1, 2, 2)));
+    shapes.add(new Depthwise(1, 13, 12, 5, 3, 3, new Window(6, 4, 2, 3, 1, 2, 4, 6)));
+    shapes.add(new Depthwise(1, 9, 9, 16, 3, 3, new Window(4, 4, 0, 0, 0, 0, 1, 1)));
+    shapes.add(new Depthwise(1, 8, 8, 16, 1, 1, new Window(2, 1, 1, 0, 0, 1, 1, 1)));
     return shapes;
   }
 
@@ -360,7 +474,7 @@ public final class OpCases {
       double deviation = 1 / Math.sqrt(conv.r * conv.s);
       Tensor x = normal(conv.x());
       Tensor weight = normal(deviation, conv.weight().shape().sizes());
-      end(name, new Convolution.DepthwiseConv2d(conv.stride, conv.pad), PRODUCTS, x, weight);
+      end(name, conv.op(), PRODUCTS, x, weight);
     }
   }
 
@@ -371,8 +485,7 @@ public final class OpCases {
         double deviation = 1 / Math.sqrt(conv.r * conv.s);
         Tensor dy = normal(conv.y());
         Tensor weight = normal(deviation, conv.weight().shape().sizes());
-        Op op =
-            new Convolution.DepthwiseConv2dDataGrad(conv.stride, conv.pad, conv.x(), accumulates);
+        Op op = new Convolution.DepthwiseConv2dDataGrad(conv.op(), conv.x(), accumulates);
         if (accumulates) {
           end(name, op, PRODUCTS, dy, weight, normal(conv.x()));
         } else {
@@ -389,7 +502,7 @@ public final class OpCases {
       double deviation = 1 / Math.sqrt(y.elements() / (double) conv.c);
       end(
           name,
-          new Convolution.DepthwiseConv2dWeightGrad(conv.stride, conv.pad, conv.weight()),
+          new Convolution.DepthwiseConv2dWeightGrad(conv.op(), conv.weight()),
           PRODUCTS,
           normal(deviation, y.sizes()),
           normal(conv.x()));

@@ -18,6 +18,7 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.TensorType;
 import org.hast4j.kernel.Precision;
 import org.hast4j.tensor.DType;
+import org.hast4j.tensor.Window;
 
 /**
  * The operations of the loops that touch much memory, at the channel counts and image sizes that
@@ -69,11 +70,17 @@ final class TrafficCases {
       // ResNet-18's and MobileNetV2's large images.
       table.convolution(precision, 64, 64, 3, 1, 56, 1);
       table.convolution(precision, 96, 24, 1, 1, 56, 1);
+      // Padding behind only, taps apart, and groups.
+      Window behind = new Window(2, 2, 0, 0, 1, 1, 1, 1);
+      table.convolution(precision, 32, 64, 3, 1, behind, 16, 2);
+      table.convolution(precision, 32, 32, 3, 1, new Window(1, 1, 2, 2, 2, 2, 2, 2), 16, 2);
+      table.convolution(precision, 64, 64, 3, 2, new Window(1, 1), 16, 2);
     }
-    table.depthwise(112, 32, 1);
-    table.depthwise(56, 144, 2);
-    table.depthwise(14, 384, 1);
-    table.depthwise(7, 960, 1);
+    table.depthwise(112, 32, new Window(1, 1));
+    table.depthwise(56, 144, new Window(2, 1));
+    table.depthwise(56, 144, new Window(2, 2, 0, 0, 1, 1, 1, 1));
+    table.depthwise(14, 384, new Window(1, 1));
+    table.depthwise(7, 960, new Window(1, 1));
     table.activations(32, 16);
     table.activations(8, 64);
     table.steps();
@@ -117,50 +124,64 @@ final class TrafficCases {
 
   private void convolution(
       Precision precision, int c, int k, int filter, int stride, int side, int n) {
-    int pad = filter / 2;
+    convolution(precision, c, k, filter, 1, new Window(stride, filter / 2), side, n);
+  }
+
+  private void convolution(
+      Precision precision, int c, int k, int filter, int groups, Window window, int side, int n) {
     TensorType x = f32(n, side, side, c);
-    TensorType weight = f32(k, filter, filter, c);
-    Op forward = new Convolution.Conv2d(stride, pad);
+    TensorType weight = f32(k, filter, filter, c / groups);
+    Convolution.Conv2d forward = new Convolution.Conv2d(window, groups);
     TensorType y = forward.outputs(List.of(x, weight)).getFirst();
     String shape =
-        "%dx%d stride %d, %d to %d channels, %dx%d, %s"
-            .formatted(filter, filter, stride, c, k, side, side, precision);
+        "%dx%d %s, %d to %d channels%s, %dx%d, %s"
+            .formatted(
+                filter,
+                filter,
+                window,
+                c,
+                k,
+                groups == 1 ? "" : " in %d groups".formatted(groups),
+                side,
+                side,
+                precision);
     // Small kernels with large strides leave pixels out.
+    int stride = window.strideH();
     long read = filter < stride ? x.bytes() / (stride * stride) : x.bytes();
     Set<Integer> result = Set.of(0);
     add("conv2d " + shape, forward, List.of(x, weight), result, read + weight.bytes(), precision);
     List<TensorType> inputs = List.of(y, weight);
     add(
         "conv2d data gradient " + shape,
-        new Convolution.Conv2dDataGrad(stride, pad, x, false),
+        new Convolution.Conv2dDataGrad(forward, x, false),
         inputs,
         result,
         bytes(inputs),
         precision);
     add(
         "conv2d weight gradient " + shape,
-        new Convolution.Conv2dWeightGrad(stride, pad, weight),
+        new Convolution.Conv2dWeightGrad(forward, weight),
         List.of(y, x),
         result,
         y.bytes() + read,
         precision);
   }
 
-  private void depthwise(int side, int c, int stride) {
+  private void depthwise(int side, int c, Window window) {
     TensorType x = f32(1, side, side, c);
     TensorType weight = f32(c, 3, 3, 1);
-    Op forward = new Convolution.DepthwiseConv2d(stride, 1);
+    Convolution.DepthwiseConv2d forward = new Convolution.DepthwiseConv2d(window);
     TensorType y = forward.outputs(List.of(x, weight)).getFirst();
-    String shape = "3x3 stride %d, %d channels, %dx%d".formatted(stride, c, side, side);
+    String shape = "3x3 %s, %d channels, %dx%d".formatted(window, c, side, side);
     add("depthwise " + shape, forward, List.of(x, weight), 0);
     add(
         "depthwise data gradient " + shape,
-        new Convolution.DepthwiseConv2dDataGrad(stride, 1, x, false),
+        new Convolution.DepthwiseConv2dDataGrad(forward, x, false),
         List.of(y, weight),
         0);
     add(
         "depthwise weight gradient " + shape,
-        new Convolution.DepthwiseConv2dWeightGrad(stride, 1, weight),
+        new Convolution.DepthwiseConv2dWeightGrad(forward, weight),
         List.of(y, x),
         0);
   }

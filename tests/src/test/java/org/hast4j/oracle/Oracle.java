@@ -16,6 +16,7 @@ import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.tensor.DType;
+import org.hast4j.tensor.Window;
 
 /**
  * Every operation evaluated in double precision, element by element, from the formulas of the C
@@ -152,7 +153,7 @@ public final class Oracle {
   }
 
   private static void meet(
-      TensorType x, TensorType weight, TensorType y, int stride, int pad, Meetings meetings) {
+      TensorType x, TensorType weight, TensorType y, Window window, Meetings meetings) {
     int h = size(x, 1);
     int w = size(x, 2);
     int r = size(weight, 1);
@@ -164,8 +165,8 @@ public final class Oracle {
         for (int j = 0; j < q; j++) {
           for (int u = 0; u < r; u++) {
             for (int v = 0; v < s; v++) {
-              int row = i * stride + u - pad;
-              int column = j * stride + v - pad;
+              int row = i * window.strideH() + u * window.dilationH() - window.top();
+              int column = j * window.strideW() + v * window.dilationW() - window.left();
               if (row >= 0 && row < h && column >= 0 && column < w) {
                 meetings.at((n * p + i) * q + j, (n * h + row) * w + column, u * s + v);
               }
@@ -185,19 +186,21 @@ public final class Oracle {
   }
 
   private static void walk(
-      TensorType x, TensorType weight, TensorType y, int stride, int pad, Products products) {
+      TensorType x, TensorType weight, TensorType y, Convolution.Conv2d op, Products products) {
     int c = size(x, 3);
     int k = size(weight, 0);
     int taps = size(weight, 1) * size(weight, 2);
+    int groupC = c / op.groups();
+    int groupK = k / op.groups();
     meet(
         x,
         weight,
         y,
-        stride,
-        pad,
+        op.window(),
         (yi, xi, tap) -> {
           for (int o = 0; o < k; o++) {
-            products.at(yi * k + o, xi * c, (o * taps + tap) * c, c);
+            products.at(
+                yi * k + o, xi * c + o / groupK * groupC, (o * taps + tap) * groupC, groupC);
           }
         });
   }
@@ -215,8 +218,7 @@ public final class Oracle {
         in.get(0).type(),
         in.get(1).type(),
         type,
-        op.stride(),
-        op.pad(),
+        op,
         (yi, xi, wi, channels) -> {
           double sum = 0;
           for (int c = 0; c < channels; c++) {
@@ -236,8 +238,7 @@ public final class Oracle {
         op.x(),
         in.get(1).type(),
         in.get(0).type(),
-        op.stride(),
-        op.pad(),
+        op.forward(),
         (yi, xi, wi, channels) -> {
           for (int c = 0; c < channels; c++) {
             dx[xi + c] += dy[yi] * weight[wi + c];
@@ -255,8 +256,7 @@ public final class Oracle {
         in.get(1).type(),
         op.weight(),
         in.get(0).type(),
-        op.stride(),
-        op.pad(),
+        op.forward(),
         (yi, xi, wi, channels) -> {
           for (int c = 0; c < channels; c++) {
             dweight[wi + c] += dy[yi] * x[xi + c];
@@ -275,8 +275,7 @@ public final class Oracle {
         in.get(0).type(),
         in.get(1).type(),
         type,
-        op.stride(),
-        op.pad(),
+        op.window(),
         (yi, xi, wi) -> y[yi] += x[xi] * weight[wi]);
     return result;
   }
@@ -291,8 +290,7 @@ public final class Oracle {
         op.x(),
         in.get(1).type(),
         in.get(0).type(),
-        op.stride(),
-        op.pad(),
+        op.forward().window(),
         (yi, xi, wi) -> dx[xi] += dy[yi] * weight[wi]);
     return result;
   }
@@ -307,23 +305,21 @@ public final class Oracle {
         in.get(1).type(),
         op.weight(),
         in.get(0).type(),
-        op.stride(),
-        op.pad(),
+        op.forward().window(),
         (yi, xi, wi) -> dweight[wi] += dy[yi] * x[xi]);
     return result;
   }
 
   /** Hears of every product of a depthwise convolution: the elements of y, x and weight. */
   private static void depthwise(
-      TensorType x, TensorType weight, TensorType y, int stride, int pad, Meetings products) {
+      TensorType x, TensorType weight, TensorType y, Window window, Meetings products) {
     int c = size(x, 3);
     int taps = size(weight, 1) * size(weight, 2);
     meet(
         x,
         weight,
         y,
-        stride,
-        pad,
+        window,
         (yi, xi, tap) -> {
           for (int channel = 0; channel < c; channel++) {
             products.at(yi * c + channel, xi * c + channel, channel * taps + tap);

@@ -64,16 +64,10 @@ public final class Tape {
       case Convolution.Conv2d op -> {
         add(
             inputs.get(0),
-            one(
-                new Convolution.Conv2dDataGrad(op.stride(), op.pad(), in.get(0).type(), false),
-                dy.get(0),
-                in.get(1)));
+            one(new Convolution.Conv2dDataGrad(op, in.get(0).type(), false), dy.get(0), in.get(1)));
         add(
             inputs.get(1),
-            one(
-                new Convolution.Conv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
-                dy.get(0),
-                in.get(0)));
+            one(new Convolution.Conv2dWeightGrad(op, in.get(1).type()), dy.get(0), in.get(0)));
         if (in.size() == 3) {
           add(inputs.get(2), one(new Norm.ChannelSum(), dy.get(0)));
         }
@@ -82,14 +76,13 @@ public final class Tape {
         add(
             inputs.get(0),
             one(
-                new Convolution.DepthwiseConv2dDataGrad(
-                    op.stride(), op.pad(), in.get(0).type(), false),
+                new Convolution.DepthwiseConv2dDataGrad(op, in.get(0).type(), false),
                 dy.get(0),
                 in.get(1)));
         add(
             inputs.get(1),
             one(
-                new Convolution.DepthwiseConv2dWeightGrad(op.stride(), op.pad(), in.get(1).type()),
+                new Convolution.DepthwiseConv2dWeightGrad(op, in.get(1).type()),
                 dy.get(0),
                 in.get(0)));
       }
