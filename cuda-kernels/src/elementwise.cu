@@ -1,11 +1,13 @@
 // Element-wise kernels and the step counter (elementwise.h has the formulas).
 //
-// Shapes [n]. Every operation is rounded on its own (no contraction), so results agree bit for bit with the other
-// libraries but for tanh. 16 bytes a thread where all addresses allow it. Bytes per element: fill 4, scale and tanh 8,
-// add, tanh gradient and sign perturbation 12.
+// Shapes [n]; add and mul [n, hw, c], with a second operand [n, c] that is repeated over hw. Every operation is rounded
+// on its own (no contraction), so results agree bit for bit with the other libraries but for tanh. 16 bytes a thread
+// where all addresses allow it. Bytes per element: fill 4, scale and tanh 8, add, mul, tanh gradient and sign
+// perturbation 12, add and mul of what is repeated 8.
 #include <hast/elementwise.h>
 
-#include "kernel.cuh"
+#include "elementwise.cuh"
+#include "rows.cuh"
 
 using namespace hast;
 
@@ -17,6 +19,9 @@ struct Fill {
 };
 struct Add {
   __device__ float operator()(float a, float b) const { return a + b; }
+};
+struct Multiply {
+  __device__ float operator()(float a, float b) const { return a * b; }
 };
 struct Scale {
   float factor;
@@ -36,35 +41,37 @@ struct SignPerturb {
   }
 };
 
-// y may be any of the inputs: an element is read before it is written, by the same thread.
-template <class Function, class... Inputs>
-__global__ void apply(float* y, int64_t n, Function function, const Inputs*... inputs) {
-  for (int64_t i = first_item(); i < n; i += item_step()) y[i] = function(inputs[i]...);
-}
-
-template <class Function, class... Inputs>
-__global__ void apply4(float4* y, int64_t n, Function function, const Inputs*... inputs) {
-  for (int64_t i = first_item(); i < n; i += item_step()) {
-    const float4 result = make_float4(function(inputs[i].x...), function(inputs[i].y...), function(inputs[i].z...),
-                                      function(inputs[i].w...));
-    y[i] = result;
+// y may be a: an element is read before it is written, by the same thread.
+template <int kWidth, class Function>
+__global__ void __launch_bounds__(kThreads)
+    apply_repeated(Floats<kWidth>* y, const Floats<kWidth>* a, const Floats<kWidth>* __restrict__ b, int64_t rows,
+                   int64_t hw, int64_t columns, Function function) {
+  for (int64_t row = first_row(); row < rows; row += row_step()) {
+    const Floats<kWidth>* repeated = b + row / hw * columns;
+    for (int64_t i = threadIdx.x; i < columns; i += blockDim.x) {
+      Floats<kWidth> value = a[row * columns + i];
+      const Floats<kWidth> other = repeated[i];
+      for (int k = 0; k < kWidth; k++) value[k] = function(value[k], other[k]);
+      y[row * columns + i] = value;
+    }
   }
 }
 
-template <class>
-struct Wide {
-  using type = float4;
-};
+template <int kWidth, class Function>
+int32_t launch_repeated(float* y, const float* a, const float* b, int64_t rows, int64_t hw, int64_t c,
+                        const Stream& stream, Function function) {
+  const Shape shape = rows_shape(rows, c / kWidth, stream);
+  return launch(apply_repeated<kWidth, Function>, shape.grid, shape.block, 0, stream, packs<kWidth>(y),
+                packs<kWidth>(a), packs<kWidth>(b), rows, hw, c / kWidth, function);
+}
 
-template <class Function, class... Inputs>
-int32_t elementwise(void* stream, float* y, int64_t n, Function function, const Inputs*... inputs) {
-  if (any_null(y, inputs..., static_cast<const char*>(stream)) || n < 1) return HAST_EARGUMENT;
-  const Stream& s = stream_of(stream);
-  if (n % 4 == 0 && aligned16(y, inputs...)) {
-    return launch(apply4<Function, typename Wide<Inputs>::type...>, blocks_for(n / 4, s), kThreads, 0, s,
-                  reinterpret_cast<float4*>(y), n / 4, function, reinterpret_cast<const float4*>(inputs)...);
-  }
-  return launch(apply<Function, Inputs...>, blocks_for(n, s), kThreads, 0, s, y, n, function, inputs...);
+template <class Function>
+int32_t combine(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c, void* stream,
+                Function function) {
+  if (any_null(y, a, b, static_cast<const char*>(stream)) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (hw == 1) return elementwise(stream, y, n * c, function, a, b);
+  const auto launches = c % 4 == 0 && aligned16(y, a, b) ? launch_repeated<4, Function> : launch_repeated<1, Function>;
+  return launches(y, a, b, n * hw, hw, c, stream_of(stream), function);
 }
 
 __global__ void count(int64_t* counter) { *counter += 1; }
@@ -75,8 +82,14 @@ int32_t hast_fill_fwd_f32(float* y, int64_t n, float value, void* stream) noexce
   return elementwise(stream, y, n, Fill{value});
 }
 
-int32_t hast_add_fwd_f32(float* y, const float* a, const float* b, int64_t n, void* stream) noexcept {
-  return elementwise(stream, y, n, Add{}, a, b);
+int32_t hast_add_fwd_f32(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c,
+                         void* stream) noexcept {
+  return combine(y, a, b, n, hw, c, stream, Add{});
+}
+
+int32_t hast_mul_fwd_f32(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c,
+                         void* stream) noexcept {
+  return combine(y, a, b, n, hw, c, stream, Multiply{});
 }
 
 int32_t hast_scale_fwd_f32(float* y, const float* x, int64_t n, float factor, void* stream) noexcept {

@@ -1,9 +1,10 @@
-// Fake quantisation (quantize.h has the formula, quantiser.h its operations) and the minimum and maximum of a tensor.
+// Fake quantisation and its gradient (quantize.h has the formulas, quantiser.h their operations) and the minimum and
+// maximum of a tensor.
 //
 // Shapes [n], and [rows, cols] with one range per row. Every operation is rounded on its own, half to even; NaN stays
 // NaN, and a NaN among the values of a range makes the range NaN. Minimum and maximum do not depend on the order, so
 // neither do results. 16 bytes a thread where addresses and rows allow it.
-//   fake_quant: 8 bytes per element.
+//   fake_quant: 8 bytes per element, its gradient 12.
 //   fake_quant_channel: a block per row, as many warps as the row has work for; 8 bytes per element, a row being read
 //     again from the cache once its range is known.
 //   min_max: a range per block in the workspace, combined by the last block; 4 bytes per element.
@@ -52,6 +53,20 @@ __global__ void quantise(float* y, const float* x, const float* range, int64_t n
     reinterpret_cast<float4*>(y)[i] = fake_quant4(q, reinterpret_cast<const float4*>(x)[i]);
   }
   for (int64_t i = 4 * quads + first_item(); i < n; i += item_step()) y[i] = fake_quant(q, x[i]);
+}
+
+// dx may be dy or x, as y above.
+__global__ void pass(float* dx, const float* dy, const float* x, const float* range, int64_t n, int64_t quads,
+                     int32_t bits) {
+  const Quantiser q = quantiser(range[0], range[1], bits);
+  const Passing levels = passing(q, true);
+  for (int64_t i = first_item(); i < quads; i += item_step()) {
+    const float4 g = reinterpret_cast<const float4*>(dy)[i], v = reinterpret_cast<const float4*>(x)[i];
+    reinterpret_cast<float4*>(dx)[i] =
+        make_float4(levels(q.level(v.x)) ? g.x : 0.0f, levels(q.level(v.y)) ? g.y : 0.0f,
+                    levels(q.level(v.z)) ? g.z : 0.0f, levels(q.level(v.w)) ? g.w : 0.0f);
+  }
+  for (int64_t i = 4 * quads + first_item(); i < n; i += item_step()) dx[i] = levels(q.level(x[i])) ? dy[i] : 0.0f;
 }
 
 // Value is float4 if rows may be accessed so; cols counts Values.
@@ -108,6 +123,14 @@ int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, in
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, y, x);
   return launch(quantise, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, y, x, range, n, quads, bits);
+}
+
+int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, const float* range, int64_t n, int32_t bits,
+                                void* stream) noexcept {
+  if (any_null(dx, dy, x, range) || stream == nullptr || n < 1 || !good_bits(bits)) return HAST_EARGUMENT;
+  const Stream& s = stream_of(stream);
+  const int64_t quads = quads_of(n, dx, dy, x);
+  return launch(pass, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, dx, dy, x, range, n, quads, bits);
 }
 
 int32_t hast_fake_quant_channel_fwd_f32(float* y, const float* x, int64_t rows, int64_t cols, int32_t bits,

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "rows.cuh"
+#include "window.h"
 
 using namespace hast;
 
@@ -22,22 +23,9 @@ constexpr int32_t kMaxWindow = 16;
 // Blocks at once on a multiprocessor; asked for no number, the compiler aims at more and spills.
 constexpr unsigned kBlocks = 2;
 
-// Channels in packs where a kernel sees it.
-struct Pooling {
-  int64_t n, h, w, c;
-  int32_t window, stride, pad;
+bool valid(const Pooling& a) { return a.valid() && a.window <= kMaxWindow; }
 
-  __host__ __device__ int64_t p() const { return (h + 2 * pad - window) / stride + 1; }
-  __host__ __device__ int64_t q() const { return (w + 2 * pad - window) / stride + 1; }
-};
-
-// With pad < window every square holds a pixel.
-bool valid(const Pooling& a) {
-  return !any_below_one(a.n, a.h, a.w, a.c) && a.window >= 1 && a.window <= kMaxWindow && a.stride >= 1 && a.pad >= 0 &&
-         a.pad < a.window && a.h + 2 * a.pad >= a.window && a.w + 2 * a.pad >= a.window;
-}
-
-// kWindow and kStride replace those of `a` unless 0.
+// The channels of `a` are counted in packs. kWindow and kStride replace those of `a` unless 0.
 template <int kWidth, int kWindow, int kStride>
 __global__ void __launch_bounds__(kThreads, kBlocks)
     largest(Floats<kWidth>* y, Pack<uint8_t, kWidth>* index, const Floats<kWidth>* __restrict__ x, Pooling a) {

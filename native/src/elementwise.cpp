@@ -1,5 +1,5 @@
 // Element-wise kernels: one pass, one rounding per written operation, trivially deterministic.
-// Bytes per element: fill 4; scale, tanh 8; add, tanh_bwd, sign_perturb 12.
+// Bytes per element: fill 4; scale, tanh 8; add, mul, tanh_bwd, sign_perturb 12; add and mul of what is repeated 8.
 #include <hast/elementwise.h>
 
 #include <cmath>
@@ -13,9 +13,43 @@ HAST_CLONES void fill(float* y, int64_t n, float value) {
   for (int64_t i = 0; i < n; i++) y[i] = value;
 }
 
-HAST_CLONES void add(float* y, const float* a, const float* b, int64_t n) {
+struct Add {
+  HAST_INLINE float operator()(float a, float b) const { return a + b; }
+};
+struct Multiply {
+  HAST_INLINE float operator()(float a, float b) const { return a * b; }
+};
+
+template <class Function>
+HAST_CLONES void combine(float* y, const float* a, const float* b, int64_t n, Function function) {
   HAST_INDEPENDENT
-  for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+  for (int64_t i = 0; i < n; i++) y[i] = function(a[i], b[i]);
+}
+
+// Rows [begin, end) of [n hw, c]; row r meets row r / hw of b.
+template <class Function>
+HAST_CLONES void combine_rows(float* y, const float* a, const float* b, int64_t begin, int64_t end, int64_t hw,
+                              int64_t c, Function function) {
+  for (int64_t row = begin; row < end; row++) {
+    const float *left = a + row * c, *right = b + row / hw * c;
+    float* to = y + row * c;
+    HAST_INDEPENDENT
+    for (int64_t i = 0; i < c; i++) to[i] = function(left[i], right[i]);
+  }
+}
+
+template <class Function>
+int32_t combine(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c, void* stream,
+                Function function) {
+  if (any_null(y, a, b, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (hw == 1) {
+    for_ranges(stream, n * c,
+               [&](int64_t begin, int64_t length) { combine(y + begin, a + begin, b + begin, length, function); });
+  } else {
+    for_items(stream, n * hw, c,
+              [&](int64_t begin, int64_t end) { combine_rows(y, a, b, begin, end, hw, c, function); });
+  }
+  return HAST_OK;
 }
 
 HAST_CLONES void scale(float* y, const float* x, int64_t n, float factor) {
@@ -50,10 +84,14 @@ int32_t hast_fill_fwd_f32(float* y, int64_t n, float value, void* stream) noexce
   return HAST_OK;
 }
 
-int32_t hast_add_fwd_f32(float* y, const float* a, const float* b, int64_t n, void* stream) noexcept {
-  if (any_null(y, a, b, stream) || n < 1) return HAST_EARGUMENT;
-  for_ranges(stream, n, [&](int64_t begin, int64_t length) { add(y + begin, a + begin, b + begin, length); });
-  return HAST_OK;
+int32_t hast_add_fwd_f32(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c,
+                         void* stream) noexcept {
+  return combine(y, a, b, n, hw, c, stream, Add{});
+}
+
+int32_t hast_mul_fwd_f32(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c,
+                         void* stream) noexcept {
+  return combine(y, a, b, n, hw, c, stream, Multiply{});
 }
 
 int32_t hast_scale_fwd_f32(float* y, const float* x, int64_t n, float factor, void* stream) noexcept {

@@ -1,9 +1,10 @@
-// Fake quantisation (quantize.h has the formula, quantiser.h its operations) and the minimum and maximum of a tensor.
+// Fake quantisation and its gradient (quantize.h has the formulas, quantiser.h their operations) and the minimum and
+// maximum of a tensor.
 //
 // Shapes [n], and [rows, cols] with one range per row. Every operation is rounded on its own, half to even; NaN stays
 // NaN, and a NaN among the values of a range makes the range NaN. Minimum and maximum do not depend on the order, so
-// neither do results. Bytes per element: fake_quant 8; channel 8 (a row is read twice, the second time from the cache);
-// min_max 4.
+// neither do results. Bytes per element: fake_quant 8, gradient 12; channel 8 (a row is read twice, the second time
+// from the cache); min_max 4.
 #include <hast/quantize.h>
 
 #include "kernel.h"
@@ -62,6 +63,13 @@ HAST_CLONES void quantise(float* y, const float* x, int64_t n, float min, float 
   quantise_inline(y, x, n, quantiser(min, max, bits));
 }
 
+HAST_CLONES void pass_range(float* dx, const float* dy, const float* x, int64_t n, float min, float max, int32_t bits) {
+  const Quantiser q = quantiser(min, max, bits);
+  const Passing levels = passing(q, true);
+  HAST_INDEPENDENT
+  for (int64_t i = 0; i < n; i++) dx[i] = levels(q.level(x[i])) ? dy[i] : 0.0f;
+}
+
 HAST_CLONES void quantise_rows(float* y, const float* x, int64_t rows, int64_t cols, int32_t bits) {
   for (int64_t row = 0; row < rows; row++) {
     const Range range = range_of_inline(x + row * cols, cols);
@@ -83,6 +91,15 @@ int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, in
   if (any_null(y, x, range, stream) || n < 1 || bits < 2 || bits > 8) return HAST_EARGUMENT;
   for_ranges(stream, n,
              [&](int64_t begin, int64_t length) { quantise(y + begin, x + begin, length, range[0], range[1], bits); });
+  return HAST_OK;
+}
+
+int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, const float* range, int64_t n, int32_t bits,
+                                void* stream) noexcept {
+  if (any_null(dx, dy, x, range, stream) || n < 1 || bits < 2 || bits > 8) return HAST_EARGUMENT;
+  for_ranges(stream, n, [&](int64_t begin, int64_t length) {
+    pass_range(dx + begin, dy + begin, x + begin, length, range[0], range[1], bits);
+  });
   return HAST_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <hast/layer.h>
 
 #include "kernel.h"
+#include "window.h"
 
 namespace hast {
 namespace {
@@ -14,21 +15,7 @@ constexpr int32_t kMaxWindow = 16;
 // Channels at a time.
 constexpr int64_t kTile = 64;
 
-struct Pooling {
-  int64_t h, w, c;
-  int32_t window, stride, pad;
-
-  int64_t p() const { return (h + 2 * pad - window) / stride + 1; }
-  int64_t q() const { return (w + 2 * pad - window) / stride + 1; }
-  // With pad < window every square holds a pixel.
-  bool valid() const {
-    return window >= 1 && window <= kMaxWindow && stride >= 1 && pad >= 0 && pad < window && h + 2 * pad >= window &&
-           w + 2 * pad >= window;
-  }
-  // The first and one past the last square that hold row or column i.
-  int64_t first_holding(int64_t i) const { return larger(0, ceil_div(i + pad - window + 1, stride)); }
-  int64_t end_holding(int64_t i, int64_t squares) const { return smaller(squares, (i + pad) / stride + 1); }
-};
+bool valid(const Pooling& a) { return a.valid() && a.window <= kMaxWindow; }
 
 // One output pixel's channels [first, first + width). The running maxima stay in registers or the nearest cache, and
 // the winners are as wide as the values until the end, so that all is one vector width.
@@ -101,8 +88,8 @@ using namespace hast;
 
 int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t n, int64_t h, int64_t w, int64_t c,
                               int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Pooling pooling{h, w, c, window, stride, pad};
-  if (any_null(y, index, x, stream) || any_below_one(n, h, w, c) || !pooling.valid()) return HAST_EARGUMENT;
+  const Pooling pooling{n, h, w, c, window, stride, pad};
+  if (any_null(y, index, x, stream) || !valid(pooling)) return HAST_EARGUMENT;
   for_items(stream, n * pooling.p(), pooling.q() * c,
             [&](int64_t begin, int64_t end) { largest(y, index, x, pooling, begin, end); });
   return HAST_OK;
@@ -110,8 +97,8 @@ int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t 
 
 int32_t hast_max_pool_bwd_f32(float* dx, const float* dy, const uint8_t* index, int64_t n, int64_t h, int64_t w,
                               int64_t c, int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
-  const Pooling pooling{h, w, c, window, stride, pad};
-  if (any_null(dx, dy, index, stream) || any_below_one(n, h, w, c) || !pooling.valid()) return HAST_EARGUMENT;
+  const Pooling pooling{n, h, w, c, window, stride, pad};
+  if (any_null(dx, dy, index, stream) || !valid(pooling)) return HAST_EARGUMENT;
   for_items(stream, n * h, w * c, [&](int64_t begin, int64_t end) { gather(dx, dy, index, pooling, begin, end); });
   return HAST_OK;
 }

@@ -1,5 +1,5 @@
-// Global average pooling: y[n, c] = mean over hw of x[n, hw, c]; dx = dy / hw repeated.
-// Sums in float32 over 64 rows, in double across. 4 bytes per element either way.
+// Global average pooling: y[n, c] = mean over hw of x[n, hw, c]; dx = dy / hw repeated. And the sum over hw of x, or of
+// x times a factor. Sums in float32 over 64 rows, in double across. 4 bytes per element either way, +4 for a factor.
 #include <hast/layer.h>
 
 #include "kernel.h"
@@ -10,7 +10,10 @@ namespace {
 constexpr int64_t kTile = 256;
 constexpr int64_t kRows = 64;
 
-HAST_CLONES void pool_images(float* y, const float* x, int64_t n, int64_t hw, int64_t c) {
+// y = the sum over hw, of products where kFactor says so, divided.
+template <bool kFactor>
+HAST_CLONES void pool_images(float* y, const float* x, const float* factor, int64_t n, int64_t hw, int64_t c,
+                             double divisor) {
   alignas(64) float sums[kTile];
   alignas(64) double all[kTile];
   for (int64_t image = 0; image < n; image++) {
@@ -20,14 +23,14 @@ HAST_CLONES void pool_images(float* y, const float* x, int64_t n, int64_t hw, in
       for (int64_t row = 0; row < hw; row += kRows) {
         for (int64_t i = 0; i < width; i++) sums[i] = 0.0f;
         for (int64_t r = row; r < smaller(hw, row + kRows); r++) {
-          const float* from = x + (image * hw + r) * c + first;
+          const int64_t start = (image * hw + r) * c + first;
           HAST_INDEPENDENT
-          for (int64_t i = 0; i < width; i++) sums[i] += from[i];
+          for (int64_t i = 0; i < width; i++) sums[i] += kFactor ? x[start + i] * factor[start + i] : x[start + i];
         }
         for (int64_t i = 0; i < width; i++) all[i] += static_cast<double>(sums[i]);
       }
       float* out = y + image * c + first;
-      for (int64_t i = 0; i < width; i++) out[i] = static_cast<float>(all[i] / static_cast<double>(hw));
+      for (int64_t i = 0; i < width; i++) out[i] = static_cast<float>(all[i] / divisor);
     }
   }
 }
@@ -52,8 +55,23 @@ using namespace hast;
 int32_t hast_global_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t hw, int64_t c,
                                      void* stream) noexcept {
   if (any_null(y, x, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
-  for_items(stream, n, hw * c,
-            [&](int64_t begin, int64_t end) { pool_images(y + begin * c, x + begin * hw * c, end - begin, hw, c); });
+  for_items(stream, n, hw * c, [&](int64_t begin, int64_t end) {
+    pool_images<false>(y + begin * c, x + begin * hw * c, nullptr, end - begin, hw, c, static_cast<double>(hw));
+  });
+  return HAST_OK;
+}
+
+int32_t hast_pixel_sum_fwd_f32(float* y, const float* x, const float* factor, int64_t n, int64_t hw, int64_t c,
+                               void* stream) noexcept {
+  if (any_null(y, x, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  for_items(stream, n, hw * c, [&](int64_t begin, int64_t end) {
+    const int64_t start = begin * hw * c;
+    if (factor != nullptr) {
+      pool_images<true>(y + begin * c, x + start, factor + start, end - begin, hw, c, 1.0);
+    } else {
+      pool_images<false>(y + begin * c, x + start, nullptr, end - begin, hw, c, 1.0);
+    }
+  });
   return HAST_OK;
 }
 

@@ -11,8 +11,8 @@
  * 0 outside the image, and c' is channel c of those that output channel o sees.
  *
  * Any sizes >= 1 on the CPU, with tensors of at most 2^50 elements; CUDA returns HAST_EUNSUPPORTED where n times the
- * pixels of a padded image, n p q, r s c or r s k is above 2^30, depthwise 2^28. Deterministic: the order of a sum is
- * fixed by the sizes and the device. */
+ * pixels of a padded image, n p q, r s c or r s k is above 2^30, depthwise 2^28, or conv2d's groups are above 2^13.
+ * Deterministic: the order of a sum is fixed by the sizes and the device. */
 #ifndef HAST_CONV_H
 #define HAST_CONV_H
 

@@ -1,4 +1,4 @@
-/* Linear, pooling, upsampling, embedding, parameter-free shortcut. Part of the C ABI; include <hast/hast.h>.
+/* Linear, pooling, resampling, embedding, channels apart and together. Part of the C ABI; include <hast/hast.h>.
  * All are capture-safe and deterministic. */
 #ifndef HAST_LAYER_H
 #define HAST_LAYER_H
@@ -34,6 +34,26 @@ HAST_API int32_t hast_global_avg_pool_fwd_f32(float* y,       /* out [n, c] */
 HAST_API int32_t hast_global_avg_pool_bwd_f32(float* dx,       /* out [n, hw, c], = */
                                               const float* dy, /* [n, c] */
                                               int64_t n, int64_t hw, int64_t c, void* stream) HAST_NOEXCEPT;
+
+/* y = the sum over hw of x, or of x factor: the gradient of what add and mul repeat over hw */
+HAST_API int32_t hast_pixel_sum_fwd_f32(float* y,                          /* out [n, c] */
+                                        const float* x,                    /* [n, hw, c] */
+                                        HAST_OPTIONAL const float* factor, /* [n, hw, c] */
+                                        int64_t n, int64_t hw, int64_t c, void* stream) HAST_NOEXCEPT;
+
+/* y = the mean of x in each window x window square, squares stride apart, pad cells of 0 added on every side. A mean is
+ * over all cells of the square where count_include_pad is 1, over those that are no padding where it is 0. window >= 1,
+ * stride >= 1, 0 <= pad < window; p = (h + 2 pad - window) / stride + 1, at least 1, q likewise of w */
+HAST_API int32_t hast_avg_pool_fwd_f32(float* y,       /* out [n, p, q, c] */
+                                       const float* x, /* [n, h, w, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
+                                       int32_t pad, int32_t count_include_pad, void* stream) HAST_NOEXCEPT;
+
+/* dx = sum of the dy of the squares that x is in, each divided as its mean is; h and w are those of x */
+HAST_API int32_t hast_avg_pool_bwd_f32(float* dx,       /* out [n, h, w, c], = */
+                                       const float* dy, /* [n, p, q, c] */
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
+                                       int32_t pad, int32_t count_include_pad, void* stream) HAST_NOEXCEPT;
 
 /* y = the largest of x in each window x window square, squares stride apart, pad cells added on every side; index tells
  * which cell won, row * window + column within the square. Of equal cells the first in row-major order wins, NaN wins
@@ -88,5 +108,26 @@ HAST_API int32_t hast_shortcut_bwd_f32(float* dx,       /* out [n, h, w, c], = *
                                        const float* dy, /* [n, ceil(h/stride), ceil(w/stride), k] */
                                        int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int32_t stride,
                                        void* stream) HAST_NOEXCEPT;
+
+/* y = channels begin .. begin + k - 1 of x; 0 <= begin, begin + k <= c */
+HAST_API int32_t hast_slice_fwd_f32(float* y,       /* out [rows, k] */
+                                    const float* x, /* [rows, c] */
+                                    int64_t rows, int64_t c, int64_t k, int32_t begin, void* stream) HAST_NOEXCEPT;
+
+/* dx = the adjoint: dy in those channels, 0 in the others */
+HAST_API int32_t hast_slice_bwd_f32(float* dx,       /* out [rows, c], = */
+                                    const float* dy, /* [rows, k] */
+                                    int64_t rows, int64_t c, int64_t k, int32_t begin, void* stream) HAST_NOEXCEPT;
+
+/* Channels begin .. begin + k - 1 of y = x, the others stay: a concatenation is one such call for each input */
+HAST_API int32_t hast_concat_fwd_f32(float* y,       /* in-out [rows, c] */
+                                     const float* x, /* [rows, k] */
+                                     int64_t rows, int64_t c, int64_t k, int32_t begin, void* stream) HAST_NOEXCEPT;
+
+/* Each of n matrices transposed. Of [n, h, w, c] as n matrices h w x c: flattening in the order of [n, c, h, w]; of
+ * each pixel as one matrix groups x c / groups: a channel shuffle */
+HAST_API int32_t hast_transpose_fwd_f32(float* y,       /* out [n, columns, rows] */
+                                        const float* x, /* [n, rows, columns] */
+                                        int64_t n, int64_t rows, int64_t columns, void* stream) HAST_NOEXCEPT;
 
 #endif

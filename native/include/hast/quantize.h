@@ -3,8 +3,8 @@
  * k bits, range [a, b] (algorithm section 2):
  *   s = (2^k - 1) / max(b - a, 1e-8);  z = rint(s a) + 2^(k-1)
  *   q = clamp(rint(s x - z), -2^(k-1), 2^(k-1) - 1);  y = (q + z) / s
- * Half to even, no FMA; NaN stays NaN. The straight-through gradient is the identity, so there is no backward kernel.
- * Every library agrees bit for bit. 2 <= bits <= 8. */
+ * Half to even, no FMA; NaN stays NaN. A gradient that passes straight through everywhere is the identity and takes no
+ * kernel. Every library agrees bit for bit. 2 <= bits <= 8. */
 #ifndef HAST_QUANTIZE_H
 #define HAST_QUANTIZE_H
 
@@ -14,6 +14,13 @@
 HAST_API int32_t hast_fake_quant_fwd_f32(float* y,           /* out [n] */
                                          const float* x,     /* [n] */
                                          const float* range, /* [2] min, max */
+                                         int64_t n, int32_t bits, void* stream) HAST_NOEXCEPT;
+
+/* dx = dy where the quantiser does not clamp x, that is where -2^(k-1) <= rint(s x - z) <= 2^(k-1) - 1, else 0.
+ * dx may be dy or x. */
+HAST_API int32_t hast_fake_quant_bwd_f32(float* dx,                       /* out [n], = */
+                                         const float* dy, const float* x, /* [n] */
+                                         const float* range,              /* [2] min, max */
                                          int64_t n, int32_t bits, void* stream) HAST_NOEXCEPT;
 
 /* One range per row, the row's own min and max: weights [out channels, everything else]. y must not be x. */

@@ -29,8 +29,8 @@ record Lowering(KernelLibrary library, Products products) {
       case Convolution op -> new ConvolutionLowering(library, products).workspaceBytes(op, node);
       case Norm op -> NormLowering.workspaceBytes(op, node, library);
       case Quantization op -> QuantizationLowering.workspaceBytes(op, node, library);
-      case Op.Variable _, Op.Reshape _, Elementwise _, Pooling _, Loss _, Random _, Optimizer _ ->
-          0;
+      case Elementwise op -> ElementwiseLowering.workspaceBytes(op, node, library);
+      case Op.Variable _, Op.Reshape _, Pooling _, Loss _, Random _, Optimizer _ -> 0;
     };
   }
 
@@ -41,26 +41,23 @@ record Lowering(KernelLibrary library, Products products) {
     if (step.copyBase()) {
       launches.add(copy(addressOf, step.inputs().getLast(), step.outputs()[0]));
     }
-    Launch kernel = kernel(bound);
-    if (kernel != null) {
-      launches.add(kernel);
-    }
+    launches.addAll(kernels(bound));
     step.copies().forEach(result -> launches.add(copy(addressOf, result.from(), result.to())));
     return launches;
   }
 
-  /** The launch of the step's own kernel; null for operations that only name memory. */
-  private Launch kernel(BoundStep step) {
+  /** The launches of the step's own kernels: none for operations that only name memory. */
+  private List<Launch> kernels(BoundStep step) {
     return switch (step.node().op()) {
-      case Op.Variable _, Op.Reshape _ -> null;
-      case Convolution op -> new ConvolutionLowering(library, products).launch(op, step);
-      case Norm op -> NormLowering.launch(op, step);
-      case Quantization op -> QuantizationLowering.launch(op, step);
-      case Elementwise op -> ElementwiseLowering.launch(op, step);
-      case Pooling op -> PoolingLowering.launch(op, step);
-      case Loss op -> LossLowering.launch(op, step);
-      case Random op -> RandomLowering.launch(op, step);
-      case Optimizer op -> OptimizerLowering.launch(op, step);
+      case Op.Variable _, Op.Reshape _ -> List.of();
+      case Convolution op -> List.of(new ConvolutionLowering(library, products).launch(op, step));
+      case Norm op -> List.of(NormLowering.launch(op, step));
+      case Quantization op -> List.of(QuantizationLowering.launch(op, step));
+      case Elementwise op -> List.of(ElementwiseLowering.launch(op, step));
+      case Pooling op -> PoolingLowering.launches(op, step);
+      case Loss op -> List.of(LossLowering.launch(op, step));
+      case Random op -> List.of(RandomLowering.launch(op, step));
+      case Optimizer op -> List.of(OptimizerLowering.launch(op, step));
     };
   }
 

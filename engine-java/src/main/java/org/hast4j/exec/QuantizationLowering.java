@@ -4,6 +4,7 @@ import org.hast4j.graph.Node;
 import org.hast4j.graph.Quantization;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Launch;
+import org.hast4j.kernel.abi.FakeQuantBwd;
 import org.hast4j.kernel.abi.FakeQuantChannelFwd;
 import org.hast4j.kernel.abi.FakeQuantFwd;
 import org.hast4j.kernel.abi.MinMaxFwd;
@@ -19,6 +20,7 @@ final class QuantizationLowering {
       case Quantization.MinMax _ ->
           new MinMaxWorkspaceBytes(library).n(BoundStep.shape(node, 0).elements()).call();
       case Quantization.FakeQuant _,
+          Quantization.FakeQuantGrad _,
           Quantization.FakeQuantChannel _,
           Quantization.RangeTrackStep _ ->
           0;
@@ -35,6 +37,14 @@ final class QuantizationLowering {
               .range(step.in(1))
               .n(step.elements(0))
               .bits(op.bits());
+      case Quantization.FakeQuantGrad op ->
+          new FakeQuantBwd(library)
+              .dx(step.out(0))
+              .dy(step.in(0))
+              .x(step.in(1))
+              .range(step.in(2))
+              .n(step.elements(0))
+              .bits(op.forward().bits());
       case Quantization.FakeQuantChannel op ->
           new FakeQuantChannelFwd(library)
               .y(step.out(0))

@@ -1,5 +1,7 @@
 package org.hast4j.graph;
 
+import static org.hast4j.graph.TensorType.f32;
+
 import java.util.List;
 import org.hast4j.tensor.Shape;
 
@@ -38,14 +40,115 @@ public sealed interface Elementwise extends Op {
     }
   }
 
-  /** a + b. */
+  /**
+   * An activation on its own. {@code slope}, for negative values, and {@code ceiling}, the upper
+   * bound, are {@link ActivationKind#RELU}'s; the others take 0 and infinity.
+   */
+  record Activation(ActivationKind kind, float slope, float ceiling) implements Elementwise {
+    public Activation {
+      Shapes.activation(slope, ceiling);
+      if (kind != ActivationKind.RELU && (slope != 0 || Float.isFinite(ceiling))) {
+        throw new IllegalArgumentException(
+            "%s takes neither slope nor ceiling, got slope %s, ceiling %s"
+                .formatted(kind, slope, ceiling));
+      }
+    }
+
+    /** One that nothing but its kind describes; of {@link ActivationKind#RELU} the plain ReLU. */
+    public Activation(ActivationKind kind) {
+      this(kind, 0, Float.POSITIVE_INFINITY);
+    }
+
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("activation", inputs, 1);
+      Shapes.floats("activation x", inputs.get(0));
+      return inputs;
+    }
+
+    @Override
+    public boolean reuses(int output, int input) {
+      return true;
+    }
+  }
+
+  /** (dy, x) to dx of {@link Activation}. */
+  record ActivationGrad(Activation forward) implements Elementwise {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("activation gradient", inputs, 2);
+      Shapes.floats("activation gradient dy", inputs.get(0));
+      Shapes.same("activation gradient x", inputs.get(1), inputs.get(0));
+      return List.of(inputs.get(0));
+    }
+
+    @Override
+    public boolean reuses(int output, int input) {
+      return true;
+    }
+  }
+
+  /**
+   * (x, slope [c]) to x where it is above 0, else slope times x; x is [.., c], the slope is
+   * learned.
+   */
+  record PRelu() implements Elementwise {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("PReLU", inputs, 2);
+      Shapes.floats("PReLU x", inputs.get(0));
+      Shapes.same("PReLU slope", inputs.get(1), f32(inputs.get(0).shape().size(-1)));
+      return List.of(inputs.get(0));
+    }
+
+    @Override
+    public boolean reuses(int output, int input) {
+      return input == 0;
+    }
+  }
+
+  /** (dy, x, slope) to (dx, dslope) of {@link PRelu}. */
+  record PReluGrad() implements Elementwise {
+    public static final int DX = 0;
+    public static final int DSLOPE = 1;
+
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("PReLU gradient", inputs, 3);
+      Shapes.same("PReLU gradient dy", inputs.get(0), inputs.get(1));
+      new PRelu().outputs(inputs.subList(1, 3));
+      return List.of(inputs.get(1), inputs.get(2));
+    }
+
+    @Override
+    public boolean reuses(int output, int input) {
+      return output == DX && input < 2;
+    }
+
+    @Override
+    public boolean optional(int output) {
+      return output == DSLOPE;
+    }
+  }
+
+  /** a + b of one shape, or of [n, h, w, c] and [n, c], which is repeated over pixels. */
   record Add() implements Elementwise {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
-      Shapes.count("add", inputs, 2);
-      Shapes.floats("add x", inputs.get(0));
-      Shapes.same("add", inputs.get(1), inputs.get(0));
-      return List.of(inputs.get(0));
+      return Shapes.repeatable("add", inputs);
+    }
+
+    @Override
+    public boolean reuses(int output, int input) {
+      return true;
+    }
+  }
+
+  /** a times b, of shapes as {@link Add} takes. */
+  record Mul() implements Elementwise {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      return Shapes.repeatable("multiplication", inputs);
     }
 
     @Override

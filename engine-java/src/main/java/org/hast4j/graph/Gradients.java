@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Reverse-mode differentiation as a rewrite: appends to a graph the nodes that compute the gradient
@@ -16,9 +17,10 @@ import java.util.function.Function;
  *
  * <p>Loss operations compute their gradients in their forward pass, for a loss of weight 1; losses
  * are summed through their bases or {@link Elementwise.Add}. Quantisers pass gradients straight
- * through. Three cotangents are carried in the form their consumer takes: that of {@link
- * Norm.BnAct#ATTENTION} as the factor of {@link Loss.FeatureAlign}, and those of batch means and
- * variances together, at the mean, as the pair {@link Loss.BnStatsLoss} gives.
+ * through, activation quantisers where they say so. Three cotangents are carried in the form their
+ * consumer takes: that of {@link Norm.BnAct#ATTENTION} as the factor of {@link Loss.FeatureAlign},
+ * and those of batch means and variances together, at the mean, as the pair {@link
+ * Loss.BnStatsLoss} gives.
  */
 public final class Gradients {
   private final Graph graph;
@@ -111,78 +113,65 @@ public final class Gradients {
           passUnitToBase(node, op.accumulates());
         }
       }
-      case Quantization.FakeQuant _, Quantization.FakeQuantChannel _ ->
-          pass(node.output(0), node.inputs().get(0), dy -> dy);
-      case Op.Reshape _ ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy -> graph.value(new Op.Reshape(node.inputs().get(0).type()), dy));
+      case Quantization.FakeQuant op -> {
+        switch (op.straightThrough()) {
+          case EVERYWHERE -> pass(node.output(0), node.inputs().get(0), dy -> dy);
+          case IN_RANGE ->
+              adjoint(
+                  node,
+                  new Quantization.FakeQuantGrad(op),
+                  node.inputs().get(0),
+                  node.inputs().get(1));
+        }
+      }
+      case Quantization.FakeQuantChannel _ -> pass(node.output(0), node.inputs().get(0), dy -> dy);
+      case Op.Reshape _ -> adjoint(node, new Op.Reshape(first(node)));
       case Convolution.Linear _ -> linear(node);
-      case Pooling.GlobalAvgPool _ ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy -> graph.value(new Pooling.GlobalAvgPoolGrad(node.inputs().get(0).type()), dy));
+      case Pooling.GlobalAvgPool _ -> adjoint(node, new Pooling.GlobalAvgPoolGrad(first(node)));
       case Pooling.MaxPool op ->
-          pass(
-              node.output(Pooling.MaxPool.Y),
-              node.inputs().get(0),
-              dy ->
-                  graph.value(
-                      new Pooling.MaxPoolGrad(op, node.inputs().get(0).type()),
-                      dy,
-                      node.output(Pooling.MaxPool.INDEX)));
-      case Pooling.Upsample _ ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy -> graph.value(new Pooling.UpsampleGrad(node.inputs().get(0).type()), dy));
-      case Pooling.Shortcut op ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy ->
-                  graph.value(
-                      new Pooling.ShortcutGrad(op.stride(), node.inputs().get(0).type()), dy));
+          adjoint(
+              node, new Pooling.MaxPoolGrad(op, first(node)), node.output(Pooling.MaxPool.INDEX));
+      case Pooling.Upsample _ -> adjoint(node, new Pooling.UpsampleGrad(first(node)));
+      case Pooling.Shortcut op -> adjoint(node, new Pooling.ShortcutGrad(op.stride(), first(node)));
       case Elementwise.Embedding _ ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy ->
-                  graph.value(
-                      new Elementwise.EmbeddingGrad(node.inputs().get(0).type()),
-                      dy,
-                      node.inputs().get(1),
-                      node.inputs().get(2)));
+          adjoint(
+              node,
+              new Elementwise.EmbeddingGrad(first(node)),
+              node.inputs().get(1),
+              node.inputs().get(2));
       case Random.CropFlip _ ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy ->
-                  graph.value(
-                      new Random.CropFlipGrad(node.inputs().get(0).type()),
-                      dy,
-                      node.inputs().get(1)));
-      case Elementwise.Tanh _ ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy -> graph.value(new Elementwise.TanhGrad(), dy, node.output(0)));
-      case Elementwise.Scale op ->
-          pass(
-              node.output(0),
-              node.inputs().get(0),
-              dy -> graph.value(new Elementwise.Scale(op.factor()), dy));
+          adjoint(node, new Random.CropFlipGrad(first(node)), node.inputs().get(1));
+      case Elementwise.Tanh _ -> adjoint(node, new Elementwise.TanhGrad(), node.output(0));
+      case Elementwise.Activation op ->
+          adjoint(node, new Elementwise.ActivationGrad(op), node.inputs().get(0));
+      case Elementwise.Scale op -> adjoint(node, op);
       case Elementwise.Add _ -> {
         for (Value input : node.inputs()) {
           if (unit.contains(node.output(0))) {
             addUnit(input);
           } else {
-            pass(node.output(0), input, dy -> dy);
+            pass(node.output(0), input, dy -> alike(dy, input) ? dy : summed(dy));
           }
         }
       }
+      case Elementwise.Mul _ -> {
+        Value a = node.inputs().get(0);
+        Value b = node.inputs().get(1);
+        pass(node.output(0), a, dy -> graph.value(new Elementwise.Mul(), dy, b));
+        pass(
+            node.output(0),
+            b,
+            dy -> alike(dy, b) ? graph.value(new Elementwise.Mul(), dy, a) : summed(dy, a));
+      }
+      case Elementwise.PRelu _ -> prelu(node);
+      case Pooling.AveragePool op -> adjoint(node, new Pooling.AveragePoolGrad(op, first(node)));
+      case Pooling.Concat _ -> concatenation(node);
+      case Pooling.Slice op -> adjoint(node, new Pooling.SliceGrad(op, first(node)));
+      case Pooling.ChannelShuffle op -> {
+        long channels = first(node).shape().size(-1);
+        adjoint(node, new Pooling.ChannelShuffle(Math.toIntExact(channels / op.groups())));
+      }
+      case Pooling.Flatten _ -> adjoint(node, new Pooling.FlattenGrad(first(node)));
       case Op.Variable _,
           Random.PhiloxNormal _,
           Random.PhiloxLabels _,
@@ -213,7 +202,14 @@ public final class Gradients {
           Elementwise.EmbeddingGrad _,
           Pooling.ShortcutGrad _,
           Random.CropFlipGrad _,
-          Elementwise.TanhGrad _ -> {
+          Elementwise.TanhGrad _,
+          Elementwise.ActivationGrad _,
+          Elementwise.PReluGrad _,
+          Pooling.PixelSum _,
+          Pooling.AveragePoolGrad _,
+          Pooling.SliceGrad _,
+          Pooling.FlattenGrad _,
+          Quantization.FakeQuantGrad _ -> {
         if (hasCotangent(node)) {
           throw new IllegalArgumentException("second derivatives are not supported: " + node);
         }
@@ -349,6 +345,38 @@ public final class Gradients {
     }
   }
 
+  private void prelu(Node node) {
+    Value dy = cotangents.get(node.output(0));
+    if (dy == null) {
+      return;
+    }
+    Value x = node.inputs().get(0);
+    Value slope = node.inputs().get(1);
+    graph.part(partOf(node));
+    Node gradient = graph.apply(new Elementwise.PReluGrad(), dy, x, slope);
+    addIfActive(x, gradient.output(Elementwise.PReluGrad.DX));
+    addIfActive(slope, gradient.output(Elementwise.PReluGrad.DSLOPE));
+  }
+
+  private void concatenation(Node node) {
+    int begin = 0;
+    for (Value input : node.inputs()) {
+      int end = begin + Math.toIntExact(input.type().shape().size(-1));
+      Op slice = new Pooling.Slice(begin, end);
+      pass(node.output(0), input, dy -> graph.value(slice, dy));
+      begin = end;
+    }
+  }
+
+  private static boolean alike(Value a, Value b) {
+    return a.type().equals(b.type());
+  }
+
+  /** What reaches a value that was repeated over pixels. */
+  private Value summed(Value... dyAndFactor) {
+    return graph.value(new Pooling.PixelSum(), dyAndFactor);
+  }
+
   /** Adds a loss operation's own gradient output to the input it belongs to. */
   private void loss(Node node, int input) {
     if (unit.contains(node.output(0))) {
@@ -379,6 +407,20 @@ public final class Gradients {
       graph.part(partOf(output.node()));
       add(input, rule.cotangentOfInput(dy));
     }
+  }
+
+  /** Adds to the first input the gradient that an operation makes of (dy, the saved values). */
+  private void adjoint(Node node, Op gradient, Value... saved) {
+    pass(
+        node.output(0),
+        node.inputs().get(0),
+        dy ->
+            graph.value(
+                gradient, Stream.concat(Stream.of(dy), Stream.of(saved)).toArray(Value[]::new)));
+  }
+
+  private static TensorType first(Node node) {
+    return node.inputs().get(0).type();
   }
 
   private void addIfActive(Value value, Value gradient) {

@@ -53,11 +53,7 @@ public sealed interface Norm extends Op {
     public static final int ATTENTION = 4;
 
     public BnAct {
-      if (!(ceiling > 0) || Float.isFinite(ceiling) && slope != 0) {
-        throw new IllegalArgumentException(
-            "an activation's ceiling is above 0, and finite for slope 0 only; got ceiling %s, slope %s"
-                .formatted(ceiling, slope));
-      }
+      Shapes.activation(slope, ceiling);
       if (straightThrough == StraightThrough.IN_RANGE && slope != 0) {
         throw new IllegalArgumentException(
             "a gradient that passes a quantiser in its range only needs slope 0, got " + slope);

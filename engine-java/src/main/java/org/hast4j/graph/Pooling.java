@@ -6,7 +6,7 @@ import java.util.List;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
-/** Pooling, resampling and the shortcut without parameters: layer.h of the C ABI. */
+/** Pooling, resampling, and channels apart and together: layer.h of the C ABI. */
 public sealed interface Pooling extends Op {
   /** x [n, h, w, c] to its spatial mean [n, c]. */
   record GlobalAvgPool() implements Pooling {
@@ -50,13 +50,7 @@ public sealed interface Pooling extends Op {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("max pooling", inputs, 1);
-      Shape x = Shapes.rank("max pooling x", inputs.get(0), 4);
-      TensorType y =
-          f32(
-              x.size(0),
-              Shapes.pooled(x.size(1), window, stride, pad),
-              Shapes.pooled(x.size(2), window, stride, pad),
-              x.size(3));
+      TensorType y = Shapes.pooled("max pooling x", inputs.get(0), window, stride, pad);
       return List.of(y, new TensorType(DType.U8, y.shape()));
     }
   }
@@ -69,6 +63,131 @@ public sealed interface Pooling extends Op {
       List<TensorType> outputs = forward.outputs(List.of(x));
       Shapes.same("max pooling gradient dy", inputs.get(0), outputs.get(MaxPool.Y));
       Shapes.same("max pooling gradient index", inputs.get(1), outputs.get(MaxPool.INDEX));
+      return List.of(x);
+    }
+  }
+
+  /** x [n, h, w, c], or (x, factor) and their product, to sums over pixels [n, c]. */
+  record PixelSum() implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("pixel sum", inputs, 1, 2);
+      Shape x = Shapes.rank("pixel sum x", inputs.get(0), 4);
+      Shapes.same("pixel sum factor", inputs.getLast(), inputs.get(0));
+      return List.of(f32(x.size(0), x.size(3)));
+    }
+  }
+
+  /**
+   * x to the mean of each window x window square, over all its cells or, without {@code
+   * countIncludePad}, over those that are no padding, which is less than the window.
+   */
+  record AveragePool(int window, int stride, int pad, boolean countIncludePad) implements Pooling {
+    public AveragePool {
+      if (window < 1 || pad >= window) {
+        throw new IllegalArgumentException(
+            "average pooling needs a window of at least 1 and less padding than that, got window %d, padding %d"
+                .formatted(window, pad));
+      }
+    }
+
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("average pooling", inputs, 1);
+      return List.of(Shapes.pooled("average pooling x", inputs.get(0), window, stride, pad));
+    }
+  }
+
+  /** dy to dx of {@link AveragePool}. */
+  record AveragePoolGrad(AveragePool forward, TensorType x) implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("average pooling gradient", inputs, 1);
+      TensorType y = forward.outputs(List.of(x)).getFirst();
+      Shapes.same("average pooling gradient dy", inputs.get(0), y);
+      return List.of(x);
+    }
+  }
+
+  /** Two or more inputs [.., c], equal but for their channels, side by side. */
+  record Concat() implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      if (inputs.size() < 2) {
+        throw new IllegalArgumentException("a concatenation takes two inputs or more: " + inputs);
+      }
+      long channels = 0;
+      for (TensorType input : inputs) {
+        Shapes.floats("concatenation input", input);
+        long own = input.shape().size(-1);
+        Shapes.same("concatenation input", input, Shapes.channels(inputs.getFirst(), own));
+        channels += own;
+      }
+      return List.of(Shapes.channels(inputs.getFirst(), channels));
+    }
+  }
+
+  /** Channels {@code begin} to {@code end} - 1 of x [.., c]. */
+  record Slice(int begin, int end) implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("slice", inputs, 1);
+      TensorType x = inputs.get(0);
+      Shapes.floats("slice x", x);
+      if (begin < 0 || end <= begin || end > x.shape().size(-1)) {
+        throw new IllegalArgumentException(
+            "%s has no channels %d to %d".formatted(x, begin, end - 1));
+      }
+      return List.of(Shapes.channels(x, end - begin));
+    }
+  }
+
+  /** dy to dx of {@link Slice}: zeros in the other channels. */
+  record SliceGrad(Slice forward, TensorType x) implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("slice gradient", inputs, 1);
+      TensorType y = forward.outputs(List.of(x)).getFirst();
+      Shapes.same("slice gradient dy", inputs.get(0), y);
+      return List.of(x);
+    }
+  }
+
+  /**
+   * x [.., c] in {@code groups} groups of neighbouring channels to the first of each group, then
+   * the second of each, and so on (ShuffleNet). Its inverse has c / groups groups.
+   */
+  record ChannelShuffle(int groups) implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("channel shuffle", inputs, 1);
+      Shapes.floats("channel shuffle x", inputs.get(0));
+      long channels = inputs.get(0).shape().size(-1);
+      if (groups < 1 || channels % groups != 0) {
+        throw new IllegalArgumentException(
+            "%d channels are no %d groups of equally many".formatted(channels, groups));
+      }
+      return inputs;
+    }
+  }
+
+  /** x [n, h, w, c] to [n, c h w], in the order of [n, c, h, w]. */
+  record Flatten() implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("flattening", inputs, 1);
+      Shape x = Shapes.rank("flattening x", inputs.get(0), 4);
+      return List.of(f32(x.size(0), x.elements() / x.size(0)));
+    }
+  }
+
+  /** dy to dx of {@link Flatten}. */
+  record FlattenGrad(TensorType x) implements Pooling {
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("flattening gradient", inputs, 1);
+      TensorType y = new Flatten().outputs(List.of(x)).getFirst();
+      Shapes.same("flattening gradient dy", inputs.get(0), y);
       return List.of(x);
     }
   }

@@ -4,12 +4,17 @@ import static org.hast4j.graph.TensorType.f32;
 
 import java.util.List;
 
-/** Quantizers and their ranges: quantize.h of the C ABI. Gradients pass them straight through. */
+/** Quantizers and their ranges: quantize.h of the C ABI. */
 public sealed interface Quantization extends Op {
-  /** (x, range [2]) to the fake-quantised x; the gradient passes straight through. */
-  record FakeQuant(int bits) implements Quantization {
+  /** (x, range [2]) to the fake-quantised x; {@code straightThrough} says where gradients pass. */
+  record FakeQuant(int bits, StraightThrough straightThrough) implements Quantization {
     public FakeQuant {
       Shapes.bits(bits);
+    }
+
+    /** With the gradient straight through everywhere. */
+    public FakeQuant(int bits) {
+      this(bits, StraightThrough.EVERYWHERE);
     }
 
     @Override
@@ -23,6 +28,28 @@ public sealed interface Quantization extends Op {
     @Override
     public boolean reuses(int output, int input) {
       return input == 0;
+    }
+  }
+
+  /** (dy, x, range) to dx of a {@link FakeQuant} whose gradient passes in its range only. */
+  record FakeQuantGrad(FakeQuant forward) implements Quantization {
+    public FakeQuantGrad {
+      if (forward.straightThrough() != StraightThrough.IN_RANGE) {
+        throw new IllegalArgumentException(
+            "the gradient of a quantiser that passes it everywhere is the identity: " + forward);
+      }
+    }
+
+    @Override
+    public List<TensorType> outputs(List<TensorType> inputs) {
+      Shapes.count("fake quantisation gradient", inputs, 3);
+      Shapes.same("fake quantisation gradient x", inputs.get(1), inputs.get(0));
+      return forward.outputs(List.of(inputs.get(0), inputs.get(2)));
+    }
+
+    @Override
+    public boolean reuses(int output, int input) {
+      return input < 2;
     }
   }
 

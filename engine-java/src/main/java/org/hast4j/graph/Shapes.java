@@ -66,6 +66,49 @@ final class Shapes {
     }
   }
 
+  /** What a bounded or unbounded leaky ReLU may be asked for. */
+  static void activation(float slope, float ceiling) {
+    if (!(ceiling > 0) || Float.isFinite(ceiling) && slope != 0) {
+      throw new IllegalArgumentException(
+          "an activation's ceiling is above 0, and finite for slope 0 only; got ceiling %s, slope %s"
+              .formatted(ceiling, slope));
+    }
+  }
+
+  /**
+   * Two of one shape, or [n, h, w, c] and [n, c], which is repeated over pixels; gives the first.
+   */
+  static List<TensorType> repeatable(String what, List<TensorType> inputs) {
+    count(what, inputs, 2);
+    TensorType a = inputs.get(0);
+    TensorType b = inputs.get(1);
+    floats(what + " a", a);
+    if (!b.equals(a) && b.shape().rank() == 2) {
+      Shape shape = rank(what + " a", a, 4);
+      same(what + " b", b, TensorType.f32(shape.size(0), shape.size(3)));
+    } else {
+      same(what + " b", b, a);
+    }
+    return List.of(a);
+  }
+
+  /** A window that slides over [n, h, w, c]: [n, p, q, c]. */
+  static TensorType pooled(String what, TensorType x, int window, int stride, int pad) {
+    Shape shape = rank(what, x, 4);
+    return TensorType.f32(
+        shape.size(0),
+        pooled(shape.size(1), window, stride, pad),
+        pooled(shape.size(2), window, stride, pad),
+        shape.size(3));
+  }
+
+  /** The type with another number of channels. */
+  static TensorType channels(TensorType x, long channels) {
+    long[] sizes = x.shape().sizes();
+    sizes[sizes.length - 1] = channels;
+    return TensorType.f32(sizes);
+  }
+
   static void bits(int bits) {
     if (bits < 2 || bits > 8) {
       throw new IllegalArgumentException("bit width must be 2 to 8, got " + bits);

@@ -370,6 +370,88 @@ class GradientsTest {
     agreesWithTheTape(loss, List.of(a, b));
   }
 
+  /** Gates for each channel, and one that is added, of the channels' own means. */
+  @Test
+  void squeezeAndExcitation() {
+    Value x = input("x", 1, BATCH, 5, 4, 6);
+    Value squeezed = graph.value(new Pooling.GlobalAvgPool(), x);
+    Value gates =
+        graph.value(
+            new Elementwise.Activation(ActivationKind.HARD_SIGMOID),
+            graph.value(new Convolution.Linear(), squeezed, input("weight", 1, 6, 6)));
+    Value gated = graph.value(new Elementwise.Mul(), x, gates);
+    Value shifted = graph.value(new Elementwise.Add(), gated, squeezed);
+    Value squared = graph.value(new Elementwise.Mul(), shifted, shifted);
+    Value slope = input("slope", .3, 6);
+    Value bent = graph.value(new Elementwise.PRelu(), shifted, slope);
+    Value product = graph.value(new Elementwise.Mul(), squared, bent);
+    Value pooled = graph.value(new Pooling.GlobalAvgPool(), product);
+    Value logits =
+        graph.value(new Convolution.Linear(), pooled, input("classifier", 1, CLASSES, 6));
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
+    tapeAgreesWithDifferences(loss, List.of(x, slope));
+    agreesWithTheTape(loss, List.of(x, slope, gates));
+  }
+
+  /** Channels taken apart, shuffled, averaged and put together, one part of them twice. */
+  @Test
+  void branches() {
+    Value x = input("x", 1, BATCH, 6, 5, 6);
+    Value shuffled = graph.value(new Pooling.ChannelShuffle(3), x);
+    Value left = graph.value(new Pooling.Slice(0, 2), shuffled);
+    Value right = graph.value(new Pooling.Slice(1, 6), shuffled);
+    Value averaged = graph.value(new Pooling.AveragePool(3, 1, 1, false), left);
+    Value together = graph.value(new Pooling.Concat(), averaged, right, averaged);
+    Value smaller = graph.value(new Pooling.AveragePool(3, 2, 1, true), together);
+    Value flat = graph.value(new Pooling.Flatten(), smaller);
+    long inputs = flat.type().shape().size(1);
+    Value logits =
+        graph.value(new Convolution.Linear(), flat, input("classifier", .1, CLASSES, inputs));
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
+    tapeAgreesWithDifferences(loss, List.of(x));
+    agreesWithTheTape(loss, List.of(x, together));
+  }
+
+  /** Every activation on the way of one value to the loss, and a quantiser that stops gradients. */
+  @Test
+  void activations() {
+    Value x = input("x", 2, BATCH, CLASSES);
+    Value y = x;
+    for (ActivationKind kind : ActivationKind.values()) {
+      Value activated = graph.value(new Elementwise.Activation(kind), y);
+      y = graph.value(new Elementwise.Add(), activated, x);
+    }
+    for (float[] relu : new float[][] {{.2f, Float.POSITIVE_INFINITY}, {0, 6}}) {
+      Op op = new Elementwise.Activation(ActivationKind.RELU, relu[0], relu[1]);
+      y = graph.value(new Elementwise.Add(), graph.value(op, y), x);
+    }
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), y, labels());
+    tapeAgreesWithDifferences(loss, List.of(x));
+    agreesWithTheTape(loss, List.of(x));
+  }
+
+  /** The gradient of a value beyond the range is that of its other way to the loss alone. */
+  @Test
+  void quantisersThatStopGradients() {
+    Value x = input("x", 2, BATCH, CLASSES);
+    Value scaled = graph.value(new Elementwise.Scale(2), x);
+    Value range = positive("range", 2);
+    Op.Variable variable = (Op.Variable) range.node().op();
+    interpreter.write(variable.storage(), 0, Tensor.of(variable.type(), -1, 1));
+    Op quantiser = new Quantization.FakeQuant(3, StraightThrough.IN_RANGE);
+    Value y = graph.value(quantiser, scaled, range);
+    Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), y, labels());
+    agreesWithTheTape(loss, List.of(x));
+    Value gradient = Gradients.of(graph, loss, List.of(x)).getFirst();
+    Interpreter.Trace trace = interpreter.run(graph);
+    double[] values = trace.of(scaled).values();
+    double[] gradients = trace.of(gradient).values();
+    for (int i = 0; i < values.length; i++) {
+      // Steps of 2/7 around 0: four of them and half a step below, three and half a step above.
+      assertThat(gradients[i] != 0).isEqualTo(values[i] > -9. / 7 && values[i] < 1);
+    }
+  }
+
   /**
    * One value read by several convolutions, a biased one and one whose result is added to its own
    * input.

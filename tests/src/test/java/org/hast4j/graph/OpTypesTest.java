@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.hast4j.tensor.Window;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -77,7 +78,30 @@ class OpTypesTest {
         Good.of(new Elementwise.EmbeddingGrad(f32(10, 7)), f32(2, 7), f32(2, 7), i32(2)),
         Good.of(new Pooling.ShortcutGrad(2, X), f32(2, 4, 4, 6)),
         Good.of(new Elementwise.TanhGrad(), X, X),
+        Good.of(
+            new Elementwise.ActivationGrad(new Elementwise.Activation(ActivationKind.GELU)), X, X),
+        Good.of(
+            new Quantization.FakeQuantGrad(new Quantization.FakeQuant(4, StraightThrough.IN_RANGE)),
+            X,
+            X,
+            f32(2)),
+        Good.of(new Elementwise.PRelu(), X, C),
+        Good.of(new Elementwise.PReluGrad(), X, X, C),
         Good.of(new Elementwise.Add(), X, X),
+        Good.of(new Elementwise.Add(), X, f32(2, 3)),
+        Good.of(new Elementwise.Mul(), X, X),
+        Good.of(new Elementwise.Mul(), X, f32(2, 3)),
+        Good.of(new Pooling.PixelSum(), X, X),
+        Good.of(new Pooling.AveragePool(3, 2, 1, true), X),
+        Good.of(
+            new Pooling.AveragePoolGrad(new Pooling.AveragePool(3, 2, 1, false), X),
+            f32(2, 4, 4, 3)),
+        Good.of(new Pooling.Concat(), X, f32(2, 8, 8, 1), X),
+        Good.of(new Pooling.Slice(1, 3), X),
+        Good.of(new Pooling.SliceGrad(new Pooling.Slice(1, 3), X), f32(2, 8, 8, 2)),
+        Good.of(new Pooling.ChannelShuffle(3), X),
+        Good.of(new Pooling.Flatten(), X),
+        Good.of(new Pooling.FlattenGrad(X), f32(2, 192)),
         Good.of(new Loss.FeatureAlign(64, 1, true), f32(2, 3), f32(2, 3), f32(1)),
         Good.of(new Random.Boxes(0, 4, SHIFT), i64(2), X, i32(9)),
         Good.of(new Random.CropFlip(8, 8), X, i32(4, 6)),
@@ -130,6 +154,25 @@ class OpTypesTest {
     assertThatThrownBy(() -> new Norm.BnAct(true, false, 0, slope, ceiling, 1e-5f, false))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("ceiling");
+    assertThatThrownBy(() -> new Elementwise.Activation(ActivationKind.RELU, slope, ceiling))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("ceiling");
+  }
+
+  /** Slope and ceiling are the ReLU's: another kind would silently ignore them. */
+  @ParameterizedTest
+  @CsvSource({"GELU, 0.2, Infinity", "SIGMOID, 0, 6"})
+  void activationsWithoutParameters(ActivationKind kind, float slope, float ceiling) {
+    assertThatThrownBy(() -> new Elementwise.Activation(kind, slope, ceiling))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(kind.name());
+  }
+
+  @Test
+  void aGradientThatIsTheIdentityIsNone() {
+    assertThatThrownBy(() -> new Quantization.FakeQuantGrad(new Quantization.FakeQuant(4)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("identity");
   }
 
   static Stream<Good> misfits() {
@@ -152,6 +195,19 @@ class OpTypesTest {
         Good.of(new Pooling.MaxPool(3, 0, 1), X),
         Good.of(new Pooling.MaxPool(3, 1, -1), X),
         Good.of(new Pooling.MaxPool(11, 1, 1), X),
+        Good.of(new Pooling.AveragePool(3, 0, 1, true), X),
+        Good.of(new Pooling.AveragePool(11, 1, 1, true), X),
+        Good.of(new Elementwise.Mul(), X, f32(2, 4)),
+        Good.of(new Elementwise.Mul(), X, f32(3, 3)),
+        Good.of(new Elementwise.Mul(), f32(2, 3), X),
+        Good.of(new Pooling.Concat(), X),
+        Good.of(new Pooling.Concat(), X, f32(2, 8, 7, 3)),
+        Good.of(new Pooling.Concat(), X, f32(2, 3)),
+        Good.of(new Pooling.Slice(-1, 2), X),
+        Good.of(new Pooling.Slice(1, 4), X),
+        Good.of(new Pooling.Slice(2, 2), X),
+        Good.of(new Pooling.ChannelShuffle(2), X),
+        Good.of(new Pooling.ChannelShuffle(0), X),
         Good.of(new Pooling.Shortcut(2, 2), X),
         Good.of(new Pooling.Shortcut(0, 3), X),
         Good.of(new Random.CropFlip(8, 8), X, i32(4, 5)),

@@ -25,6 +25,7 @@ import org.hast4j.kernel.abi.MemoryAllocate;
 import org.hast4j.kernel.abi.MemoryCopy;
 import org.hast4j.kernel.abi.MemoryFree;
 import org.hast4j.kernel.abi.MinMaxWorkspaceBytes;
+import org.hast4j.kernel.abi.PreluBwdWorkspaceBytes;
 import org.hast4j.kernel.abi.StreamCreate;
 import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.AfterEach;
@@ -144,7 +145,7 @@ abstract class BadInput {
       case "bits" -> 4;
       case "classes" -> 10;
       case "window" -> 3;
-      case "accumulate", "draw", "rule", "flip", "training", "in_range" -> 0;
+      case "begin", "accumulate", "draw", "rule", "flip", "training", "in_range" -> 0;
       default -> 1;
     };
   }
@@ -244,7 +245,9 @@ abstract class BadInput {
             "pad", List.of(-1),
             "window", List.of(0, -1, 17),
             "classes", List.of(0, -5),
-            "patience", List.of(-1));
+            "patience", List.of(-1),
+            "kind", List.of(-1, 1000),
+            "begin", List.of(-1, 1, Integer.MAX_VALUE));
     for (NativeCall.Parameter parameter : kernel.parameters(library)) {
       if (kernel.typeOf(parameter.name()) == int.class) {
         for (int value : bad.getOrDefault(parameter.name(), List.of())) {
@@ -284,6 +287,7 @@ abstract class BadInput {
           new BnActFwdWorkspaceBytes(library).n(SIZE).hw(SIZE).c(SIZE).call();
       case "hast_bn_act_bwd_f32" ->
           new BnActBwdWorkspaceBytes(library).n(SIZE).hw(SIZE).c(SIZE).call();
+      case "hast_prelu_bwd_f32" -> new PreluBwdWorkspaceBytes(library).rows(SIZE).c(SIZE).call();
       case "hast_channel_sum_fwd_f32" ->
           new ChannelSumWorkspaceBytes(library).rows(SIZE).c(SIZE).call();
       case "hast_conv2d_fwd_f32" -> convolution(WINDOW, 0);
@@ -401,6 +405,8 @@ abstract class BadInput {
   void poolingOfNothingButPaddingIsRefused() {
     refuses("hast_max_pool_fwd_f32", Map.of("window", 2, "pad", 2));
     refuses("hast_max_pool_bwd_f32", Map.of("window", 7, "pad", 1));
+    refuses("hast_avg_pool_fwd_f32", Map.of("window", 2, "pad", 2));
+    refuses("hast_avg_pool_bwd_f32", Map.of("window", 7, "pad", 1));
   }
 
   @Test
@@ -414,6 +420,15 @@ abstract class BadInput {
   @CsvSource({"0, 0", "0, -1", "0, NaN", "0.2, 6"})
   void aCeilingThatCannotBeIsRefused(float slope, float ceiling) {
     refuses("hast_bn_act_fwd_f32", Map.of("slope", slope, "ceiling", ceiling));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0", "0, -1", "0, NaN", "0.2, 6"})
+  void anActivationsCeilingThatCannotBeIsRefused(float slope, float ceiling) {
+    Map<String, Object> spoilt =
+        Map.of("kind", Abi.ACTIVATION_RELU, "slope", slope, "ceiling", ceiling);
+    refuses("hast_activation_fwd_f32", spoilt);
+    refuses("hast_activation_bwd_f32", spoilt);
   }
 
   @Test

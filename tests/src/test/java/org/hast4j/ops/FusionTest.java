@@ -11,7 +11,9 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Quantization;
@@ -58,6 +60,45 @@ class FusionTest {
                 List.of(values, test.inputs().get(op.rangeInput())))
             .getFirst();
     assertThat(fused).isEqualTo(separate);
+  }
+
+  @ParameterizedTest
+  @MethodSource("batchNorms")
+  void aFusedActivationIsTheActivation(OpCase test) {
+    Norm.BnAct op = (Norm.BnAct) test.op();
+    List<Tensor> inputs = test.inputs().subList(0, op.rangeInput());
+    Norm.BnAct fused =
+        new Norm.BnAct(
+            op.affine(), op.addend(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
+    Norm.BnAct plain = new Norm.BnAct(op.affine(), op.addend(), 0, 1, op.epsilon(), op.training());
+    TensorType type = test.results().getFirst();
+    Tensor v = OpRun.tensor(run(plain, Set.of(0), inputs).getFirst(), type);
+    Elementwise.Activation activation =
+        new Elementwise.Activation(ActivationKind.RELU, op.slope(), op.ceiling());
+    List<byte[]> expected = run(fused, Set.of(0, 1), inputs);
+    assertThat(run(activation, Set.of(0), List.of(v)).getFirst()).isEqualTo(expected.getFirst());
+    Tensor ones = Tensor.fill(type, () -> 1);
+    byte[] gradient =
+        run(new Elementwise.ActivationGrad(activation), Set.of(0), List.of(ones, v)).getFirst();
+    byte[] mask = expected.get(1);
+    double[] slopes = OpRun.tensor(gradient, type).values();
+    for (int i = 0; i < mask.length; i++) {
+      assertThat(slopes[i])
+          .as("slope at %s", v.values()[i])
+          .isEqualTo(mask[i] != 0 ? 1 : op.slope());
+    }
+  }
+
+  /** The gradient in range is the one that a batch norm's mask passes. */
+  @Test
+  void aQuantisersGradientStopsBeyondTheRange() {
+    double[] values = {-1, -.51, -.5, .4, 3, 3.4, 3.5, 3.6, 100};
+    double[] passes = {0, 0, 1, 1, 1, 1, 0, 0, 0};
+    Op op = new Quantization.FakeQuantGrad(new Quantization.FakeQuant(2, StraightThrough.IN_RANGE));
+    Tensor dy = Tensor.fill(f32(values.length), () -> 1);
+    List<Tensor> inputs = List.of(dy, Tensor.of(dy.type(), values), Tensor.of(f32(2), 0, 3));
+    assertThat(OpRun.tensor(run(op, Set.of(0), inputs).getFirst(), dy.type()).values())
+        .containsExactly(passes);
   }
 
   /**

@@ -1,15 +1,20 @@
 package org.hast4j.ops;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.util.List;
 import java.util.stream.Stream;
 import org.hast4j.device.Device;
+import org.hast4j.device.Devices;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Convolution;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.kernel.Precision;
 import org.hast4j.oracle.Oracle;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -20,6 +25,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 abstract class GpuOpParity extends OpParity {
   // Each factor is off by at most 2^-11; the cases' outputs are about 1.
   private static final double TF32 = 2e-3;
+
+  @RegisterExtension final Devices cpu = new Devices(Platform.CPU);
 
   private final Platform platform;
   private Device tensorCores;
@@ -37,6 +44,34 @@ abstract class GpuOpParity extends OpParity {
   @AfterAll
   void close() {
     tensorCores.close();
+  }
+
+  /** Operations that the headers promise the same bits of in every library, beside quantisers. */
+  static Stream<OpCase> exact() {
+    return cases()
+        .filter(
+            test ->
+                switch (test.op()) {
+                  case Elementwise.Activation op -> piecewiseLinear(op);
+                  case Elementwise.ActivationGrad op -> piecewiseLinear(op.forward());
+                  case Elementwise.Add _, Elementwise.Mul _, Elementwise.PRelu _ -> true;
+                  default -> false;
+                });
+  }
+
+  private static boolean piecewiseLinear(Elementwise.Activation op) {
+    return switch (op.kind()) {
+      case RELU, HARD_SIGMOID, HARD_SWISH -> true;
+      case SIGMOID, SILU, GELU -> false;
+    };
+  }
+
+  @ParameterizedTest
+  @MethodSource("exact")
+  void agreesWithTheCpuBitForBit(OpCase test) {
+    List<byte[]> expected = new OpRun(cpu.open(2), test, false).run();
+    assertThat(new OpRun(devices.open(2), test, false).run().getFirst())
+        .isEqualTo(expected.getFirst());
   }
 
   Device tensorCores() {

@@ -15,6 +15,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Loss;
@@ -23,6 +24,7 @@ import org.hast4j.graph.Op;
 import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.DType;
@@ -30,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -368,6 +371,78 @@ class NanTest {
         run(new Elementwise.SignPerturb(.1f), with(normal(40), 33, NAN), normal(40)).getFirst(),
         33);
     onlyAt(run(new Elementwise.Tanh(), with(normal(40), 33, NAN)).getFirst(), 33);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void activations(ActivationKind kind) {
+    Elementwise.Activation op = new Elementwise.Activation(kind);
+    for (int index : new int[] {0, 33, 39}) {
+      onlyAt(run(op, with(normal(40), index, NAN)).getFirst(), index);
+      onlyAt(
+          run(new Elementwise.ActivationGrad(op), with(normal(40), index, NAN), normal(40))
+              .getFirst(),
+          index);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0.2, Infinity", "1, Infinity", "0, 6"})
+  void leakyAndBoundedRelus(float slope, float ceiling) {
+    Op op = new Elementwise.Activation(ActivationKind.RELU, slope, ceiling);
+    onlyAt(run(op, with(normal(40), 33, NAN)).getFirst(), 33);
+  }
+
+  @Test
+  void operandsThatAreRepeated() {
+    for (Op op : List.of(new Elementwise.Add(), new Elementwise.Mul())) {
+      Tensor x = normal(2, 5, 5, 17);
+      onlyAt(run(op, with(x, 433, NAN), normal(2, 17)).getFirst(), 433);
+      boolean[] nans = nans(run(op, x, with(normal(2, 17), 20, NAN)).getFirst());
+      for (int i = 0; i < nans.length; i++) {
+        assertThat(nans[i]).as("y[%d]", i).isEqualTo(i >= 425 && i % 17 == 3);
+      }
+    }
+    Tensor spoilt = with(normal(2, 5, 5, 17), 425 + 17 * 8 + 3, NAN);
+    onlyAt(run(new Pooling.PixelSum(), spoilt).getFirst(), 20);
+    onlyAt(run(new Pooling.PixelSum(), spoilt, normal(2, 5, 5, 17)).getFirst(), 20);
+    onlyAt(run(new Pooling.PixelSum(), normal(2, 5, 5, 17), spoilt).getFirst(), 20);
+  }
+
+  @Test
+  void slopesThatAreLearned() {
+    Tensor x = normal(40, 17);
+    onlyAt(run(new Elementwise.PRelu(), with(x, 33, NAN), normal(17)).getFirst(), 33);
+    List<Tensor> ofDy = run(new Elementwise.PReluGrad(), with(x, 33, NAN), x, normal(17));
+    onlyAt(ofDy.get(Elementwise.PReluGrad.DX), 33);
+    List<Tensor> ofX = run(new Elementwise.PReluGrad(), x, with(x, 33, NAN), normal(17));
+    onlyAt(ofX.get(Elementwise.PReluGrad.DSLOPE), 33 % 17);
+  }
+
+  /** Exactly the squares that hold the NaN give it on, and padding none. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void averagePool(boolean countIncludePad) {
+    Pooling.AveragePool op = new Pooling.AveragePool(3, 2, 1, countIncludePad);
+    Tensor y = run(op, with(normal(1, 7, 7, 17), (3 * 7 + 4) * 17 + 5, NAN)).getFirst();
+    for (int i = 0; i < y.count(); i++) {
+      int top = i / 17 / 4 * 2 - 1;
+      int left = i / 17 % 4 * 2 - 1;
+      boolean holds = top <= 3 && 3 < top + 3 && left <= 4 && 4 < left + 3;
+      assertThat(Double.isNaN(y.values()[i])).isEqualTo(holds && i % 17 == 5);
+    }
+  }
+
+  /** What the quantiser clamps has no influence, so that not even a NaN passes there. */
+  @Test
+  void fakeQuantisationGradient() {
+    Op op = new Quantization.FakeQuantGrad(new Quantization.FakeQuant(4, StraightThrough.IN_RANGE));
+    Tensor range = Tensor.of(f32(2), -1, 2);
+    Tensor x = Tensor.fill(f32(40), () -> .5);
+    onlyAt(run(op, with(normal(40), 33, NAN), x, range).getFirst(), 33);
+    Tensor clamped = run(op, with(normal(40), 33, NAN), with(x, 33, 5), range).getFirst();
+    assertThat(clamped.values()[33]).isZero();
+    assertThat(run(op, normal(40), with(x, 33, NAN), range).getFirst().values()[33]).isZero();
   }
 
   @Test

@@ -13,6 +13,7 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Loss;
@@ -101,6 +102,7 @@ public final class OpCases {
       case "BnRunningStep" -> runningSteps();
       case "BnStatsLoss" -> statisticLosses();
       case "FakeQuant" -> fakeQuants();
+      case "FakeQuantGrad" -> fakeQuantGradients();
       case "FakeQuantChannel" -> channelFakeQuants();
       case "MinMax" -> minMaxes();
       case "RangeTrackStep" -> rangeTracks();
@@ -109,6 +111,15 @@ public final class OpCases {
       case "LinearWeightGrad" -> linearWeightGradients();
       case "GlobalAvgPool" -> pools();
       case "GlobalAvgPoolGrad" -> poolGradients();
+      case "PixelSum" -> pixelSums();
+      case "AveragePool" -> averagePools();
+      case "AveragePoolGrad" -> averagePoolGradients();
+      case "Concat" -> concatenations();
+      case "Slice" -> slices();
+      case "SliceGrad" -> sliceGradients();
+      case "ChannelShuffle" -> shuffles();
+      case "Flatten" -> flattenings();
+      case "FlattenGrad" -> flatteningGradients();
       case "MaxPool" -> maxPools();
       case "MaxPoolGrad" -> maxPoolGradients();
       case "Upsample" -> upsamples();
@@ -119,7 +130,12 @@ public final class OpCases {
       case "ShortcutGrad" -> shortcutGradients();
       case "Tanh" -> elementwise(new Elementwise.Tanh(), 1, ROUNDINGS);
       case "TanhGrad" -> elementwise(new Elementwise.TanhGrad(), 2, ROUNDINGS);
-      case "Add" -> elementwise(new Elementwise.Add(), 2, ROUNDINGS);
+      case "Activation" -> activations();
+      case "ActivationGrad" -> activationGradients();
+      case "PRelu" -> prelus();
+      case "PReluGrad" -> preluGradients();
+      case "Add" -> operands(new Elementwise.Add());
+      case "Mul" -> operands(new Elementwise.Mul());
       case "Scale" -> {
         elementwise(new Elementwise.Scale(-.25f), 1, EXACT);
         elementwise(new Elementwise.Scale(3.3f), 1, ROUNDINGS);
@@ -800,6 +816,34 @@ public final class OpCases {
         Tensor.of(f32(2), (float) -1.7, (float) 2.9));
   }
 
+  private void fakeQuantGradients() {
+    for (int bits : new int[] {2, 4, 8}) {
+      for (float[] range : new float[][] {{0, 3.3f}, {-1.25f, 2.5f}, {-3, -1}, {.25f, .25f}}) {
+        for (long n : new long[] {1, 7, 16, 40_001}) {
+          String name =
+              begin("FakeQuantGrad %d bits %d range %s".formatted(n, bits, Arrays.toString(range)));
+          // Many at the very ends of the range, where rounding decides what is clamped.
+          double step = (range[1] - range[0]) / (1 << bits) / 4;
+          Tensor x =
+              Tensor.fill(
+                  f32(n),
+                  () ->
+                      random.nextInt(2) == 0
+                          ? range[random.nextInt(2)] + random.nextInt(-8, 8) * step
+                          : 3 * random.nextGaussian());
+          end(
+              name,
+              new Quantization.FakeQuantGrad(
+                  new Quantization.FakeQuant(bits, StraightThrough.IN_RANGE)),
+              EXACT,
+              normal(f32(n)),
+              x,
+              Tensor.of(f32(2), range[0], range[1]));
+        }
+      }
+    }
+  }
+
   private void channelFakeQuants() {
     long[][] shapes = {
       {6, 3, 3, 3}, {1, 1, 1, 1}, {5, 7}, {10, 64}, {16, 3, 3, 16}, {64, 3, 3, 64}, {7, 1, 1, 5}
@@ -963,6 +1007,169 @@ public final class OpCases {
           PoolingCase.of(1, 4, 4, 5, 1, 1, 0),
           PoolingCase.of(1, 20, 17, 2, 16, 1, 4));
 
+  private void pixelSums() {
+    for (long[] shape : images()) {
+      double deviation = 1 / Math.sqrt(shape[1] * shape[2]);
+      String name = begin("PixelSum " + text(shape));
+      end(name, new Pooling.PixelSum(), PRODUCTS, normal(deviation, shape));
+      name = begin("PixelSum " + text(shape) + " of products");
+      end(name, new Pooling.PixelSum(), PRODUCTS, normal(deviation, shape), normal(f32(shape)));
+    }
+  }
+
+  private static List<Pooling.AveragePool> averages(Pooling.MaxPool window) {
+    return Stream.of(false, true)
+        .map(all -> new Pooling.AveragePool(window.window(), window.stride(), window.pad(), all))
+        .toList();
+  }
+
+  private void averagePools() {
+    for (PoolingCase pooling : POOLINGS) {
+      for (Pooling.AveragePool op : averages(pooling.op)) {
+        String name =
+            begin("AveragePool " + pooling + (op.countIncludePad() ? " with padding" : ""));
+        end(name, op, ROUNDINGS, normal(pooling.x()));
+      }
+    }
+  }
+
+  private void averagePoolGradients() {
+    for (PoolingCase pooling : POOLINGS) {
+      for (Pooling.AveragePool op : averages(pooling.op)) {
+        String name =
+            begin("AveragePoolGrad " + pooling + (op.countIncludePad() ? " with padding" : ""));
+        end(
+            name,
+            new Pooling.AveragePoolGrad(op, pooling.x()),
+            ROUNDINGS,
+            normal(op.outputs(List.of(pooling.x())).getFirst()));
+      }
+    }
+  }
+
+  /** Channels of the inputs, around the widths of vectors and in the places where they begin. */
+  private static final int[][] CONCATENATED = {
+    {1, 1},
+    {4, 4},
+    {3, 5},
+    {5, 3, 4},
+    {16, 16},
+    {4, 8, 12, 16},
+    {17, 3, 64},
+    {64, 32},
+    {32, 6},
+    {300, 20}
+  };
+
+  private void concatenations() {
+    for (int[] channels : CONCATENATED) {
+      for (long[] rows : new long[][] {{2, 5, 5}, {1, 1, 1}, {37}}) {
+        String name = begin("Concat %s of %s".formatted(Arrays.toString(channels), text(rows)));
+        Tensor[] inputs =
+            Arrays.stream(channels)
+                .mapToObj(c -> normal(f32(plus(rows, c))))
+                .toArray(Tensor[]::new);
+        end(name, new Pooling.Concat(), EXACT, inputs);
+      }
+    }
+  }
+
+  private static long[] plus(long[] sizes, long last) {
+    long[] all = Arrays.copyOf(sizes, sizes.length + 1);
+    all[sizes.length] = last;
+    return all;
+  }
+
+  /** {channels, begin, end}. */
+  private static final int[][] SLICES = {
+    {1, 0, 1},
+    {2, 1, 2},
+    {8, 4, 8},
+    {8, 0, 4},
+    {16, 3, 9},
+    {17, 4, 16},
+    {17, 0, 17},
+    {64, 32, 64},
+    {300, 8, 288},
+    {12, 4, 7}
+  };
+
+  private void slices() {
+    for (int[] s : SLICES) {
+      for (long[] rows : new long[][] {{2, 5, 5}, {1, 1, 1}, {37}}) {
+        String name = begin("Slice %s of %s".formatted(Arrays.toString(s), text(rows)));
+        end(name, new Pooling.Slice(s[1], s[2]), EXACT, normal(f32(plus(rows, s[0]))));
+      }
+    }
+  }
+
+  private void sliceGradients() {
+    for (int[] s : SLICES) {
+      for (long[] rows : new long[][] {{2, 5, 5}, {1, 1, 1}, {37}}) {
+        String name = begin("SliceGrad %s of %s".formatted(Arrays.toString(s), text(rows)));
+        end(
+            name,
+            new Pooling.SliceGrad(new Pooling.Slice(s[1], s[2]), f32(plus(rows, s[0]))),
+            EXACT,
+            normal(f32(plus(rows, s[2] - s[1]))));
+      }
+    }
+  }
+
+  private void shuffles() {
+    // {channels, groups}: few groups of many and many of few, and neither.
+    int[][] shuffles = {
+      {1, 1},
+      {4, 2},
+      {6, 3},
+      {6, 2},
+      {5, 1},
+      {5, 5},
+      {116, 2},
+      {116, 58},
+      {240, 3},
+      {240, 80},
+      {400, 20},
+      {1155, 35}
+    };
+    for (int[] s : shuffles) {
+      for (long[] rows : new long[][] {{2, 5, 5}, {1, 1, 1}}) {
+        String name = begin("ChannelShuffle %s of %s".formatted(Arrays.toString(s), text(rows)));
+        end(name, new Pooling.ChannelShuffle(s[1]), EXACT, normal(f32(plus(rows, s[0]))));
+      }
+    }
+  }
+
+  /** Images of both kinds of transposition, with the edges of its tiles. */
+  private static List<long[]> flattened() {
+    List<long[]> shapes = new ArrayList<>(images());
+    shapes.addAll(
+        List.of(
+            new long[] {2, 7, 7, 64},
+            new long[] {3, 1, 33, 40},
+            new long[] {1, 8, 8, 9},
+            new long[] {2, 3, 3, 70}));
+    return shapes;
+  }
+
+  private void flattenings() {
+    for (long[] shape : flattened()) {
+      String name = begin("Flatten " + text(shape));
+      end(name, new Pooling.Flatten(), EXACT, normal(f32(shape)));
+    }
+  }
+
+  private void flatteningGradients() {
+    for (long[] shape : flattened()) {
+      String name = begin("FlattenGrad " + text(shape));
+      end(
+          name,
+          new Pooling.FlattenGrad(f32(shape)),
+          EXACT,
+          normal(f32(shape[0], shape[1] * shape[2] * shape[3])));
+    }
+  }
+
   private void maxPools() {
     for (PoolingCase pooling : POOLINGS) {
       String name = begin("MaxPool " + pooling);
@@ -1068,8 +1275,114 @@ public final class OpCases {
 
   // ---- element-wise ----
 
+  /** Around the widths of vectors, and one and several pieces of work. */
+  private static final long[] LENGTHS = {1, 3, 4, 5, 7, 8, 15, 16, 17, 33, 16_384, 40_001};
+
+  private static List<Elementwise.Activation> activationKinds() {
+    List<Elementwise.Activation> kinds = new ArrayList<>();
+    for (ActivationKind kind : ActivationKind.values()) {
+      kinds.add(new Elementwise.Activation(kind));
+    }
+    for (float[] relu : new float[][] {{0, 6}, {0, .8f}, {.2f, UNBOUNDED}, {1, UNBOUNDED}}) {
+      kinds.add(new Elementwise.Activation(ActivationKind.RELU, relu[0], relu[1]));
+    }
+    return kinds;
+  }
+
+  /**
+   * Where formulas change, on both sides; values that overflow an exponential; the smallest and
+   * very large ones.
+   */
+  private static final float[] EXTREMES = {
+    0,
+    -0f,
+    3,
+    -3,
+    6,
+    Math.nextUp(-3f),
+    Math.nextDown(3f),
+    Math.nextDown(6f),
+    .8f,
+    20,
+    -20,
+    90,
+    -90,
+    Float.MIN_VALUE,
+    -Float.MIN_VALUE,
+    1e30f,
+    -1e30f
+  };
+
+  private Tensor activationInput(long n) {
+    Tensor x = normal(3, n);
+    for (int i = 0; i < Math.min(n / 2, EXTREMES.length); i++) {
+      x.values()[i] = EXTREMES[i];
+    }
+    return x;
+  }
+
+  private void activations() {
+    for (Elementwise.Activation op : activationKinds()) {
+      for (long n : LENGTHS) {
+        String name = begin(op + " " + n);
+        end(name, op, ROUNDINGS, activationInput(n));
+      }
+    }
+  }
+
+  private void activationGradients() {
+    for (Elementwise.Activation op : activationKinds()) {
+      for (long n : LENGTHS) {
+        String name = begin("Gradient of " + op + " " + n);
+        Tensor x = activationInput(n);
+        end(name, new Elementwise.ActivationGrad(op), ROUNDINGS, normal(f32(n)), x);
+      }
+    }
+  }
+
+  private void prelus() {
+    for (long[] shape : images()) {
+      String name = begin("PRelu " + text(shape));
+      Tensor x = normal(f32(shape));
+      x.values()[0] = 0;
+      end(name, new Elementwise.PRelu(), ROUNDINGS, x, normal(1, shape[3]));
+    }
+    String name = begin("PRelu of rows");
+    end(name, new Elementwise.PRelu(), ROUNDINGS, normal(1, 41, 10), normal(1, 10));
+  }
+
+  private void preluGradients() {
+    List<long[]> shapes = new ArrayList<>(images());
+    shapes.add(new long[] {1, 1, 3, 2100});
+    for (long[] shape : shapes) {
+      for (Set<Integer> wanted : subsets(List.of(Set.of(Elementwise.PReluGrad.DSLOPE)), 0)) {
+        String name = begin("PReluGrad %s to %s".formatted(text(shape), wanted));
+        double deviation = 1 / Math.sqrt(product(shape) / (double) shape[3]);
+        Tensor x = normal(f32(shape));
+        x.values()[0] = 0;
+        end(
+            name,
+            new Elementwise.PReluGrad(),
+            PRODUCTS,
+            wanted,
+            normal(deviation, shape),
+            x,
+            normal(1, shape[3]));
+      }
+    }
+  }
+
+  /** Two operands of one shape, and a second that is repeated over pixels. */
+  private void operands(Op op) {
+    elementwise(op, 2, ROUNDINGS);
+    for (long[] shape : images()) {
+      String name = begin(op + " " + text(shape) + " with a number for each channel");
+      end(name, op, ROUNDINGS, normal(f32(shape)), normal(1, shape[0], shape[3]));
+    }
+  }
+
   private void elementwise(Op op, int inputs, double tolerance) {
-    for (long n : new long[] {1, 3, 4, 5, 7, 8, 15, 16, 17, 33, 16_384, 40_001}) {
+    for (long n : LENGTHS) {
       String name = begin(op + " " + n);
       Tensor[] tensors = new Tensor[inputs];
       for (int i = 0; i < inputs; i++) {

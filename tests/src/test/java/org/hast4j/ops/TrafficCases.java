@@ -7,6 +7,7 @@ import static org.hast4j.graph.TensorType.i64;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Norm;
@@ -15,6 +16,7 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Random;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.kernel.Precision;
 import org.hast4j.tensor.DType;
@@ -109,6 +111,8 @@ final class TrafficCases {
       case Random.CropFlip _ -> 2.5;
       case Convolution.Conv2d _, Convolution.Conv2dDataGrad _, Convolution.Conv2dWeightGrad _ ->
           inputs.stream().anyMatch(type -> type.shape().size(-1) == 3) ? 2.1 : 1.05;
+      // Lanes read one run for each group, or each member of one; the lines' rest is in the cache.
+      case Pooling.ChannelShuffle _ -> 2.1;
       // At an image's border lanes read differently often, which the counter cannot tell apart.
       case Convolution.DepthwiseConv2d _,
           Convolution.DepthwiseConv2dDataGrad _,
@@ -226,11 +230,42 @@ final class TrafficCases {
     add("smallest and largest" + shape, new Quantization.MinMax(), List.of(u), 0);
     add("fake quantisation" + shape, new Quantization.FakeQuant(4), List.of(u, range), 0);
     add(
+        "fake quantisation gradient" + shape,
+        new Quantization.FakeQuantGrad(new Quantization.FakeQuant(4, StraightThrough.IN_RANGE)),
+        List.of(u, u, range),
+        0);
+    add(
         "weight quantisation" + shape,
         new Quantization.FakeQuantChannel(4),
         List.of(f32(c, 3, 3, c)),
         0);
-    add("average pooling" + shape, new Pooling.GlobalAvgPool(), List.of(u), 0);
+    add("global average pooling" + shape, new Pooling.GlobalAvgPool(), List.of(u), 0);
+    TensorType gates = f32(4, c);
+    add("multiplication by gates" + shape, new Elementwise.Mul(), List.of(u, gates), 0);
+    add("gradient of gates" + shape, new Pooling.PixelSum(), List.of(u, u), 0);
+    add("PReLU" + shape, new Elementwise.PRelu(), List.of(u, channels), 0);
+    add("PReLU gradient" + shape, new Elementwise.PReluGrad(), List.of(u, u, channels), 0, 1);
+    Pooling.AveragePool pool = new Pooling.AveragePool(2, 2, 0, true);
+    TensorType pooled = pool.outputs(List.of(u)).getFirst();
+    add("average pooling" + shape, pool, List.of(u), 0);
+    add(
+        "average pooling gradient" + shape,
+        new Pooling.AveragePoolGrad(pool, u),
+        List.of(pooled),
+        0);
+    add("concatenation" + shape, new Pooling.Concat(), List.of(u, u), 0);
+    Pooling.Slice half = new Pooling.Slice(c / 2, c);
+    TensorType halved = half.outputs(List.of(u)).getFirst();
+    add("slice" + shape, half, List.of(u), Set.of(0), halved.bytes(), Precision.FP32);
+    add("slice gradient" + shape, new Pooling.SliceGrad(half, u), List.of(halved), 0);
+    add("channel shuffle" + shape, new Pooling.ChannelShuffle(2), List.of(u), 0);
+    add("channel shuffle back" + shape, new Pooling.ChannelShuffle(c / 2), List.of(u), 0);
+    add("flattening" + shape, new Pooling.Flatten(), List.of(u), 0);
+    add(
+        "flattening gradient" + shape,
+        new Pooling.FlattenGrad(u),
+        List.of(f32(4, (long) side * side * c)),
+        0);
   }
 
   private void steps() {
@@ -248,6 +283,13 @@ final class TrafficCases {
         List.of(vector, vector, vector, rate, vector));
     add("sign perturbation", new Elementwise.SignPerturb(.01f), List.of(pixels, pixels), 0);
     add("add", new Elementwise.Add(), List.of(pixels, pixels), 0);
+    Elementwise.Activation activation = new Elementwise.Activation(ActivationKind.GELU);
+    add("activation", activation, List.of(pixels), 0);
+    add(
+        "activation gradient",
+        new Elementwise.ActivationGrad(activation),
+        List.of(pixels, pixels),
+        0);
     add("normal values", new Random.PhiloxNormal(0, pixels), List.of(i64(2)), 0);
     add("crop and flip", new Random.CropFlip(SIDE, SIDE), List.of(pixels, i32(BOXES, BOX)), 0);
   }

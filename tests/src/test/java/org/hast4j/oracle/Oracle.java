@@ -3,6 +3,7 @@ package org.hast4j.oracle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Loss;
@@ -51,6 +52,7 @@ public final class Oracle {
       case Norm.BnRunningStep step -> runningStep(step, in);
       case Loss.BnStatsLoss loss -> statisticLoss(loss, in, types);
       case Quantization.FakeQuant quant -> List.of(fakeQuant(quant, in));
+      case Quantization.FakeQuantGrad grad -> List.of(fakeQuantGradient(grad, in));
       case Quantization.FakeQuantChannel quant -> List.of(fakeQuantChannel(quant, in.getFirst()));
       case Quantization.MinMax _ -> List.of(minMax(in.getFirst()));
       case Quantization.RangeTrackStep step -> rangeTrack(step, in);
@@ -59,6 +61,15 @@ public final class Oracle {
       case Convolution.LinearWeightGrad _ -> linearWeightGradient(in, types);
       case Pooling.GlobalAvgPool _ -> List.of(pool(in.getFirst(), types.getFirst()));
       case Pooling.GlobalAvgPoolGrad grad -> List.of(poolGradient(in.getFirst(), grad.x()));
+      case Pooling.PixelSum _ -> List.of(pixelSum(in, types.getFirst()));
+      case Pooling.AveragePool pool -> List.of(averagePool(pool, in.getFirst(), types.getFirst()));
+      case Pooling.AveragePoolGrad grad -> List.of(averagePoolGradient(grad, in.getFirst()));
+      case Pooling.Concat _ -> List.of(concatenation(in, types.getFirst()));
+      case Pooling.Slice slice -> List.of(slice(slice, in.getFirst(), types.getFirst()));
+      case Pooling.SliceGrad grad -> List.of(sliceGradient(grad, in.getFirst()));
+      case Pooling.ChannelShuffle shuffle -> List.of(shuffle(shuffle, in.getFirst()));
+      case Pooling.Flatten _ -> List.of(flatten(in.getFirst(), types.getFirst()));
+      case Pooling.FlattenGrad grad -> List.of(flattenGradient(in.getFirst(), grad.x()));
       case Pooling.MaxPool pool -> maxPool(pool, in.getFirst(), types);
       case Pooling.MaxPoolGrad grad -> List.of(maxPoolGradient(grad, in));
       case Pooling.Upsample _ -> List.of(upsample(in.getFirst(), types.getFirst()));
@@ -79,8 +90,19 @@ public final class Oracle {
                     double y = in.get(1).values()[i];
                     return in.get(0).values()[i] * (1 - y * y);
                   }));
+      case Elementwise.Activation activation ->
+          List.of(map(types.getFirst(), i -> activated(activation, in.getFirst().values()[i])));
+      case Elementwise.ActivationGrad grad ->
+          List.of(
+              map(
+                  types.getFirst(),
+                  i -> in.get(0).values()[i] * slope(grad.forward(), in.get(1).values()[i])));
+      case Elementwise.PRelu _ -> List.of(prelu(in, types.getFirst()));
+      case Elementwise.PReluGrad _ -> preluGradient(in, types);
       case Elementwise.Add _ ->
-          List.of(map(types.getFirst(), i -> in.get(0).values()[i] + in.get(1).values()[i]));
+          List.of(map(types.getFirst(), i -> in.get(0).values()[i] + repeated(in, i)));
+      case Elementwise.Mul _ ->
+          List.of(map(types.getFirst(), i -> in.get(0).values()[i] * repeated(in, i)));
       case Elementwise.Scale scale ->
           List.of(map(types.getFirst(), i -> scale.factor() * in.getFirst().values()[i]));
       case Elementwise.SignPerturb perturb ->
@@ -508,6 +530,17 @@ public final class Oracle {
     return map(in.get(0).type(), i -> fakeQuant((float) in.get(0).values()[i], a, b, op.bits()));
   }
 
+  private static Tensor fakeQuantGradient(Quantization.FakeQuantGrad op, List<Tensor> in) {
+    float a = (float) in.get(2).values()[0];
+    float b = (float) in.get(2).values()[1];
+    return map(
+        in.get(0).type(),
+        i ->
+            clamps((float) in.get(1).values()[i], a, b, op.forward().bits())
+                ? 0
+                : in.get(0).values()[i]);
+  }
+
   private static Tensor fakeQuantChannel(Quantization.FakeQuantChannel op, Tensor x) {
     int columns = x.count() / x.size(0);
     Tensor y = Tensor.zeros(x.type());
@@ -626,11 +659,16 @@ public final class Oracle {
     return ((n * h + row / 2) * w + column / 2) * c + channel;
   }
 
-  /** Index in x of a cell of the square that output element i looks at, -1 for padding. */
   private static int pooledFrom(Pooling.MaxPool op, int i, int cell, TensorType x, TensorType y) {
+    return pooledFrom(op.window(), op.stride(), op.pad(), i, cell, x, y);
+  }
+
+  /** Index in x of a cell of the square that output element i looks at, -1 for padding. */
+  private static int pooledFrom(
+      int window, int stride, int pad, int i, int cell, TensorType x, TensorType y) {
     int c = size(x, 3);
-    int column = i / c % size(y, 2) * op.stride() - op.pad() + cell % op.window();
-    int row = i / c / size(y, 2) % size(y, 1) * op.stride() - op.pad() + cell / op.window();
+    int column = i / c % size(y, 2) * stride - pad + cell % window;
+    int row = i / c / size(y, 2) % size(y, 1) * stride - pad + cell / window;
     int n = i / c / size(y, 2) / size(y, 1);
     boolean inside = row >= 0 && row < size(x, 1) && column >= 0 && column < size(x, 2);
     return inside ? ((n * size(x, 1) + row) * size(x, 2) + column) * c + i % c : -1;
@@ -663,6 +701,99 @@ public final class Oracle {
       dx.values()[pooledFrom(op.forward(), i, cell, op.x(), dy.type())] += dy.values()[i];
     }
     return dx;
+  }
+
+  /** Indices in x of the cells of the square that output element i averages, without padding. */
+  private static int[] averagedFrom(Pooling.AveragePool op, int i, TensorType x, TensorType y) {
+    return IntStream.range(0, op.window() * op.window())
+        .map(cell -> pooledFrom(op.window(), op.stride(), op.pad(), i, cell, x, y))
+        .filter(from -> from >= 0)
+        .toArray();
+  }
+
+  private static Tensor averagePool(Pooling.AveragePool op, Tensor x, TensorType type) {
+    return map(
+        type,
+        i -> {
+          int[] from = averagedFrom(op, i, x.type(), type);
+          int cells = op.countIncludePad() ? op.window() * op.window() : from.length;
+          return Arrays.stream(from).mapToDouble(k -> x.values()[k]).sum() / cells;
+        });
+  }
+
+  private static Tensor averagePoolGradient(Pooling.AveragePoolGrad op, Tensor dy) {
+    Tensor dx = Tensor.zeros(op.x());
+    int window = op.forward().window();
+    for (int i = 0; i < dy.count(); i++) {
+      int[] from = averagedFrom(op.forward(), i, op.x(), dy.type());
+      int cells = op.forward().countIncludePad() ? window * window : from.length;
+      for (int k : from) {
+        dx.values()[k] += dy.values()[i] / cells;
+      }
+    }
+    return dx;
+  }
+
+  // ---- channels apart and together ----
+
+  private static Tensor concatenation(List<Tensor> in, TensorType type) {
+    Tensor y = Tensor.zeros(type);
+    int c = size(type, -1);
+    int begin = 0;
+    for (Tensor x : in) {
+      int own = x.size(-1);
+      for (int i = 0; i < x.count(); i++) {
+        y.values()[i / own * c + begin + i % own] = x.values()[i];
+      }
+      begin += own;
+    }
+    return y;
+  }
+
+  private static Tensor slice(Pooling.Slice op, Tensor x, TensorType type) {
+    int k = size(type, -1);
+    return map(type, i -> x.values()[i / k * x.size(-1) + op.begin() + i % k]);
+  }
+
+  private static Tensor sliceGradient(Pooling.SliceGrad op, Tensor dy) {
+    Tensor dx = Tensor.zeros(op.x());
+    int k = dy.size(-1);
+    for (int i = 0; i < dy.count(); i++) {
+      dx.values()[i / k * size(op.x(), -1) + op.forward().begin() + i % k] = dy.values()[i];
+    }
+    return dx;
+  }
+
+  /** Channel m of group g goes to place m groups + g. */
+  private static Tensor shuffle(Pooling.ChannelShuffle op, Tensor x) {
+    int c = x.size(-1);
+    int members = c / op.groups();
+    Tensor y = Tensor.zeros(x.type());
+    for (int i = 0; i < x.count(); i++) {
+      int group = i % c / members;
+      int member = i % c % members;
+      y.values()[i / c * c + member * op.groups() + group] = x.values()[i];
+    }
+    return y;
+  }
+
+  /** Index in [n, c, h, w] of element i of [n, h, w, c]. */
+  private static int flattened(int i, TensorType x) {
+    int c = size(x, 3);
+    int area = size(x, 1) * size(x, 2);
+    return (i / (area * c) * c + i % c) * area + i / c % area;
+  }
+
+  private static Tensor flatten(Tensor x, TensorType type) {
+    Tensor y = Tensor.zeros(type);
+    for (int i = 0; i < x.count(); i++) {
+      y.values()[flattened(i, x.type())] = x.values()[i];
+    }
+    return y;
+  }
+
+  private static Tensor flattenGradient(Tensor dy, TensorType x) {
+    return map(x, i -> dy.values()[flattened(i, x)]);
   }
 
   private static Tensor upsample(Tensor x, TensorType type) {
@@ -728,6 +859,96 @@ public final class Oracle {
       }
     }
     return dx;
+  }
+
+  // ---- element-wise with something repeated ----
+
+  /** What element i of the first input meets in the second: its own place, or its channel's. */
+  private static double repeated(List<Tensor> in, int i) {
+    Tensor a = in.get(0);
+    Tensor b = in.get(1);
+    if (a.type().equals(b.type())) {
+      return b.values()[i];
+    }
+    int c = a.size(3);
+    return b.values()[i / (a.size(1) * a.size(2) * c) * c + i % c];
+  }
+
+  private static Tensor pixelSum(List<Tensor> in, TensorType type) {
+    Tensor x = in.getFirst();
+    int c = x.size(3);
+    int area = x.size(1) * x.size(2);
+    Tensor sums = Tensor.zeros(type);
+    for (int i = 0; i < x.count(); i++) {
+      double factor = in.size() == 2 ? in.get(1).values()[i] : 1;
+      sums.values()[i / (area * c) * c + i % c] += x.values()[i] * factor;
+    }
+    return sums;
+  }
+
+  private static Tensor prelu(List<Tensor> in, TensorType type) {
+    double[] slope = in.get(1).values();
+    return map(
+        type,
+        i -> {
+          double x = in.get(0).values()[i];
+          return x > 0 ? x : slope[i % slope.length] * x;
+        });
+  }
+
+  private static List<Tensor> preluGradient(List<Tensor> in, List<TensorType> types) {
+    double[] slope = in.get(2).values();
+    Tensor dx = Tensor.zeros(types.get(Elementwise.PReluGrad.DX));
+    Tensor dslope = Tensor.zeros(types.get(Elementwise.PReluGrad.DSLOPE));
+    for (int i = 0; i < dx.count(); i++) {
+      double dy = in.get(0).values()[i];
+      double x = in.get(1).values()[i];
+      dx.values()[i] = x > 0 ? dy : slope[i % slope.length] * dy;
+      dslope.values()[i % slope.length] += x > 0 ? 0 : dy * x;
+    }
+    return List.of(dx, dslope);
+  }
+
+  // ---- activations ----
+
+  private static double activated(Elementwise.Activation op, double x) {
+    return switch (op.kind()) {
+      case RELU -> Math.min(x > 0 ? x : op.slope() * x, op.ceiling());
+      case HARD_SIGMOID -> Math.min(Math.max(x + 3, 0), 6) / 6;
+      case HARD_SWISH -> x * Math.min(Math.max(x + 3, 0), 6) / 6;
+      case SIGMOID -> sigmoid(x);
+      case SILU -> x * sigmoid(x);
+      case GELU -> x * normalCdf(x);
+    };
+  }
+
+  private static double slope(Elementwise.Activation op, double x) {
+    return switch (op.kind()) {
+      case RELU -> x > 0 && x < op.ceiling() ? 1 : op.slope();
+      case HARD_SIGMOID -> Math.abs(x) < 3 ? 1. / 6 : 0;
+      case HARD_SWISH -> x >= 3 ? 1 : x <= -3 ? 0 : (2 * x + 3) / 6;
+      case SIGMOID -> sigmoid(x) * sigmoid(-x);
+      case SILU -> sigmoid(x) + x * sigmoid(x) * sigmoid(-x);
+      case GELU -> normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+    };
+  }
+
+  private static double sigmoid(double x) {
+    return 1 / (1 + Math.exp(-x));
+  }
+
+  /** By a series whose terms are all positive, from 0 on. */
+  private static double normalCdf(double x) {
+    if (Math.abs(x) > 9) {
+      return x > 0 ? 1 : 0;
+    }
+    double sum = 0;
+    double term = x;
+    for (int i = 1; Math.abs(term) > 1e-18 * Math.abs(sum); i++) {
+      sum += term;
+      term *= x * x / (2 * i + 1);
+    }
+    return .5 + sum * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
   }
 
   // ---- losses ----

@@ -15,6 +15,7 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Random;
+import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 
@@ -115,8 +116,13 @@ public final class Tape {
           add(inputs.get(2), dy.get(0));
         }
       }
-      case Quantization.FakeQuant _, Quantization.FakeQuantChannel _ ->
-          add(inputs.get(0), dy.get(0));
+      case Quantization.FakeQuant op ->
+          add(
+              inputs.get(0),
+              op.straightThrough() == StraightThrough.EVERYWHERE
+                  ? dy.get(0)
+                  : one(new Quantization.FakeQuantGrad(op), dy.get(0), in.get(0), in.get(1)));
+      case Quantization.FakeQuantChannel _ -> add(inputs.get(0), dy.get(0));
       case Op.Reshape _ -> add(inputs.get(0), new Tensor(in.get(0).type(), dy.get(0).values()));
       case Convolution.Linear _ -> {
         add(inputs.get(0), one(new Convolution.LinearDataGrad(), dy.get(0), in.get(1)));
@@ -154,11 +160,42 @@ public final class Tape {
           add(inputs.get(0), one(new Random.CropFlipGrad(in.get(0).type()), dy.get(0), in.get(1)));
       case Elementwise.Tanh _ ->
           add(inputs.get(0), one(new Elementwise.TanhGrad(), dy.get(0), trace.of(node.output(0))));
+      case Elementwise.Activation op ->
+          add(inputs.get(0), one(new Elementwise.ActivationGrad(op), dy.get(0), in.get(0)));
       case Elementwise.Scale op -> add(inputs.get(0), one(op, dy.get(0)));
       case Elementwise.Add _ -> {
         add(inputs.get(0), dy.get(0));
-        add(inputs.get(1), dy.get(0));
+        add(inputs.get(1), gathered(dy.get(0), in.get(1).type()));
       }
+      case Elementwise.Mul _ -> {
+        add(inputs.get(0), one(new Elementwise.Mul(), dy.get(0), in.get(1)));
+        Tensor products = combine(dy.get(0), in.get(0));
+        add(inputs.get(1), gathered(products, in.get(1).type()));
+      }
+      case Elementwise.PRelu _ -> {
+        List<Tensor> gradients =
+            Oracle.evaluate(new Elementwise.PReluGrad(), List.of(dy.get(0), in.get(0), in.get(1)));
+        add(inputs.get(0), gradients.get(Elementwise.PReluGrad.DX));
+        add(inputs.get(1), gradients.get(Elementwise.PReluGrad.DSLOPE));
+      }
+      case Pooling.AveragePool op ->
+          add(inputs.get(0), one(new Pooling.AveragePoolGrad(op, in.get(0).type()), dy.get(0)));
+      case Pooling.Concat _ -> {
+        int begin = 0;
+        for (int i = 0; i < in.size(); i++) {
+          int end = begin + in.get(i).size(-1);
+          add(inputs.get(i), one(new Pooling.Slice(begin, end), dy.get(0)));
+          begin = end;
+        }
+      }
+      case Pooling.Slice op ->
+          add(inputs.get(0), one(new Pooling.SliceGrad(op, in.get(0).type()), dy.get(0)));
+      case Pooling.ChannelShuffle op -> {
+        int members = in.get(0).size(-1) / op.groups();
+        add(inputs.get(0), one(new Pooling.ChannelShuffle(members), dy.get(0)));
+      }
+      case Pooling.Flatten _ ->
+          add(inputs.get(0), one(new Pooling.FlattenGrad(in.get(0).type()), dy.get(0)));
       case Norm.ChannelSum _ -> {
         int c = in.getFirst().size(-1);
         add(inputs.getFirst(), map(in.getFirst().type(), i -> dy.getFirst().values()[i % c]));
@@ -192,7 +229,14 @@ public final class Tape {
           Elementwise.EmbeddingGrad _,
           Pooling.ShortcutGrad _,
           Random.CropFlipGrad _,
-          Elementwise.TanhGrad _ ->
+          Elementwise.TanhGrad _,
+          Elementwise.ActivationGrad _,
+          Elementwise.PReluGrad _,
+          Pooling.PixelSum _,
+          Pooling.AveragePoolGrad _,
+          Pooling.SliceGrad _,
+          Pooling.FlattenGrad _,
+          Quantization.FakeQuantGrad _ ->
           throw new IllegalArgumentException("second derivative of " + node);
     }
   }
@@ -270,6 +314,15 @@ public final class Tape {
 
   private static Tensor combine(double factorA, Tensor a, double factorB, Tensor b) {
     return map(a.type(), i -> factorA * a.values()[i] + factorB * b.values()[i]);
+  }
+
+  private static Tensor combine(Tensor a, Tensor b) {
+    return map(a.type(), i -> a.values()[i] * b.values()[i]);
+  }
+
+  /** The gradient of what may have been repeated over pixels. */
+  private static Tensor gathered(Tensor gradient, TensorType type) {
+    return gradient.type().equals(type) ? gradient : one(new Pooling.PixelSum(), gradient);
   }
 
   private interface Element {
