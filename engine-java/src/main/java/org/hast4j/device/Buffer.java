@@ -15,18 +15,27 @@ public final class Buffer implements AutoCloseable {
   private final String purpose;
   private final long bytes;
   private final long allocated;
+  private final Runnable beforeClosing;
   private long address;
 
   /**
    * @param bytes asked for
    * @param allocated at least as many, whole floats
+   * @param beforeClosing throws where the buffer must stay
    */
-  Buffer(Device device, String purpose, long address, long bytes, long allocated) {
+  Buffer(
+      Device device,
+      String purpose,
+      long address,
+      long bytes,
+      long allocated,
+      Runnable beforeClosing) {
     this.device = device;
     this.purpose = purpose;
     this.address = address;
     this.bytes = bytes;
     this.allocated = allocated;
+    this.beforeClosing = beforeClosing;
   }
 
   /**
@@ -112,9 +121,16 @@ public final class Buffer implements AutoCloseable {
         .launch(device.stream());
   }
 
+  /**
+   * Gives the memory back.
+   *
+   * @throws IllegalStateException if somebody still relies on its address, as a program does
+   */
   @Override
   public void close() {
     if (address != 0) {
+      device.checkThread();
+      beforeClosing.run();
       device.release(purpose, address, allocated);
       address = 0;
     }

@@ -197,6 +197,17 @@ public final class Device implements AutoCloseable {
    * @throws DeviceMemoryException if there is not enough
    */
   public Buffer allocate(String purpose, long bytes) {
+    return allocate(purpose, bytes, () -> {});
+  }
+
+  /**
+   * Allocates device memory that others may rely on.
+   *
+   * @param purpose what it is for, in the words of the memory report
+   * @param beforeClosing is run before the buffer is given back, and throws where it must stay
+   * @throws DeviceMemoryException if there is not enough
+   */
+  public Buffer allocate(String purpose, long bytes, Runnable beforeClosing) {
     checkOwner();
     long size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     long address;
@@ -218,11 +229,10 @@ public final class Device implements AutoCloseable {
           e);
     }
     ledger.add(purpose, size);
-    return new Buffer(this, purpose, address, bytes, size);
+    return new Buffer(this, purpose, address, bytes, size, beforeClosing);
   }
 
   void release(String purpose, long address, long bytes) {
-    checkThread();
     if (!closed) {
       new MemoryFree(library).address(address).ordinal(ordinal).call();
     }

@@ -1,21 +1,29 @@
 package org.hast4j.exec;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Set;
+import java.util.WeakHashMap;
+import java.util.stream.Collectors;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
+import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.graph.Storage;
 import org.hast4j.kernel.abi.MemoryCopy;
 
 /**
  * The device buffers behind storages. Programs that name the same storage share its buffer. A
- * storage gets its buffer, cleared to zero, when first asked for. Closing it frees all of them and
- * closes the programs.
+ * storage gets its buffer, cleared to zero, when first asked for, and keeps it while a program that
+ * is not closed holds its address. Once freed it has none for good: what it held would come back as
+ * zeros. Closing the memory closes the programs and frees all buffers.
  */
 public final class Memory implements AutoCloseable {
   private final Device device;
   private final LinkedHashMap<Storage, Buffer> buffers = new LinkedHashMap<>();
+  // Weakly: what nobody else knows cannot be asked for again.
+  private final Set<Storage> freed = Collections.newSetFromMap(new WeakHashMap<>());
   private final List<Program> programs = new ArrayList<>();
   private boolean closed;
 
@@ -27,16 +35,47 @@ public final class Memory implements AutoCloseable {
     return device;
   }
 
-  /** The buffer of a storage. */
+  /**
+   * The buffer of a storage.
+   *
+   * @throws IllegalStateException if the storage was freed, or this is closed
+   * @throws DeviceMemoryException if there is no room for it
+   */
   public Buffer buffer(Storage storage) {
     Buffer buffer = buffers.get(storage);
-    if (buffer == null) {
-      checkOpen();
-      buffer = device.allocate(storage.name(), storage.bytes());
-      buffer.clear();
-      buffers.put(storage, buffer);
+    return buffer != null ? buffer : allocated(storage);
+  }
+
+  private Buffer allocated(Storage storage) {
+    checkOpen();
+    if (freed.contains(storage)) {
+      throw new IllegalStateException(
+          "storage '%s' was freed, and what it held is gone: free it after its last use"
+              .formatted(storage.name()));
     }
+    Buffer buffer =
+        device.allocate(storage.name(), storage.bytes(), () -> checkHeldByNone(storage));
+    try {
+      buffer.clear();
+    } catch (RuntimeException e) {
+      buffer.close();
+      throw e;
+    }
+    buffers.put(storage, buffer);
     return buffer;
+  }
+
+  private void checkHeldByNone(Storage storage) {
+    String holders =
+        programs.stream()
+            .filter(program -> program.holds(storage))
+            .map(program -> "'" + program.name() + "'")
+            .collect(Collectors.joining(", "));
+    if (!holders.isEmpty()) {
+      throw new IllegalStateException(
+          "storage '%s' cannot be freed while programs hold it: close %s first"
+              .formatted(storage.name(), holders));
+    }
   }
 
   /** Takes in a program, to be closed with this unless it is {@link #remove}d before. */
@@ -81,11 +120,34 @@ public final class Memory implements AutoCloseable {
         .launch(device.stream());
   }
 
-  /** Gives back the buffer of a storage that is no longer needed. */
+  /**
+   * Gives back the buffer of a storage that is no longer needed. From then on nobody may ask for
+   * it; freeing it again does nothing.
+   *
+   * @throws IllegalStateException if a program that is not closed holds it: names both
+   */
   public void free(Storage storage) {
-    Buffer buffer = buffers.remove(storage);
+    device.checkThread();
+    Buffer buffer = buffers.get(storage);
     if (buffer != null) {
       buffer.close();
+      buffers.remove(storage);
+    }
+    freed.add(storage);
+  }
+
+  /** The storages that have a buffer. */
+  Set<Storage> storages() {
+    return Set.copyOf(buffers.keySet());
+  }
+
+  /** Gives back the buffers of all but these storages, as if nobody had asked for the others. */
+  void retain(Set<Storage> storages) {
+    for (Storage storage : buffers.sequencedKeySet().reversed().stream().toList()) {
+      if (!storages.contains(storage)) {
+        buffers.get(storage).close();
+        buffers.remove(storage);
+      }
     }
   }
 

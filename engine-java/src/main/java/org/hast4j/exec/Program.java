@@ -2,13 +2,16 @@ package org.hast4j.exec;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.graph.Graph;
+import org.hast4j.graph.Storage;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.abi.CaptureEnd;
@@ -30,18 +33,26 @@ public final class Program implements AutoCloseable {
   private final Device device;
   private final Plan plan;
   private final Buffer slab;
+  private final Set<Storage> storages;
   private final Launch[] calls;
   private final String[] labels;
   private CaptureEnd captured;
   private GraphLaunch graph;
   private boolean closed;
 
-  private Program(String name, Memory memory, Plan plan, Buffer slab, List<List<Launch>> calls) {
+  private Program(
+      String name,
+      Memory memory,
+      Plan plan,
+      Buffer slab,
+      Set<Storage> storages,
+      List<List<Launch>> calls) {
     this.name = name;
     this.memory = memory;
     device = memory.device();
     this.plan = plan;
     this.slab = slab;
+    this.storages = storages;
     this.calls = calls.stream().flatMap(List::stream).toArray(Launch[]::new);
     labels = new String[this.calls.length];
     int next = 0;
@@ -53,9 +64,11 @@ public final class Program implements AutoCloseable {
   }
 
   /**
-   * Plans a graph and binds it to the memory of a device.
+   * Plans a graph and binds it to the memory of a device. The storages that the graph names cannot
+   * be freed before the program is closed. What fails leaves nothing behind.
    *
    * @param name what the program is for, in memory reports and errors
+   * @throws IllegalStateException naming a storage that was freed, or if the memory is closed
    */
   public static Program compile(String name, Graph graph, Memory memory) {
     Device device = memory.device();
@@ -68,17 +81,19 @@ public final class Program implements AutoCloseable {
       products.keepTimes();
     }
     memory.checkOpen();
+    Set<Storage> before = memory.storages();
+    Set<Storage> storages = new HashSet<>();
     Buffer slab = plan.slabBytes() == 0 ? null : device.allocate(name, plan.slabBytes());
     try {
       List<List<Launch>> calls = new ArrayList<>();
       boolean awaited = device.options().launching() == Launching.AWAITED;
       for (Plan.Step step : plan.steps()) {
         List<Launch> launches =
-            lowering.launches(step, location -> address(location, memory, slab));
+            lowering.launches(step, location -> address(location, memory, slab, storages));
         calls.add(
             awaited ? launches.stream().map(launch -> awaited(launch, device)).toList() : launches);
       }
-      Program program = new Program(name, memory, plan, slab, calls);
+      Program program = new Program(name, memory, plan, slab, storages, calls);
       if (device.captures()) {
         program.captured = Capture.of(device, plan, calls);
         program.graph = new GraphLaunch(device.library()).graph(program.captured.graph());
@@ -86,19 +101,37 @@ public final class Program implements AutoCloseable {
       memory.add(program);
       return program;
     } catch (RuntimeException e) {
-      if (slab != null) {
-        slab.close();
+      try {
+        memory.retain(before);
+        if (slab != null) {
+          slab.close();
+        }
+      } catch (RuntimeException lost) {
+        e.addSuppressed(lost);
       }
       throw e;
     }
   }
 
-  private static long address(Location location, Memory memory, Buffer slab) {
+  private static long address(
+      Location location, Memory memory, Buffer slab, Set<Storage> storages) {
     if (location == null) {
       return 0;
     }
-    Buffer buffer = location.storage() == null ? slab : memory.buffer(location.storage());
-    return buffer.address(location.offset(), location.bytes());
+    if (location.storage() == null) {
+      return slab.address(location.offset(), location.bytes());
+    }
+    storages.add(location.storage());
+    return memory.buffer(location.storage()).address(location.offset(), location.bytes());
+  }
+
+  String name() {
+    return name;
+  }
+
+  /** Whether a launch has an address in this storage. */
+  boolean holds(Storage storage) {
+    return storages.contains(storage);
   }
 
   /**
