@@ -20,7 +20,7 @@ import net.jqwik.api.Property;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -95,7 +95,7 @@ class MemoryLawTest {
     Graph graph = new Graph();
     for (Storage storage : named) {
       Value x = graph.variable(storage, TYPE);
-      graph.keep(graph.value(new Op.Add(), x, x), storage);
+      graph.keep(graph.value(new Elementwise.Add(), x, x), storage);
     }
     return graph;
   }

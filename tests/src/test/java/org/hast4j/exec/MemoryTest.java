@@ -12,7 +12,8 @@ import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.graph.Graph;
-import org.hast4j.graph.Op;
+import org.hast4j.graph.Elementwise;
+import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
@@ -35,8 +36,8 @@ class MemoryTest {
   /** out = 2 in, by way of a slab. */
   private Graph doubling() {
     Graph graph = new Graph();
-    Value x = graph.value(new Op.Scale(4), graph.variable(in, TYPE));
-    graph.keep(graph.value(new Op.Scale(.5f), x), out);
+    Value x = graph.value(new Elementwise.Scale(4), graph.variable(in, TYPE));
+    graph.keep(graph.value(new Elementwise.Scale(.5f), x), out);
     return graph;
   }
 
@@ -130,7 +131,7 @@ class MemoryTest {
       Graph graph = doubling();
       Value huge = graph.variable(Storage.of("huge", HUGE), HUGE);
       TensorType mean = f32(1 << 10, 1 << 12);
-      graph.keep(graph.value(new Op.GlobalAvgPool(), huge), Storage.of("mean", mean));
+      graph.keep(graph.value(new Pooling.GlobalAvgPool(), huge), Storage.of("mean", mean));
       assertThatThrownBy(() -> Program.compile("too large", graph, memory))
           .isInstanceOf(DeviceMemoryException.class)
           .hasMessageContaining("huge")
