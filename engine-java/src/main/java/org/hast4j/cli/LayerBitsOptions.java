@@ -32,7 +32,7 @@ final class LayerBitsOptions {
       description =
           "Where activations are quantised: paper, behind activation functions, or inputs, in front"
               + " of every convolution and linear layer, the image at 8 bits; ${DEFAULT-VALUE} by"
-              + " default. inputs needs fine-tuning.straight-through=EVERYWHERE.")
+              + " default.")
   private QuantizationPoints points;
 
   /** Where activations are quantised. */

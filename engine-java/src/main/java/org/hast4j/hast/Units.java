@@ -142,9 +142,20 @@ public final class Units {
             ? ratios(variance, square)
             : targets(variance, square, squaredNorms(weight, channels), norm);
     weights.put(filters, weight);
+    weights.computeIfPresent(
+        filters.replaceFirst("weight$", "bias"), (_, bias) -> divided(bias, square));
     weights.put(name + ".running_mean", mean);
     weights.put(name + ".running_var", rest);
     return new Statistics(mean, targets, one);
+  }
+
+  /** Biases in front of a BatchNorm, which its unit divides as it does the filters. */
+  private static float[] divided(float[] bias, float[] square) {
+    float[] divided = new float[bias.length];
+    for (int i = 0; i < bias.length; i++) {
+      divided[i] = (float) (bias[i] / Math.sqrt(twelveBits(square[i])));
+    }
+    return divided;
   }
 
   /**

@@ -70,10 +70,10 @@ public sealed interface Operator {
   /** A function of every value. */
   record Activation(ActivationFunction function) implements Operator {}
 
-  /** The sum of two inputs of one shape. */
+  /** The sum of two inputs: of one shape, or the second [c] or [1, 1, c]. */
   record Add() implements Operator {}
 
-  /** The product of two inputs: of one shape, or the second [1, 1, c]. */
+  /** The product of two inputs: of one shape, or the second [c] or [1, 1, c]. */
   record Mul() implements Operator {}
 
   /** Two inputs or more, one behind the other along the channels. */
@@ -86,7 +86,9 @@ public sealed interface Operator {
       /** The largest; padding never wins. */
       MAX,
       /** The mean, padding counted as zeros. */
-      AVERAGE
+      AVERAGE,
+      /** The mean of those that are no padding. */
+      AVERAGE_UNPADDED
     }
 
     /**

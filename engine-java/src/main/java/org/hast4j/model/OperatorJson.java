@@ -3,7 +3,9 @@ package org.hast4j.model;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Operators as fields of a layer's JSON object: what a field means, and what it is if missing. */
 final class OperatorJson {
@@ -53,23 +55,38 @@ final class OperatorJson {
       case "relu" ->
           fields.has("ceiling")
               ? new ActivationFunction.Relu(fields.number("ceiling"))
-              : new ActivationFunction.Relu();
+              : new ActivationFunction.Relu(
+                  fields.has("slope") ? fields.number("slope") : 0, Float.POSITIVE_INFINITY);
       default ->
-          throw new IllegalArgumentException(
-              "unknown function %s; known is relu (ReLU6 is a relu of \"ceiling\": 6)"
-                  .formatted(Layer.quoted(function)));
+          Arrays.stream(ActivationFunction.Named.values())
+              .filter(named -> name(named).equals(function))
+              .findFirst()
+              .orElseThrow(
+                  () ->
+                      new IllegalArgumentException(
+                          "unknown function %s; known are relu (ReLU6 is a relu of \"ceiling\": 6, LeakyReLU one of \"slope\": 0.01), %s"
+                              .formatted(
+                                  Layer.quoted(function),
+                                  Arrays.stream(ActivationFunction.Named.values())
+                                      .map(OperatorJson::name)
+                                      .collect(Collectors.joining(", ")))));
     };
+  }
+
+  private static String name(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT);
   }
 
   private static Operator.Pool.Kind kind(JsonFields fields) {
     String kind = fields.text("kind");
-    return switch (kind) {
-      case "max" -> Operator.Pool.Kind.MAX;
-      case "average" -> Operator.Pool.Kind.AVERAGE;
-      default ->
-          throw new IllegalArgumentException(
-              "unknown kind %s; known are max and average".formatted(Layer.quoted(kind)));
-    };
+    return Arrays.stream(Operator.Pool.Kind.values())
+        .filter(known -> name(known).equals(kind))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "unknown kind %s; known are max, average and average_unpadded"
+                        .formatted(Layer.quoted(kind))));
   }
 
   private static Window window(JsonFields fields) {
@@ -111,7 +128,11 @@ final class OperatorJson {
             if (relu.ceiling() < Float.POSITIVE_INFINITY) {
               json.put("ceiling", relu.ceiling());
             }
+            if (relu.slope() != 0) {
+              json.put("slope", relu.slope());
+            }
           }
+          case ActivationFunction.Named named -> json.put("function", name(named));
         }
       }
       case Operator.Add _ -> json.put("op", "add");
@@ -119,12 +140,7 @@ final class OperatorJson {
       case Operator.Concat _ -> json.put("op", "concat");
       case Operator.Pool pool -> {
         json.put("op", "pool");
-        json.put(
-            "kind",
-            switch (pool.kind()) {
-              case MAX -> "max";
-              case AVERAGE -> "average";
-            });
+        json.put("kind", name(pool.kind()));
         write(json, pool.window());
       }
       case Operator.GlobalAveragePool _ -> json.put("op", "global_average_pool");

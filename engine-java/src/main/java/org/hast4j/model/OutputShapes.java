@@ -58,16 +58,13 @@ final class OutputShapes {
         yield x;
       }
       case Operator.Activation _ -> x;
-      case Operator.Add _ -> {
-        if (!x.equals(inputs.get(1))) {
-          throw new IllegalArgumentException("needs two inputs of the same shape");
-        }
-        yield x;
-      }
-      case Operator.Mul _ -> {
-        Shape scale = inputs.get(1);
-        if (!x.equals(scale) && !(x.rank() == 3 && scale.equals(Shape.of(1, 1, x.size(-1))))) {
-          throw new IllegalArgumentException("needs a second input of the same shape or [1, 1, c]");
+      case Operator.Add _, Operator.Mul _ -> {
+        Shape other = inputs.get(1);
+        long c = x.size(-1);
+        boolean repeated = other.equals(Shape.of(c)) || other.equals(Shape.of(1, 1, c));
+        if (!x.equals(other) && !(x.rank() == 3 && repeated)) {
+          throw new IllegalArgumentException(
+              "needs a second input of the same shape, [c] or [1, 1, c]");
         }
         yield x;
       }

@@ -62,6 +62,19 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
         new Size(1, 1));
   }
 
+  /** How it moves, for operations that know the kernel's size from its weights. */
+  public org.hast4j.tensor.Window movement() {
+    return new org.hast4j.tensor.Window(
+        strides.height,
+        strides.width,
+        padding.top,
+        padding.left,
+        padding.bottom,
+        padding.right,
+        dilations.height,
+        dilations.width);
+  }
+
   /** Number of windows that fit into so many rows, below 1 if none does. */
   long heights(long rows) {
     return count(

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -17,10 +18,10 @@ import org.hast4j.graph.Quantization;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
-import org.hast4j.model.Window;
 
 /**
  * Translates a model into graph nodes, one fused node for each BatchNorm with the residual add,
@@ -121,45 +122,84 @@ public record Forward(
       Value x = values.get(layer.input());
       Value y =
           switch (layer.op()) {
-            case Operator.Convolution conv ->
-                graph.value(convolution(conv), quantised(layer, x), weight(layer));
+            case Operator.Convolution conv -> withBias(convolution(conv), layer, x, conv.bias());
+            case Operator.Linear linear ->
+                withBias(new Convolution.Linear(), layer, x, linear.bias());
             case Operator.BatchNorm norm -> batchNorm(step, norm, x);
-            case Operator.Add _ ->
-                graph.value(new Elementwise.Add(), x, values.get(layer.inputs().get(1)));
+            case Operator.Activation activation ->
+                quantised(layer, graph.value(activation(activation.function()), x));
+            case Operator.Add _ -> graph.value(new Elementwise.Add(), x, second(layer, x));
+            case Operator.Mul _ -> graph.value(new Elementwise.Mul(), x, second(layer, x));
+            case Operator.Concat _ ->
+                graph.value(
+                    new Pooling.Concat(),
+                    layer.inputs().stream().map(values::get).toArray(Value[]::new));
+            case Operator.Pool pool -> graph.value(pool(pool), x);
+            case Operator.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
+            case Operator.Flatten _ ->
+                x.type().shape().rank() == 2 ? x : graph.value(new Pooling.Flatten(), x);
             case Operator.ChannelPad pad ->
                 graph.value(new Pooling.Shortcut(pad.stride(), pad.channels()), x);
-            case Operator.Pool pool -> graph.value(maxPool(pool.window()), x);
-            case Operator.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
-            case Operator.Linear _ ->
+            case Operator.ChannelShuffle shuffle ->
+                graph.value(new Pooling.ChannelShuffle(shuffle.groups()), x);
+            case Operator.Slice slice ->
                 graph.value(
-                    new Convolution.Linear(),
-                    quantised(layer, x),
-                    weight(layer),
-                    parameter(layer, "bias"));
-            case Operator.Activation _,
-                Operator.Mul _,
-                Operator.Concat _,
-                Operator.Flatten _,
-                Operator.ChannelShuffle _,
-                Operator.Slice _ ->
-                throw new IllegalStateException("a step of " + layer);
+                    new Pooling.Slice(Math.toIntExact(slice.begin()), Math.toIntExact(slice.end())),
+                    x);
           };
       values.put(layer.name(), y);
       step.sum().ifPresent(sum -> values.put(sum.name(), y));
       step.activation().ifPresent(activation -> values.put(activation.name(), y));
     }
 
-    private static Op convolution(Operator.Convolution conv) {
-      int stride = Translation.stride(conv.window());
-      int padding = Translation.padding(conv.window());
-      return conv.isDepthwise()
-          ? new Convolution.DepthwiseConv2d(stride, padding)
-          : new Convolution.Conv2d(stride, padding);
+    /** A layer with weights, on its quantised input. */
+    private Value withBias(Op op, Layer layer, Value x, boolean bias) {
+      Value input = quantised(layer, x);
+      return bias
+          ? graph.value(op, input, weight(layer), parameter(layer, "bias"))
+          : graph.value(op, input, weight(layer));
     }
 
-    private static Op maxPool(Window window) {
-      return new Pooling.MaxPool(
-          window.kernel().height(), Translation.stride(window), Translation.padding(window));
+    /** The second input of a layer; one value a channel without its pixel. */
+    private Value second(Layer layer, Value x) {
+      Value other = values.get(layer.inputs().get(1));
+      return other.type().equals(x.type()) || other.type().shape().rank() == 2
+          ? other
+          : graph.value(new Op.Reshape(TensorType.f32(other.size(0), other.size(3))), other);
+    }
+
+    private static Op convolution(Operator.Convolution conv) {
+      // The depthwise kernels take no bias.
+      return conv.isDepthwise() && !conv.bias()
+          ? new Convolution.DepthwiseConv2d(conv.window().movement())
+          : new Convolution.Conv2d(conv.window().movement(), conv.groups());
+    }
+
+    private static Op pool(Operator.Pool pool) {
+      int kernel = pool.window().kernel().height();
+      int stride = pool.window().strides().height();
+      int padding = pool.window().padding().top();
+      return switch (pool.kind()) {
+        case MAX -> new Pooling.MaxPool(kernel, stride, padding);
+        case AVERAGE -> new Pooling.AveragePool(kernel, stride, padding, true);
+        case AVERAGE_UNPADDED -> new Pooling.AveragePool(kernel, stride, padding, false);
+      };
+    }
+
+    private static Elementwise.Activation activation(ActivationFunction function) {
+      return switch (function) {
+        case ActivationFunction.Relu relu ->
+            new Elementwise.Activation(ActivationKind.RELU, relu.slope(), relu.ceiling());
+        case ActivationFunction.Named named ->
+            new Elementwise.Activation(
+                switch (named) {
+                  case HARD_SIGMOID -> ActivationKind.HARD_SIGMOID;
+                  case HARD_SWISH -> ActivationKind.HARD_SWISH;
+                  case SIGMOID -> ActivationKind.SIGMOID;
+                  case SILU -> ActivationKind.SILU;
+                  case GELU -> ActivationKind.GELU;
+                });
+      };
     }
 
     private Value weight(Layer layer) {
@@ -170,8 +210,11 @@ public record Forward(
       return parameters.get(layer.parameter(name));
     }
 
-    private Value batchNorm(Translation.Step step, Operator.BatchNorm norm, Value u) {
+    private Value batchNorm(Translation.Step step, Operator.BatchNorm norm, Value x) {
       Layer layer = step.layer();
+      boolean vector = x.type().shape().rank() == 2;
+      Value u =
+          vector ? graph.value(new Op.Reshape(TensorType.f32(x.size(0), 1, 1, x.size(1))), x) : x;
       Value runningMean = parameter(layer, "running_mean");
       Value runningVariance = parameter(layer, "running_var");
       long rows = u.type().shape().elements() / norm.channels();
@@ -193,7 +236,10 @@ public record Forward(
       List<Value> inputs =
           new ArrayList<>(
               List.of(u, mean, variance, parameter(layer, "weight"), parameter(layer, "bias")));
-      step.residual().map(values::get).ifPresent(inputs::add);
+      step.residual()
+          .map(values::get)
+          .map(value -> vector ? graph.value(new Op.Reshape(u.type()), value) : value)
+          .ifPresent(inputs::add);
       Layer activation = step.activation().orElse(null);
       int bits = 0;
       StraightThrough straightThrough = StraightThrough.EVERYWHERE;
@@ -211,7 +257,10 @@ public record Forward(
               bits,
               straightThrough,
               activation != null ? 0 : 1,
-              activation != null ? Translation.ceiling(activation) : Float.POSITIVE_INFINITY,
+              activation != null
+                  ? ((ActivationFunction.Relu) ((Operator.Activation) activation.op()).function())
+                      .ceiling()
+                  : Float.POSITIVE_INFINITY,
               norm.epsilon(),
               training);
       Node node = graph.apply(op, inputs.toArray(Value[]::new));
@@ -227,6 +276,9 @@ public record Forward(
                 rows));
       }
       Value y = node.output(Norm.BnAct.Y);
+      if (vector) {
+        y = graph.value(new Op.Reshape(x.type()), y);
+      }
       // A quantiser behind the activation is part of the node, but where what it takes in is
       // needed.
       return activation == null || mode instanceof Mode.Quantised ? y : quantised(activation, y);
@@ -235,17 +287,11 @@ public record Forward(
     /** A value through the activation quantiser of a layer, if it has one in this mode. */
     private Value quantised(Layer layer, Value x) {
       return switch (mode) {
-        case Mode.Quantised given when has(given.quantizers(), layer) -> {
-          if (given.straightThrough() != StraightThrough.EVERYWHERE) {
-            throw new IllegalArgumentException(
-                "%s: the quantiser in front of %s lets gradients pass everywhere; %s is for quantisers behind activations"
-                    .formatted(model.name(), layer.name(), given.straightThrough()));
-          }
-          yield quantised(layer, x, given.quantizers());
-        }
+        case Mode.Quantised given when has(given.quantizers(), layer) ->
+            quantised(layer, x, given.quantizers(), given.straightThrough());
         case Mode.Observed given when has(given.quantizers(), layer) -> {
           activations.put(layer.name(), x);
-          yield quantised(layer, x, given.quantizers());
+          yield quantised(layer, x, given.quantizers(), StraightThrough.EVERYWHERE);
         }
         case Mode.Calibrating given when has(given.quantizers(), layer) ->
             track(layer.name(), x, given);
@@ -262,10 +308,13 @@ public record Forward(
       return quantizers.bits().containsKey(layer.name());
     }
 
-    private Value quantised(Layer layer, Value x, ActivationQuantizers quantizers) {
+    private Value quantised(
+        Layer layer, Value x, ActivationQuantizers quantizers, StraightThrough straightThrough) {
       int bits = quantizers.bits().get(layer.name());
       return graph.value(
-          new Quantization.FakeQuant(bits), x, quantizers.range(graph, layer.name()));
+          new Quantization.FakeQuant(bits, straightThrough),
+          x,
+          quantizers.range(graph, layer.name()));
     }
 
     private Value track(String layer, Value y, Mode.Calibrating calibrating) {

@@ -69,11 +69,13 @@ final class Translation {
     Optional<Layer> next = onlyReader(model, norm);
     Optional<Layer> sum =
         next.filter(layer -> layer.op() instanceof Operator.Add)
-            .filter(add -> add.inputs().stream().anyMatch(computed::contains));
+            .filter(add -> add.inputs().stream().anyMatch(computed::contains))
+            .filter(
+                add -> model.shape(add.inputs().get(0)).equals(model.shape(add.inputs().get(1))));
     if (sum.isPresent()) {
       next = onlyReader(model, sum.get());
     }
-    return new Step(norm, sum, next.filter(layer -> layer.op() instanceof Operator.Activation));
+    return new Step(norm, sum, next.filter(Translation::isRelu));
   }
 
   private static Optional<Layer> onlyReader(Model model, Layer layer) {
@@ -84,69 +86,38 @@ final class Translation {
   /** Why there is no kernel for a layer that stands at the beginning of a step. */
   private static Optional<String> obstacle(Layer layer) {
     return switch (layer.op()) {
-      case Operator.Convolution conv -> obstacle(conv);
-      case Operator.BatchNorm _,
+      case Operator.Pool pool -> obstacle(pool.window());
+      case Operator.Convolution _,
+          Operator.BatchNorm _,
+          Operator.Activation _,
           Operator.Add _,
+          Operator.Mul _,
+          Operator.Concat _,
           Operator.GlobalAveragePool _,
-          Operator.ChannelPad _ ->
+          Operator.Linear _,
+          Operator.Flatten _,
+          Operator.ChannelPad _,
+          Operator.ChannelShuffle _,
+          Operator.Slice _ ->
           Optional.empty();
-      case Operator.Activation _ ->
-          Optional.of(
-              "it does not follow a BatchNorm, or a residual add of one, that it alone reads");
-      case Operator.Pool pool ->
-          pool.kind() == Operator.Pool.Kind.MAX
-              ? obstacle(pool.window())
-              : Optional.of("there is no average pooling but the global one");
-      case Operator.Linear linear ->
-          linear.bias() ? Optional.empty() : Optional.of("a linear layer must have a bias");
-      case Operator.Mul _ -> Optional.of("there is no product of two layers");
-      case Operator.Concat _ -> Optional.of("there is no concatenation");
-      case Operator.Flatten _ ->
-          Optional.of("there is no flattening; a global average pool gives a vector too");
-      case Operator.ChannelShuffle _ -> Optional.of("there is no shuffling of channels");
-      case Operator.Slice _ -> Optional.of("there is no slice of channels");
     };
-  }
-
-  private static Optional<String> obstacle(Operator.Convolution conv) {
-    if (conv.bias()) {
-      return Optional.of("its convolution has a bias");
-    }
-    if (conv.groups() != 1 && !conv.isDepthwise()) {
-      return Optional.of(
-          "its convolution has %d groups; 1 can be computed, and one for each of as many channels in as out"
-              .formatted(conv.groups()));
-    }
-    return obstacle(conv.window());
   }
 
   private static Optional<String> obstacle(Window window) {
-    Window.Size kernel = window.kernel();
-    if (kernel.height() != kernel.width()) {
-      return Optional.of("its window of %s is not square".formatted(kernel));
-    }
-    Window square = Window.square(kernel.height(), stride(window), padding(window));
+    int kernel = window.kernel().height();
+    Window square = Window.square(kernel, window.strides().height(), window.padding().top());
     return window.equals(square)
         ? Optional.empty()
         : Optional.of(
-            "its strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
-                .formatted(window.strides(), window.padding(), window.dilations()));
+            "its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
+                .formatted(
+                    window.kernel(), window.strides(), window.padding(), window.dilations()));
   }
 
-  /** The stride of a window that can be computed. */
-  static int stride(Window window) {
-    return window.strides().height();
-  }
-
-  /** The padding of a window that can be computed. */
-  static int padding(Window window) {
-    return window.padding().top();
-  }
-
-  /** The upper bound of an activation that can be computed, all of which are 0 below 0. */
-  static float ceiling(Layer activation) {
-    return switch (((Operator.Activation) activation.op()).function()) {
-      case ActivationFunction.Relu relu -> relu.ceiling();
-    };
+  /** Whether an activation can be part of a BatchNorm's node: a ReLU, bounded or not. */
+  private static boolean isRelu(Layer layer) {
+    return layer.op() instanceof Operator.Activation activation
+        && activation.function() instanceof ActivationFunction.Relu relu
+        && relu.slope() == 0;
   }
 }

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -115,11 +114,6 @@ class DescribedNetworkTest {
   }
 
   private Hast.Result quantise(Network network, Scheme scheme, String folder, boolean resume) {
-    return quantise(network, scheme, Recipe.read("balanced", TINY), folder, resume);
-  }
-
-  private Hast.Result quantise(
-      Network network, Scheme scheme, Recipe recipe, String folder, boolean resume) {
     Listener silent =
         new Listener() {
           @Override
@@ -128,7 +122,9 @@ class DescribedNetworkTest {
           @Override
           public void metrics(Map<String, Object> line) {}
         };
-    Job job = new Job(network, "none", scheme, recipe, new Images.Synthesised(), 1);
+    Job job =
+        new Job(
+            network, "none", scheme, Recipe.read("balanced", TINY), new Images.Synthesised(), 1);
     return new Hast(DEVICES.open(), silent, Duration.ofDays(1))
         .quantise(job, scratch.resolve(folder), resume, Optional.empty());
   }
@@ -171,12 +167,7 @@ class DescribedNetworkTest {
   void quantisesWhatLayersRead() throws IOException {
     Network network = network(PLAIN);
     Scheme scheme = new Scheme(new Bits(4, 4)).at(QuantizationPoints.INPUTS);
-    assertThatThrownBy(() -> quantise(network, scheme, "refused", false))
-        .hasMessageContaining("in front of stem");
-    Map<String, String> everywhere = new HashMap<>(TINY);
-    everywhere.put("fine-tuning.straight-through", "EVERYWHERE");
-    Recipe recipe = Recipe.read("balanced", everywhere);
-    Hast.Result result = quantise(network, scheme, recipe, "run", false);
+    Hast.Result result = quantise(network, scheme, "run", false);
     QuantisedNetwork read = QuantisedNetwork.read(scratch.resolve("run/quantised.safetensors"));
     assertThat(read.scheme()).isEqualTo(scheme);
     assertThat(read.ranges()).isEqualTo(result.network().ranges());
@@ -218,12 +209,8 @@ class DescribedNetworkTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "\"kernel\": 5, \"padding\": 2 | \"kernel\": 5, \"padding\": [1, 2, 3, 2] | layer stem"
-            + " cannot be computed yet: its strides (1x1), padding ([1, 2, 3, 2])",
-        "\"kind\": \"max\" | \"kind\": \"average\" | layer down cannot be computed yet: there is no"
-            + " average pooling",
-        "\"out_channels\": 10, | \"out_channels\": 10, \"groups\": 2, | layer body cannot be"
-            + " computed yet: its convolution has 2 groups",
+        "\"kernel\": 2, \"stride\": 2 | \"kernel\": [2, 1], \"stride\": 2 | layer down cannot be"
+            + " computed yet: its pool's window (2x1)",
         "\"in_features\": 12 | \"in_features\": 13 | plain.json: the model: layer \"head\""
             + " (Linear[inputs=13, outputs=7, bias=true] of [n, 12])",
         "\"epsilon\": 0.001} | \"eps\": 0.001} | plain.json: the model: layers[1] \"stem_bn\": it"

@@ -73,7 +73,7 @@ class ModelDescriptionTest {
     assertThat(parse(description.json(false))).isEqualTo(description);
   }
 
-  /** Every operator, also those that nothing computes. */
+  /** Every operator and every function. */
   @Test
   void everyOperatorComesBack() {
     Model.Builder net = new Model.Builder(new Model.Input("pixels", 8, 8, 4));
@@ -81,6 +81,10 @@ class ModelDescriptionTest {
         net.add(
             "avg", new Operator.Pool(Operator.Pool.Kind.AVERAGE, Window.square(2, 2, 0)), "pixels");
     x = net.add("conv", new Operator.Convolution(4, 8, Window.square(3, 1, 1), 2, true), x);
+    x = net.add("leaky", new Operator.Activation(new ActivationFunction.Relu(.1f, 1 / 0f)), x);
+    for (ActivationFunction.Named function : ActivationFunction.Named.values()) {
+      x = net.add(function.name(), new Operator.Activation(function), x);
+    }
     x = net.add("shuffle", new Operator.ChannelShuffle(2), x);
     String part = net.add("part", new Operator.Slice(1, 5), x);
     x = net.add("concat", new Operator.Concat(), part, part, x);

@@ -85,7 +85,8 @@ class ModelTest {
         "of [n, 9, 8, 3]) needs 4 channels, its input has 3",
         () -> model(8, layer("conv", new Operator.Convolution(4, 8, 3, 1, 1), Model.IMAGE)));
     refused(
-        "(Add[] of [n, 9, 8, 3] and [n, 9, 8, 6]) needs two inputs of the same shape",
+        "(Add[] of [n, 9, 8, 3] and [n, 9, 8, 6]) needs a second input of the same shape, [c] or"
+            + " [1, 1, c]",
         () ->
             model(
                 3,

@@ -35,29 +35,19 @@ class TranslationTest {
     return new Layer(name, op, List.of(inputs));
   }
 
-  private static Layer conv(Window window, int groups, boolean bias) {
-    return layer("odd", new Operator.Convolution(4, 4, window, groups, bias), Model.IMAGE);
-  }
-
-  private static Window window(Window.Size strides, Window.Padding padding, int dilation) {
-    return new Window(new Window.Size(3, 3), strides, padding, new Window.Size(dilation, dilation));
+  private static Layer pool(Window.Size kernel, Window.Padding padding, Window.Size dilations) {
+    Window window = new Window(kernel, new Window.Size(1, 1), padding, dilations);
+    return layer("odd", new Operator.Pool(Kind.MAX, window), Model.IMAGE);
   }
 
   static Stream<Arguments> layersWithoutKernels() {
-    Window plain = Window.square(3, 1, 1);
     Window.Size one = new Window.Size(1, 1);
+    Window.Size three = new Window.Size(3, 3);
     Window.Padding same = new Window.Padding(1, 1, 1, 1);
     return Stream.of(
-        Arguments.of(conv(plain, 2, false), "2 groups"),
-        Arguments.of(conv(plain, 1, true), "bias"),
-        Arguments.of(conv(window(new Window.Size(1, 2), same, 1), 1, false), "strides (1x2)"),
-        Arguments.of(conv(window(one, new Window.Padding(1, 1, 2, 2), 1), 1, false), "padding"),
-        Arguments.of(conv(window(one, same, 2), 1, false), "dilation"),
-        Arguments.of(
-            layer("odd", new Operator.Pool(Kind.AVERAGE, plain), Model.IMAGE), "average pooling"),
-        Arguments.of(layer("odd", RELU, Model.IMAGE), "follow a BatchNorm"),
-        Arguments.of(layer("odd", new Operator.Mul(), Model.IMAGE, Model.IMAGE), "product"),
-        Arguments.of(layer("odd", new Operator.ChannelShuffle(2), Model.IMAGE), "shuffling"));
+        Arguments.of(pool(new Window.Size(3, 2), same, one), "window (3x2)"),
+        Arguments.of(pool(three, new Window.Padding(1, 1, 2, 2), one), "padding ([1, 1, 2, 2])"),
+        Arguments.of(pool(three, same, new Window.Size(2, 2)), "dilation (2x2)"));
   }
 
   @ParameterizedTest
@@ -84,6 +74,23 @@ class TranslationTest {
     Translation.Step last = Translation.of(model).get(1);
     assertThat(last.residual()).contains("a");
     assertThat(last.activation().map(Layer::name)).contains("relu");
+  }
+
+  /** No part of a BatchNorm's node: another function, a slope, a sum over pixels. */
+  @Test
+  void whatTheFusedKernelLacksStaysApart() {
+    Operator leaky = new Operator.Activation(new ActivationFunction.Relu(.1f, 1 / 0f));
+    Model model =
+        model(
+            layer("a", NORM, Model.IMAGE),
+            layer("silu", new Operator.Activation(ActivationFunction.Named.SILU), "a"),
+            layer("b", NORM, "silu"),
+            layer("leaky", leaky, "b"),
+            layer("mean", new Operator.GlobalAveragePool(), "leaky"),
+            layer("c", NORM, "leaky"),
+            layer("add", new Operator.Add(), "c", "mean"));
+    assertThat(Translation.of(model))
+        .allMatch(step -> step.sum().isEmpty() && step.activation().isEmpty());
   }
 
   @Test
