@@ -53,6 +53,11 @@ struct Meeting {
   int out, out_step, count;      // pixels of the result
 };
 
+// Positions before `end` from a first one on, `gap` apart; not above 0 if there are none.
+__device__ inline int positions(int end, int first, int gap) {
+  return gap == 1 ? end - first : first < end ? (end - 1 - first) / gap + 1 : 0;
+}
+
 // kSize and kStride are those of a square filter that is not dilated, or 0 for any.
 template <int kSize, int kStride, bool kAdjoint>
 __device__ Meeting meeting(const SweepJob& job, int row, int phase) {
@@ -74,8 +79,8 @@ __device__ Meeting meeting(const SweepJob& job, int row, int phase) {
     m.row_gap = kSize > 0 ? 1 : -down.move;
     m.gap = kSize > 0 ? 1 : -across.move;
     const int first = down.at - (down.count - 1) * m.row_gap;
-    const int above = first < 0 ? (m.row_gap - 1 - first) / m.row_gap : 0;
-    m.rows = min(down.count, first < p ? (p - 1 - first) / m.row_gap + 1 : 0) - above;
+    const int above = max(0, (m.row_gap - 1 - first) / m.row_gap);
+    m.rows = min(down.count, positions(p, first, m.row_gap)) - above;
     m.taps = across.count;
     m.in_row = image * p + first + above * m.row_gap;
     m.tap = (down.first + (down.count - 1 - above) * down.step) * s + across.first + (m.taps - 1) * across.step;
@@ -89,12 +94,12 @@ __device__ Meeting meeting(const SweepJob& job, int row, int phase) {
     m.count = (w - phase - 1) / stride_w + 1;
   } else {
     const int first = place.remainder * stride_h - top;
-    const int above = first < 0 ? (dilation_h - 1 - first) / dilation_h : 0;
+    const int above = max(0, (dilation_h - 1 - first) / dilation_h);
     m.row_gap = dilation_h;
     m.gap = dilation_w;
     m.taps = s;
     m.in_row = image * h + first + above * dilation_h;
-    m.rows = min(r, first < h ? (h - 1 - first) / dilation_h + 1 : 0) - above;
+    m.rows = min(r, positions(h, first, dilation_h)) - above;
     m.tap = above * s;
     m.tap_row_step = s;
     m.tap_step = 1;
