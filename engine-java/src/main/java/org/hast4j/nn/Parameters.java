@@ -33,7 +33,9 @@ public final class Parameters {
     trained = Slots.parameters(model);
     statistics = Slots.statistics(model);
     trainedStorage = new Storage(owner + " parameters", trained.bytes());
-    statisticsStorage = new Storage(owner + " statistics", statistics.bytes());
+    // A storage cannot be empty, and a network without BatchNorm has no statistics.
+    statisticsStorage =
+        new Storage(owner + " statistics", Math.max(statistics.bytes(), Float.BYTES));
   }
 
   public Model model() {
