@@ -32,11 +32,6 @@ public sealed interface Convolution extends Op {
 
   /** (dy, weight[, base]) to dx. */
   record Conv2dDataGrad(Conv2d forward, TensorType x, boolean accumulates) implements Convolution {
-    /** Of one group, a square stride and as much padding on every side. */
-    public Conv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates) {
-      this(new Conv2d(stride, pad), x, accumulates);
-    }
-
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("conv2d data gradient", inputs, accumulates ? 3 : 2);
@@ -51,11 +46,6 @@ public sealed interface Convolution extends Op {
 
   /** (dy, x) to dweight. */
   record Conv2dWeightGrad(Conv2d forward, TensorType weight) implements Convolution {
-    /** Of one group, a square stride and as much padding on every side. */
-    public Conv2dWeightGrad(int stride, int pad, TensorType weight) {
-      this(new Conv2d(stride, pad), weight);
-    }
-
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("conv2d weight gradient", inputs, 2);
@@ -86,11 +76,6 @@ public sealed interface Convolution extends Op {
   /** (dy, weight[, base]) to dx. */
   record DepthwiseConv2dDataGrad(DepthwiseConv2d forward, TensorType x, boolean accumulates)
       implements Convolution {
-    /** Of a square stride and as much padding on every side. */
-    public DepthwiseConv2dDataGrad(int stride, int pad, TensorType x, boolean accumulates) {
-      this(new DepthwiseConv2d(stride, pad), x, accumulates);
-    }
-
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("depthwise conv2d data gradient", inputs, accumulates ? 3 : 2);
@@ -106,11 +91,6 @@ public sealed interface Convolution extends Op {
   /** (dy, x) to dweight. */
   record DepthwiseConv2dWeightGrad(DepthwiseConv2d forward, TensorType weight)
       implements Convolution {
-    /** Of a square stride and as much padding on every side. */
-    public DepthwiseConv2dWeightGrad(int stride, int pad, TensorType weight) {
-      this(new DepthwiseConv2d(stride, pad), weight);
-    }
-
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("depthwise conv2d weight gradient", inputs, 2);

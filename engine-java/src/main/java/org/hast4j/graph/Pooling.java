@@ -162,11 +162,7 @@ public sealed interface Pooling extends Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("channel shuffle", inputs, 1);
       Shapes.floats("channel shuffle x", inputs.get(0));
-      long channels = inputs.get(0).shape().size(-1);
-      if (groups < 1 || channels % groups != 0) {
-        throw new IllegalArgumentException(
-            "%d channels are no %d groups of equally many".formatted(channels, groups));
-      }
+      Shapes.groups("channel shuffle channels", groups, inputs.get(0).shape().size(-1));
       return inputs;
     }
   }

@@ -95,11 +95,8 @@ final class Shapes {
   /** A window that slides over [n, h, w, c]: [n, p, q, c]. */
   static TensorType pooled(String what, TensorType x, int window, int stride, int pad) {
     Shape shape = rank(what, x, 4);
-    return TensorType.f32(
-        shape.size(0),
-        pooled(shape.size(1), window, stride, pad),
-        pooled(shape.size(2), window, stride, pad),
-        shape.size(3));
+    Shape windows = Shape.of(shape.size(3), window, window);
+    return convolved(shape, windows, new Window(stride, pad));
   }
 
   /** The type with another number of channels. */
@@ -130,15 +127,5 @@ final class Shapes {
         window.height(x.size(1), w.size(1)),
         window.width(x.size(2), w.size(2)),
         w.size(0));
-  }
-
-  static long pooled(long size, long kernel, int stride, int pad) {
-    long span = size + 2L * pad - kernel;
-    if (span < 0 || stride < 1 || pad < 0) {
-      throw new IllegalArgumentException(
-          "a kernel of %d with stride %d and padding %d does not fit size %d"
-              .formatted(kernel, stride, pad, size));
-    }
-    return span / stride + 1;
   }
 }

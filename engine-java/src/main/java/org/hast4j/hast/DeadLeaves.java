@@ -43,7 +43,7 @@ final class DeadLeaves {
    */
   static float[] images(Model model, Normalization normalization, int count, long seed) {
     DeadLeaves leaves = new DeadLeaves(model, seed);
-    int size = model.input().height() * model.input().width() * model.input().channels();
+    int size = model.input().size();
     float[] images = new float[count * size];
     for (int i = 0; i < count; i++) {
       leaves.draw();

@@ -52,9 +52,7 @@ public final class Evaluation implements AutoCloseable {
     this.model = parameters.model();
     this.batch = batch;
     Graph graph = new Graph();
-    TensorType type =
-        TensorType.f32(
-            batch, model.input().height(), model.input().width(), model.input().channels());
+    TensorType type = Forward.images(model, batch);
     images = Storage.of("evaluation images", type);
     logits = Storage.of("evaluation logits", TensorType.f32(batch, model.classes()));
     this.owned = new ArrayList<>(owned);
@@ -148,7 +146,7 @@ public final class Evaluation implements AutoCloseable {
    * @return [count, classes]
    */
   public float[] logits(float[] pixels, int count) {
-    int size = model.input().height() * model.input().width() * model.input().channels();
+    int size = model.input().size();
     if (pixels.length != count * size) {
       throw new IllegalArgumentException(
           "%d images of %d values expected, got %d values".formatted(count, size, pixels.length));

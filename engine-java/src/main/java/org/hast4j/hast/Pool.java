@@ -6,6 +6,7 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
+import org.hast4j.nn.Forward;
 
 /**
  * Images on the device to draw batches from: the synthetic set, or real ones.
@@ -22,7 +23,7 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
    * @throws IllegalArgumentException if that is more than fits into one array
    */
   public static Pool of(Model model, int count) {
-    long size = (long) model.input().height() * model.input().width() * model.input().channels();
+    long size = model.input().size();
     if (count * size > Integer.MAX_VALUE) {
       throw new IllegalArgumentException(
           "%d images of %dx%dx%d are too many: at most %d of them fit"
@@ -33,9 +34,7 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
                   model.input().channels(),
                   Integer.MAX_VALUE / size));
     }
-    TensorType type =
-        TensorType.f32(
-            count, model.input().height(), model.input().width(), model.input().channels());
+    TensorType type = Forward.images(model, count);
     return new Pool(
         Storage.of("image pool", type), Storage.of("label pool", TensorType.i32(count)), type);
   }

@@ -156,9 +156,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       model = network.model();
       int area = model.input().height() * model.input().width();
       count = Math.clamp(PIXELS / area, MIN_IMAGES, MAX_IMAGES);
-      images =
-          TensorType.f32(
-              count, model.input().height(), model.input().width(), model.input().channels());
+      images = Forward.images(model, count);
       Units units = Units.normalAsStored(network);
       if (units.statistics().isEmpty()) {
         throw new IllegalArgumentException(

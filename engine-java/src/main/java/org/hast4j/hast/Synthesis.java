@@ -93,12 +93,7 @@ public final class Synthesis implements AutoCloseable {
     this.recipe = recipe;
     this.seed = seed;
     model = teacher.model();
-    batchType =
-        TensorType.f32(
-            recipe.batch(),
-            model.input().height(),
-            model.input().width(),
-            model.input().channels());
+    batchType = Forward.images(model, recipe.batch());
     labelType = TensorType.i32(recipe.batch());
     pixels = Storage.of("synthesis pixels", batchType);
     labels = Storage.of("synthesis labels", labelType);

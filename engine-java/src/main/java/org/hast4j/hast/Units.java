@@ -94,7 +94,7 @@ public final class Units {
     Map<String, Statistics> statistics = new LinkedHashMap<>();
     for (Layer layer : model.layers()) {
       if (layer.op() instanceof Operator.BatchNorm norm) {
-        Optional<String> filters = filters(model, layer);
+        Optional<Layer> filters = filters(model, layer);
         statistics.put(
             layer.name(),
             filters.isPresent()
@@ -105,25 +105,26 @@ public final class Units {
     return new Units(network.withWeights(weights), statistics, true);
   }
 
-  /** Name of the weight in front of a BatchNorm, if nothing else reads the convolution's result. */
-  private static Optional<String> filters(Model model, Layer norm) {
+  /** The convolution in front of a BatchNorm, if nothing else reads its result. */
+  private static Optional<Layer> filters(Model model, Layer norm) {
     return model
         .layer(norm.input())
         .filter(layer -> layer.op() instanceof Operator.Convolution)
-        .filter(layer -> model.readers(layer.name()).size() == 1)
-        .map(layer -> layer.parameter("weight"));
+        .filter(layer -> model.readers(layer.name()).size() == 1);
   }
 
   private static Statistics normalise(
       Map<String, float[]> weights,
-      String filters,
+      Layer filters,
       String name,
       Operator.BatchNorm norm,
       boolean asStored) {
     float[] variance = weights.get(name + ".running_var");
     float[] square = squaredUnit(variance, norm);
     int channels = variance.length;
-    float[] weight = weights.get(filters).clone();
+    float[] weight = weights.get(filters.parameter("weight")).clone();
+    String biasName = filters.parameter("bias");
+    float[] bias = weights.getOrDefault(biasName, new float[channels]).clone();
     float[] mean = weights.get(name + ".running_mean").clone();
     float[] one = new float[channels];
     float[] rest = new float[channels];
@@ -133,6 +134,7 @@ public final class Units {
       for (int i = channel * size; i < (channel + 1) * size; i++) {
         weight[i] = (float) (weight[i] / unit);
       }
+      bias[channel] = (float) (bias[channel] / unit);
       mean[channel] = (float) (mean[channel] / unit);
       one[channel] = 1;
       rest[channel] = 1 - norm.epsilon();
@@ -141,21 +143,11 @@ public final class Units {
         asStored
             ? ratios(variance, square)
             : targets(variance, square, squaredNorms(weight, channels), norm);
-    weights.put(filters, weight);
-    weights.computeIfPresent(
-        filters.replaceFirst("weight$", "bias"), (_, bias) -> divided(bias, square));
+    weights.put(filters.parameter("weight"), weight);
+    weights.replace(biasName, bias);
     weights.put(name + ".running_mean", mean);
     weights.put(name + ".running_var", rest);
     return new Statistics(mean, targets, one);
-  }
-
-  /** Biases in front of a BatchNorm, which its unit divides as it does the filters. */
-  private static float[] divided(float[] bias, float[] square) {
-    float[] divided = new float[bias.length];
-    for (int i = 0; i < bias.length; i++) {
-      divided[i] = (float) (bias[i] / Math.sqrt(twelveBits(square[i])));
-    }
-    return divided;
   }
 
   /**

@@ -118,7 +118,7 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
     }
     int most = 0;
     for (String name : layers.keySet()) {
-      if (!name.equals(quantizer) && reads(model, name, quantizer)) {
+      if (reads(model, name, quantizer)) {
         most = Math.max(most, layers.get(name).activations());
       }
     }

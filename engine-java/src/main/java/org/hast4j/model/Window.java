@@ -75,20 +75,15 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
         dilations.width);
   }
 
-  /** Number of windows that fit into so many rows, below 1 if none does. */
+  /** Number of windows that fit into so many rows, 0 if none does. */
   long heights(long rows) {
-    return count(
+    return org.hast4j.tensor.Window.count(
         rows + padding.top + padding.bottom, kernel.height, strides.height, dilations.height);
   }
 
-  /** Number of windows that fit into so many columns, below 1 if none does. */
+  /** Number of windows that fit into so many columns, 0 if none does. */
   long widths(long columns) {
-    return count(
+    return org.hast4j.tensor.Window.count(
         columns + padding.left + padding.right, kernel.width, strides.width, dilations.width);
-  }
-
-  private static long count(long size, long kernel, long stride, long dilation) {
-    long rest = size - dilation * (kernel - 1) - 1;
-    return rest < 0 ? 0 : rest / stride + 1;
   }
 }

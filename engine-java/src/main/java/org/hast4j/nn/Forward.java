@@ -68,6 +68,12 @@ public record Forward(
     return new Builder(graph, owner, model, parameters, mode).build(image);
   }
 
+  /** The type of n images that a model takes, [n, h, w, c]. */
+  public static TensorType images(Model model, long n) {
+    Model.Input input = model.input();
+    return TensorType.f32(n, input.height(), input.width(), input.channels());
+  }
+
   private static final class Builder {
     private final Graph graph;
     private final String owner;
@@ -88,12 +94,7 @@ public record Forward(
     }
 
     Forward build(Value image) {
-      TensorType expected =
-          TensorType.f32(
-              image.size(0),
-              model.input().height(),
-              model.input().width(),
-              model.input().channels());
+      TensorType expected = images(model, image.size(0));
       if (!image.type().equals(expected)) {
         throw new IllegalArgumentException(
             "%s takes images of %s, got %s".formatted(model.name(), expected, image.type()));
@@ -245,7 +246,7 @@ public record Forward(
       StraightThrough straightThrough = StraightThrough.EVERYWHERE;
       if (activation != null
           && mode instanceof Mode.Quantised quantised
-          && quantised.quantizers().bits().containsKey(activation.name())) {
+          && has(quantised.quantizers(), activation)) {
         bits = quantised.quantizers().bits().get(activation.name());
         straightThrough = quantised.straightThrough();
         inputs.add(quantised.quantizers().range(graph, activation.name()));
@@ -257,10 +258,7 @@ public record Forward(
               bits,
               straightThrough,
               activation != null ? 0 : 1,
-              activation != null
-                  ? ((ActivationFunction.Relu) ((Operator.Activation) activation.op()).function())
-                      .ceiling()
-                  : Float.POSITIVE_INFINITY,
+              step.ceiling(),
               norm.epsilon(),
               training);
       Node node = graph.apply(op, inputs.toArray(Value[]::new));

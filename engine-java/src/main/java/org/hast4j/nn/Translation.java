@@ -32,6 +32,14 @@ final class Translation {
           add ->
               add.inputs().get(0).equals(layer.name()) ? add.inputs().get(1) : add.inputs().get(0));
     }
+
+    /** Upper bound of the activation, none without one. */
+    float ceiling() {
+      return activation
+          .flatMap(Translation::relu)
+          .map(ActivationFunction.Relu::ceiling)
+          .orElse(Float.POSITIVE_INFINITY);
+    }
   }
 
   /**
@@ -75,7 +83,7 @@ final class Translation {
     if (sum.isPresent()) {
       next = onlyReader(model, sum.get());
     }
-    return new Step(norm, sum, next.filter(Translation::isRelu));
+    return new Step(norm, sum, next.filter(layer -> relu(layer).isPresent()));
   }
 
   private static Optional<Layer> onlyReader(Model model, Layer layer) {
@@ -114,10 +122,12 @@ final class Translation {
                     window.kernel(), window.strides(), window.padding(), window.dilations()));
   }
 
-  /** Whether an activation can be part of a BatchNorm's node: a ReLU, bounded or not. */
-  private static boolean isRelu(Layer layer) {
+  /** What of an activation can be part of a BatchNorm's node: a ReLU, bounded or not. */
+  private static Optional<ActivationFunction.Relu> relu(Layer layer) {
     return layer.op() instanceof Operator.Activation activation
-        && activation.function() instanceof ActivationFunction.Relu relu
-        && relu.slope() == 0;
+            && activation.function() instanceof ActivationFunction.Relu relu
+            && relu.slope() == 0
+        ? Optional.of(relu)
+        : Optional.empty();
   }
 }

@@ -32,7 +32,7 @@ public record Window(
         || Math.min(dilationH, dilationW) < 1
         || Math.min(Math.min(top, bottom), Math.min(left, right)) < 0) {
       throw new IllegalArgumentException(
-          ("a convolution needs strides and dilations of at least 1 and paddings of at least 0, got"
+          ("a window needs strides and dilations of at least 1 and paddings of at least 0, got"
                   + " strides %d and %d, paddings %d, %d, %d and %d, dilations %d and %d")
               .formatted(strideH, strideW, top, left, bottom, right, dilationH, dilationW));
     }
@@ -67,13 +67,24 @@ public record Window(
 
   private long outputs(
       String what, long size, long taps, int stride, int before, int behind, int dilation) {
-    long span = size + before + behind - 1 - (taps - 1) * dilation;
-    if (span < 0) {
+    long outputs = count(size + before + behind, taps, stride, dilation);
+    if (outputs == 0) {
       throw new IllegalArgumentException(
           "a filter of %s %d with %s does not fit an image of %s %d"
               .formatted(what, taps, this, what, size));
     }
-    return span / stride + 1;
+    return outputs;
+  }
+
+  /**
+   * Number of filters that fit along an axis, 0 if none does.
+   *
+   * @param size of the padded image
+   * @param taps of the filter
+   */
+  public static long count(long size, long taps, long stride, long dilation) {
+    long span = size - 1 - (taps - 1) * dilation;
+    return span < 0 ? 0 : span / stride + 1;
   }
 
   /** Whether there is as much padding before the image as behind it, along both axes. */

@@ -67,9 +67,15 @@ class OperationGoldenTest {
       Value weight =
           runs.apply(new Quantization.FakeQuantChannel(bits), runs.input(golden.tensor("conv_w")));
       Value y = runs.apply(new Convolution.Conv2d(1, 1), x, weight);
-      Value dx = runs.apply(new Convolution.Conv2dDataGrad(1, 1, x.type(), false), dy, weight);
+      Value dx =
+          runs.apply(
+              new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), x.type(), false),
+              dy,
+              weight);
       // Straight through: the gradient at the quantised weight is that at the weight.
-      Value dweight = runs.apply(new Convolution.Conv2dWeightGrad(1, 1, weight.type()), dy, x);
+      Value dweight =
+          runs.apply(
+              new Convolution.Conv2dWeightGrad(new Convolution.Conv2d(1, 1), weight.type()), dy, x);
       runs.watch(weight, y, dx, dweight);
       runs.run();
       golden.matches("f32." + prefix + "dq", runs.device(weight), SINGLE);

@@ -43,12 +43,20 @@ class OpTypesTest {
             X,
             f32(6, 3, 3, 1),
             f32(6)),
-        Good.of(new Convolution.Conv2dDataGrad(2, 1, X, true), Y, WEIGHT, X),
-        Good.of(new Convolution.Conv2dWeightGrad(2, 1, WEIGHT), Y, X),
+        Good.of(
+            new Convolution.Conv2dDataGrad(new Convolution.Conv2d(2, 1), X, true), Y, WEIGHT, X),
+        Good.of(new Convolution.Conv2dWeightGrad(new Convolution.Conv2d(2, 1), WEIGHT), Y, X),
         Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS),
         Good.of(
-            new Convolution.DepthwiseConv2dDataGrad(2, 1, X, true), f32(2, 4, 4, 3), FILTERS, X),
-        Good.of(new Convolution.DepthwiseConv2dWeightGrad(2, 1, FILTERS), f32(2, 4, 4, 3), X),
+            new Convolution.DepthwiseConv2dDataGrad(new Convolution.DepthwiseConv2d(2, 1), X, true),
+            f32(2, 4, 4, 3),
+            FILTERS,
+            X),
+        Good.of(
+            new Convolution.DepthwiseConv2dWeightGrad(
+                new Convolution.DepthwiseConv2d(2, 1), FILTERS),
+            f32(2, 4, 4, 3),
+            X),
         Good.of(norm, X, C, C, C, C, X, f32(2)),
         Good.of(
             new Norm.BnActGrad(norm, true, true, true),
@@ -177,8 +185,8 @@ class OpTypesTest {
 
   static Stream<Good> misfits() {
     return Stream.of(
-        Good.of(new Convolution.Conv2dDataGrad(1, 1, X, false), Y, WEIGHT),
-        Good.of(new Convolution.Conv2dWeightGrad(1, 1, WEIGHT), Y, X),
+        Good.of(new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), X, false), Y, WEIGHT),
+        Good.of(new Convolution.Conv2dWeightGrad(new Convolution.Conv2d(1, 1), WEIGHT), Y, X),
         Good.of(new Convolution.DepthwiseConv2d(1, 1), X, f32(4, 3, 3, 1)),
         Good.of(new Convolution.DepthwiseConv2d(1, 1), X, f32(3, 3, 3, 3)),
         Good.of(new Convolution.Conv2d(new Window(1, 1), 2), X, f32(4, 3, 3, 1)),
@@ -187,8 +195,16 @@ class OpTypesTest {
         Good.of(new Convolution.Conv2d(new Window(1, 1), 0), X, WEIGHT),
         Good.of(new Convolution.Conv2d(new Window(1, 1, 1, 1, 1, 1, 5, 1), 1), X, WEIGHT),
         Good.of(new Convolution.DepthwiseConv2d(1, 0), X, f32(3, 9, 9, 1)),
-        Good.of(new Convolution.DepthwiseConv2dDataGrad(1, 1, X, false), f32(2, 4, 4, 3), FILTERS),
-        Good.of(new Convolution.DepthwiseConv2dWeightGrad(1, 1, FILTERS), f32(2, 4, 4, 3), X),
+        Good.of(
+            new Convolution.DepthwiseConv2dDataGrad(
+                new Convolution.DepthwiseConv2d(1, 1), X, false),
+            f32(2, 4, 4, 3),
+            FILTERS),
+        Good.of(
+            new Convolution.DepthwiseConv2dWeightGrad(
+                new Convolution.DepthwiseConv2d(1, 1), FILTERS),
+            f32(2, 4, 4, 3),
+            X),
         Good.of(new Convolution.Linear(), f32(2, 7), f32(4, 7), f32(5)),
         Good.of(new Convolution.LinearDataGrad(), f32(2, 5), f32(4, 7)),
         Good.of(new Convolution.LinearWeightGrad(), f32(3, 4), f32(2, 7)),

@@ -248,7 +248,11 @@ class NanTest {
     TensorType filter = f32(21, 3, 3, 1);
     Tensor dy = with(normal(2, 5, 5, 21), ((25 + 2 * 5 + 1) * 21) + 20, NAN);
     Tensor dx =
-        run(new Convolution.DepthwiseConv2dDataGrad(2, 1, x, false), dy, normal(21, 3, 3, 1))
+        run(
+                new Convolution.DepthwiseConv2dDataGrad(
+                    new Convolution.DepthwiseConv2d(2, 1), x, false),
+                dy,
+                normal(21, 3, 3, 1))
             .getFirst();
     boolean[] nans = nans(dx);
     for (int i = 0; i < nans.length; i++) {
@@ -256,7 +260,11 @@ class NanTest {
       assertThat(nans[i]).as("dx[%d]", i).isEqualTo(i >= 81 * 21 && i % 21 == 20 && met);
     }
     Tensor dweight =
-        run(new Convolution.DepthwiseConv2dWeightGrad(2, 1, filter), dy, normal(2, 9, 9, 21))
+        run(
+                new Convolution.DepthwiseConv2dWeightGrad(
+                    new Convolution.DepthwiseConv2d(2, 1), filter),
+                dy,
+                normal(2, 9, 9, 21))
             .getFirst();
     boolean[] taps = nans(dweight);
     for (int i = 0; i < taps.length; i++) {

@@ -143,7 +143,12 @@ class PlanTest {
   void aBaseThatIsAlsoReadIsCopied() {
     Value dy = graph.value(new Elementwise.Scale(2), variable(TYPE));
     Value weight = variable(f32(4, 3, 3, 4));
-    Value dx = graph.value(new Convolution.Conv2dDataGrad(1, 1, TYPE, true), dy, weight, dy);
+    Value dx =
+        graph.value(
+            new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), TYPE, true),
+            dy,
+            weight,
+            dy);
     graph.keep(dx, Storage.of("result", TYPE));
     Plan.Step step = of(plan(), dx);
     assertThat(step.outputs()[0].overlaps(step.inputs().get(0))).isFalse();
@@ -168,7 +173,10 @@ class PlanTest {
     Value base = graph.value(new Elementwise.Scale(3), variable(TYPE));
     Value dx =
         graph.value(
-            new Convolution.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
+            new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), TYPE, true),
+            dy,
+            variable(f32(4, 3, 3, 4)),
+            base);
     Value last = graph.value(new Elementwise.Tanh(), dx);
     graph.keep(last, Storage.of("result", TYPE));
     Plan.Step step = of(plan(), dx);
@@ -182,7 +190,10 @@ class PlanTest {
     Value base = graph.value(new Elementwise.Scale(3), variable(TYPE));
     Value dx =
         graph.value(
-            new Convolution.Conv2dDataGrad(1, 1, TYPE, true), dy, variable(f32(4, 3, 3, 4)), base);
+            new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), TYPE, true),
+            dy,
+            variable(f32(4, 3, 3, 4)),
+            base);
     graph.keep(graph.value(new Elementwise.Add(), dx, base), Storage.of("result", TYPE));
     assertThat(of(plan(), dx).copyBase()).isTrue();
   }
@@ -192,7 +203,7 @@ class PlanTest {
     Value base = variable(TYPE);
     Value dx =
         graph.value(
-            new Convolution.Conv2dDataGrad(1, 1, TYPE, true),
+            new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), TYPE, true),
             variable(TYPE),
             variable(f32(4, 3, 3, 4)),
             base);

@@ -105,13 +105,22 @@ public final class RandomGraph {
           graph.value(
               new Elementwise.TanhGrad(), any(), graph.value(new Elementwise.Tanh(), any()));
       case 4 -> graph.value(new Convolution.Conv2d(1, 1), any(), weight);
-      case 5 -> graph.value(new Convolution.Conv2dDataGrad(1, 1, TYPE, true), any(), weight, any());
+      case 5 ->
+          graph.value(
+              new Convolution.Conv2dDataGrad(new Convolution.Conv2d(1, 1), TYPE, true),
+              any(),
+              weight,
+              any());
       case 6 -> graph.value(new Op.Reshape(TYPE), graph.value(new Op.Reshape(f32(200)), any()));
       case 7 -> normalised();
       case 8 -> graph.value(new Convolution.DepthwiseConv2d(1, 1), any(), filters);
       case 9 ->
           graph.value(
-              new Convolution.DepthwiseConv2dDataGrad(1, 1, TYPE, true), any(), filters, any());
+              new Convolution.DepthwiseConv2dDataGrad(
+                  new Convolution.DepthwiseConv2d(1, 1), TYPE, true),
+              any(),
+              filters,
+              any());
       default -> graph.value(new Elementwise.Add(), any(), any());
     };
   }
