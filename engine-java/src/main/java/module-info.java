@@ -16,6 +16,7 @@ module org.hast4j.engine {
   exports org.hast4j.device;
   exports org.hast4j.exec;
   exports org.hast4j.graph;
+  exports org.hast4j.graph.rewrite;
   exports org.hast4j.hast;
   exports org.hast4j.io;
   exports org.hast4j.kernel;

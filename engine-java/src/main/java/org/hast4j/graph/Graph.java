@@ -42,15 +42,13 @@ public final class Graph {
    */
   public Node apply(Op op, Value... inputs) {
     List<Value> list = List.of(inputs);
-    String label =
-        part.isEmpty() ? op.getClass().getSimpleName() : op.getClass().getSimpleName() + " " + part;
     List<TensorType> outputs;
     try {
       outputs = op.outputs(list.stream().map(Value::type).toList());
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(e.getMessage() + " (in " + label + ")", e);
+      throw new IllegalArgumentException(e.getMessage() + " (in " + Node.label(op, part) + ")", e);
     }
-    Node node = new Node(nodes.size(), op, list, outputs, label, lane);
+    Node node = new Node(nodes.size(), op, list, outputs, part, lane);
     nodes.add(node);
     return node;
   }

@@ -8,15 +8,15 @@ public final class Node {
   private final Op op;
   private final List<Value> inputs;
   private final List<TensorType> outputs;
-  private final String label;
+  private final String part;
   private final Lane lane;
 
-  Node(int id, Op op, List<Value> inputs, List<TensorType> outputs, String label, Lane lane) {
+  Node(int id, Op op, List<Value> inputs, List<TensorType> outputs, String part, Lane lane) {
     this.id = id;
     this.op = op;
     this.inputs = inputs;
     this.outputs = outputs;
-    this.label = label;
+    this.part = part;
     this.lane = lane;
   }
 
@@ -38,7 +38,17 @@ public final class Node {
 
   /** The operation's name and the part of the network it belongs to, for messages and profiles. */
   public String label() {
-    return label;
+    return label(op, part);
+  }
+
+  static String label(Op op, String part) {
+    String name = op.getClass().getSimpleName();
+    return part.isEmpty() ? name : name + " " + part;
+  }
+
+  /** The part of the network that it belongs to; empty for none. */
+  public String part() {
+    return part;
   }
 
   public Lane lane() {
@@ -51,6 +61,6 @@ public final class Node {
 
   @Override
   public String toString() {
-    return label + "#" + id;
+    return label() + "#" + id;
   }
 }

@@ -123,7 +123,7 @@ public final class Checkpoint {
     if (description.isPresent()) {
       inFile = UnaryOperator.identity();
       model = description.get().model();
-      Translation.of(model);
+      Forward.check(model);
     } else {
       StateNames names = StateNames.of(byName.keySet());
       inFile = names::inFile;

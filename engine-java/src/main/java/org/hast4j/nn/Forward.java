@@ -3,9 +3,11 @@ package org.hast4j.nn;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
@@ -18,14 +20,15 @@ import org.hast4j.graph.Quantization;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.graph.rewrite.Fusion;
 import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
+import org.hast4j.model.Window;
 
 /**
- * Translates a model into graph nodes, one fused node for each BatchNorm with the residual add,
- * ReLU and activation quantiser that follow it.
+ * Translates a model into graph nodes, one to one, and has them {@linkplain Fusion fused}.
  *
  * @param logits [n, classes]
  * @param taps feature-alignment taps, in order
@@ -49,7 +52,12 @@ public record Forward(
       Value variance,
       Value runningMean,
       Value runningVariance,
-      long rows) {}
+      long rows) {
+    private Statistics mapped(Map<Value, Value> fused) {
+      return new Statistics(
+          name, fused.get(mean), fused.get(variance), runningMean, runningVariance, rows);
+    }
+  }
 
   /**
    * Appends a forward pass to a graph.
@@ -65,7 +73,48 @@ public record Forward(
       Map<String, Value> parameters,
       Value image,
       Mode mode) {
-    return new Builder(graph, owner, model, parameters, mode).build(image);
+    Graph plain = new Graph();
+    Forward forward = new Builder(plain, owner, model, parameters, mode).build(image);
+    Set<Value> needed = new HashSet<>(forward.activations.values());
+    needed.add(forward.logits);
+    return forward.mapped(Fusion.append(plain, graph, needed));
+  }
+
+  private Forward mapped(Map<Value, Value> fused) {
+    Map<String, Value> inputs = new LinkedHashMap<>(activations);
+    inputs.replaceAll((_, value) -> fused.get(value));
+    return new Forward(
+        fused.get(logits),
+        taps.stream().map(tap -> new Tap(fused.get(tap.attention), tap.area)).toList(),
+        statistics.stream().map(norm -> norm.mapped(fused)).toList(),
+        Collections.unmodifiableMap(inputs));
+  }
+
+  /**
+   * Checks that there is a kernel for every layer: a model may hold more.
+   *
+   * @throws IllegalArgumentException naming the first layer that cannot be computed, and why
+   */
+  static void check(Model model) {
+    for (Layer layer : model.layers()) {
+      if (layer.op() instanceof Operator.Pool pool && !isSquare(pool.window())) {
+        Window window = pool.window();
+        throw new IllegalArgumentException(
+            "%s: layer %s cannot be computed yet: its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
+                .formatted(
+                    model.name(),
+                    layer.name(),
+                    window.kernel(),
+                    window.strides(),
+                    window.padding(),
+                    window.dilations()));
+      }
+    }
+  }
+
+  private static boolean isSquare(Window window) {
+    return window.equals(
+        Window.square(window.kernel().height(), window.strides().height(), window.padding().top()));
   }
 
   /** The type of n images that a model takes, [n, h, w, c]. */
@@ -100,16 +149,12 @@ public record Forward(
             "%s takes images of %s, got %s".formatted(model.name(), expected, image.type()));
       }
       values.put(model.input().name(), image);
-      for (Translation.Step step : Translation.of(model)) {
-        build(step);
+      for (Layer layer : model.layers()) {
+        graph.part(owner + " " + layer.name());
+        values.put(layer.name(), output(layer));
       }
       List<Tap> taps = AlignmentTaps.of(model).stream().map(this::tap).toList();
-      graph.part("");
-      return new Forward(
-          values.get(model.output()),
-          taps,
-          List.copyOf(statistics),
-          Collections.unmodifiableMap(activations));
+      return new Forward(values.get(model.output()), taps, statistics, activations);
     }
 
     private Tap tap(String norm) {
@@ -117,40 +162,32 @@ public record Forward(
       return new Tap(norms.get(norm).output(Norm.BnAct.ATTENTION), y.size(1) * y.size(2));
     }
 
-    private void build(Translation.Step step) {
-      Layer layer = step.layer();
-      graph.part(owner + " " + layer.name());
+    private Value output(Layer layer) {
       Value x = values.get(layer.input());
-      Value y =
-          switch (layer.op()) {
-            case Operator.Convolution conv -> withBias(convolution(conv), layer, x, conv.bias());
-            case Operator.Linear linear ->
-                withBias(new Convolution.Linear(), layer, x, linear.bias());
-            case Operator.BatchNorm norm -> batchNorm(step, norm, x);
-            case Operator.Activation activation ->
-                quantised(layer, graph.value(activation(activation.function()), x));
-            case Operator.Add _ -> graph.value(new Elementwise.Add(), x, second(layer, x));
-            case Operator.Mul _ -> graph.value(new Elementwise.Mul(), x, second(layer, x));
-            case Operator.Concat _ ->
-                graph.value(
-                    new Pooling.Concat(),
-                    layer.inputs().stream().map(values::get).toArray(Value[]::new));
-            case Operator.Pool pool -> graph.value(pool(pool), x);
-            case Operator.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
-            case Operator.Flatten _ ->
-                x.type().shape().rank() == 2 ? x : graph.value(new Pooling.Flatten(), x);
-            case Operator.ChannelPad pad ->
-                graph.value(new Pooling.Shortcut(pad.stride(), pad.channels()), x);
-            case Operator.ChannelShuffle shuffle ->
-                graph.value(new Pooling.ChannelShuffle(shuffle.groups()), x);
-            case Operator.Slice slice ->
-                graph.value(
-                    new Pooling.Slice(Math.toIntExact(slice.begin()), Math.toIntExact(slice.end())),
-                    x);
-          };
-      values.put(layer.name(), y);
-      step.sum().ifPresent(sum -> values.put(sum.name(), y));
-      step.activation().ifPresent(activation -> values.put(activation.name(), y));
+      return switch (layer.op()) {
+        case Operator.Convolution conv -> withBias(convolution(conv), layer, x, conv.bias());
+        case Operator.Linear linear -> withBias(new Convolution.Linear(), layer, x, linear.bias());
+        case Operator.BatchNorm norm -> batchNorm(layer, norm, x);
+        case Operator.Activation activation ->
+            quantised(layer, graph.value(activation(activation.function()), x));
+        case Operator.Add _ -> graph.value(new Elementwise.Add(), x, second(layer, x));
+        case Operator.Mul _ -> graph.value(new Elementwise.Mul(), x, second(layer, x));
+        case Operator.Concat _ ->
+            graph.value(
+                new Pooling.Concat(),
+                layer.inputs().stream().map(values::get).toArray(Value[]::new));
+        case Operator.Pool pool -> graph.value(pool(pool), x);
+        case Operator.GlobalAveragePool _ -> graph.value(new Pooling.GlobalAvgPool(), x);
+        case Operator.Flatten _ ->
+            x.type().shape().rank() == 2 ? x : graph.value(new Pooling.Flatten(), x);
+        case Operator.ChannelPad pad ->
+            graph.value(new Pooling.Shortcut(pad.stride(), pad.channels()), x);
+        case Operator.ChannelShuffle shuffle ->
+            graph.value(new Pooling.ChannelShuffle(shuffle.groups()), x);
+        case Operator.Slice slice ->
+            graph.value(
+                new Pooling.Slice(Math.toIntExact(slice.begin()), Math.toIntExact(slice.end())), x);
+      };
     }
 
     /** A layer with weights, on its quantised input. */
@@ -211,8 +248,7 @@ public record Forward(
       return parameters.get(layer.parameter(name));
     }
 
-    private Value batchNorm(Translation.Step step, Operator.BatchNorm norm, Value x) {
-      Layer layer = step.layer();
+    private Value batchNorm(Layer layer, Operator.BatchNorm norm, Value x) {
       boolean vector = x.type().shape().rank() == 2;
       Value u =
           vector ? graph.value(new Op.Reshape(TensorType.f32(x.size(0), 1, 1, x.size(1))), x) : x;
@@ -234,34 +270,9 @@ public record Forward(
             mean,
             variance);
       }
-      List<Value> inputs =
-          new ArrayList<>(
-              List.of(u, mean, variance, parameter(layer, "weight"), parameter(layer, "bias")));
-      step.residual()
-          .map(values::get)
-          .map(value -> vector ? graph.value(new Op.Reshape(u.type()), value) : value)
-          .ifPresent(inputs::add);
-      Layer activation = step.activation().orElse(null);
-      int bits = 0;
-      StraightThrough straightThrough = StraightThrough.EVERYWHERE;
-      if (activation != null
-          && mode instanceof Mode.Quantised quantised
-          && has(quantised.quantizers(), activation)) {
-        bits = quantised.quantizers().bits().get(activation.name());
-        straightThrough = quantised.straightThrough();
-        inputs.add(quantised.quantizers().range(graph, activation.name()));
-      }
-      Norm.BnAct op =
-          new Norm.BnAct(
-              true,
-              step.residual().isPresent(),
-              bits,
-              straightThrough,
-              activation != null ? 0 : 1,
-              step.ceiling(),
-              norm.epsilon(),
-              training);
-      Node node = graph.apply(op, inputs.toArray(Value[]::new));
+      Norm.BnAct op = new Norm.BnAct(true, false, 0, 1, norm.epsilon(), training);
+      Node node =
+          graph.apply(op, u, mean, variance, parameter(layer, "weight"), parameter(layer, "bias"));
       norms.put(layer.name(), node);
       if (!training) {
         statistics.add(
@@ -274,12 +285,7 @@ public record Forward(
                 rows));
       }
       Value y = node.output(Norm.BnAct.Y);
-      if (vector) {
-        y = graph.value(new Op.Reshape(x.type()), y);
-      }
-      // A quantiser behind the activation is part of the node, but where what it takes in is
-      // needed.
-      return activation == null || mode instanceof Mode.Quantised ? y : quantised(activation, y);
+      return vector ? graph.value(new Op.Reshape(x.type()), y) : y;
     }
 
     /** A value through the activation quantiser of a layer, if it has one in this mode. */

@@ -22,7 +22,7 @@ public record Network(Model model, Normalization normalization, Map<String, floa
    * @throws IllegalArgumentException naming the first that is not
    */
   public Network {
-    Translation.of(model);
+    Forward.check(model);
     if (normalization.channels() != model.input().channels()) {
       throw new IllegalArgumentException(
           "%s takes images of %d channels, the normalisation has %d"

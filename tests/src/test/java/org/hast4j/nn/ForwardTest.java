@@ -7,6 +7,7 @@ import static org.hast4j.graph.TensorType.f32;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -23,10 +24,13 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
+import org.hast4j.model.Window;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a model becomes as a graph. */
 class ForwardTest {
@@ -185,7 +189,9 @@ class ForwardTest {
     Scheme inputs = new Scheme(new Bits(4, 3)).at(QuantizationPoints.INPUTS);
     ActivationQuantizers quantizers = ActivationQuantizers.of(model, inputs);
     forward(model, new Mode.Quantised(quantizers));
-    assertThat(norms()).allMatch(norm -> norm.bits() == 0);
+    assertThat(norms().stream().filter(norm -> norm.bits() > 0))
+        .as("what one convolution alone reads")
+        .hasSize(3);
     List<Node> readers =
         graph.nodes().stream()
             .filter(
@@ -195,9 +201,13 @@ class ForwardTest {
             .toList();
     assertThat(readers).hasSize(10);
     assertThat(readers)
-        .extracting(node -> ((Quantization.FakeQuant) node.inputs().getFirst().node().op()).bits())
+        .extracting(node -> quantiserBits(node.inputs().getFirst().node().op()))
         .startsWith(8, 3)
         .endsWith(3);
+  }
+
+  private static int quantiserBits(Op op) {
+    return op instanceof Norm.BnAct norm ? norm.bits() : ((Quantization.FakeQuant) op).bits();
   }
 
   @Test
@@ -209,6 +219,30 @@ class ForwardTest {
         .isEqualTo(model.names(Operator.BatchNorm.class).size());
     assertThat(norms()).allMatch(Norm.BnAct::training);
     assertThat(forward.statistics()).isEmpty();
+  }
+
+  static Stream<Arguments> poolsWithoutKernels() {
+    Window.Size one = new Window.Size(1, 1);
+    Window.Size three = new Window.Size(3, 3);
+    Window.Padding same = new Window.Padding(1, 1, 1, 1);
+    return Stream.of(
+        Arguments.of(new Window(new Window.Size(3, 2), one, same, one), "window (3x2)"),
+        Arguments.of(
+            new Window(three, one, new Window.Padding(1, 1, 2, 2), one), "padding ([1, 1, 2, 2])"),
+        Arguments.of(new Window(three, one, same, new Window.Size(2, 2)), "dilation (2x2)"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("poolsWithoutKernels")
+  void aLayerWithoutAKernelIsNamed(Window odd, String why) {
+    Model.Builder net = new Model.Builder(new Model.Input(8, 8, 4));
+    net.add("odd", new Operator.Pool(Operator.Pool.Kind.MAX, odd), Model.IMAGE);
+    String pooled = net.add("pool", new Operator.GlobalAveragePool(), "odd");
+    net.add("fc", new Operator.Linear(4, 3), pooled);
+    assertThatThrownBy(() -> Forward.check(net.build("net")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("net: layer odd cannot be computed yet: ")
+        .hasMessageContaining(why);
   }
 
   @Test

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What is fused gives the bits of its parts; what is left out changes nothing else. */
-class FusionTest {
+class FusedKernelTest {
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
   static Stream<OpCase> quantised() {
