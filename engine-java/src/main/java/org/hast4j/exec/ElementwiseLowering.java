@@ -1,11 +1,9 @@
 package org.hast4j.exec;
 
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Node;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Launch;
-import org.hast4j.kernel.abi.Abi;
 import org.hast4j.kernel.abi.ActivationBwd;
 import org.hast4j.kernel.abi.ActivationFwd;
 import org.hast4j.kernel.abi.AddFwd;
@@ -48,18 +46,18 @@ final class ElementwiseLowering {
               .y(step.out(0))
               .x(step.in(0))
               .n(n)
-              .kind(constant(op.kind()))
-              .slope(op.slope())
-              .ceiling(op.ceiling());
+              .kind(op.function().kind().ordinal())
+              .slope(op.function().slope())
+              .ceiling(op.function().ceiling());
       case Elementwise.ActivationGrad op ->
           new ActivationBwd(library)
               .dx(step.out(0))
               .dy(step.in(0))
               .x(step.in(1))
               .n(n)
-              .kind(constant(op.forward().kind()))
-              .slope(op.forward().slope())
-              .ceiling(op.forward().ceiling());
+              .kind(op.forward().function().kind().ordinal())
+              .slope(op.forward().function().slope())
+              .ceiling(op.forward().function().ceiling());
       case Elementwise.Add _ ->
           new AddFwd(library)
               .y(step.out(0))
@@ -122,17 +120,6 @@ final class ElementwiseLowering {
               .d(step.shape(1).size(1))
               .classes(op.table().shape().size(0));
       case Elementwise.CounterStep _ -> new CounterStepI64(library).counter(step.in(0));
-    };
-  }
-
-  private static int constant(ActivationKind kind) {
-    return switch (kind) {
-      case RELU -> Abi.ACTIVATION_RELU;
-      case HARD_SIGMOID -> Abi.ACTIVATION_HARD_SIGMOID;
-      case HARD_SWISH -> Abi.ACTIVATION_HARD_SWISH;
-      case SIGMOID -> Abi.ACTIVATION_SIGMOID;
-      case SILU -> Abi.ACTIVATION_SILU;
-      case GELU -> Abi.ACTIVATION_GELU;
     };
   }
 }

@@ -3,6 +3,7 @@ package org.hast4j.graph;
 import static org.hast4j.graph.TensorType.f32;
 
 import java.util.List;
+import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -40,25 +41,8 @@ public sealed interface Elementwise extends Op {
     }
   }
 
-  /**
-   * An activation on its own. {@code slope}, for negative values, and {@code ceiling}, the upper
-   * bound, are {@link ActivationKind#RELU}'s; the others take 0 and infinity.
-   */
-  record Activation(ActivationKind kind, float slope, float ceiling) implements Elementwise {
-    public Activation {
-      Shapes.activation(slope, ceiling);
-      if (kind != ActivationKind.RELU && (slope != 0 || Float.isFinite(ceiling))) {
-        throw new IllegalArgumentException(
-            "%s takes neither slope nor ceiling, got slope %s, ceiling %s"
-                .formatted(kind, slope, ceiling));
-      }
-    }
-
-    /** One that nothing but its kind describes; of {@link ActivationKind#RELU} the plain ReLU. */
-    public Activation(ActivationKind kind) {
-      this(kind, 0, Float.POSITIVE_INFINITY);
-    }
-
+  /** An activation on its own. */
+  record Activation(ActivationFunction function) implements Elementwise {
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("activation", inputs, 1);

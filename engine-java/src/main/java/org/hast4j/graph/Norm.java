@@ -3,6 +3,7 @@ package org.hast4j.graph;
 import static org.hast4j.graph.TensorType.f32;
 
 import java.util.List;
+import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
@@ -53,7 +54,7 @@ public sealed interface Norm extends Op {
     public static final int ATTENTION = 4;
 
     public BnAct {
-      Shapes.activation(slope, ceiling);
+      ActivationFunction.checkRelu(slope, ceiling);
       if (straightThrough == StraightThrough.IN_RANGE && slope != 0) {
         throw new IllegalArgumentException(
             "a gradient that passes a quantiser in its range only needs slope 0, got " + slope);

@@ -66,15 +66,6 @@ final class Shapes {
     }
   }
 
-  /** What a bounded or unbounded leaky ReLU may be asked for. */
-  static void activation(float slope, float ceiling) {
-    if (!(ceiling > 0) || Float.isFinite(ceiling) && slope != 0) {
-      throw new IllegalArgumentException(
-          "an activation's ceiling is above 0, and finite for slope 0 only; got ceiling %s, slope %s"
-              .formatted(ceiling, slope));
-    }
-  }
-
   /**
    * Two of one shape, or [n, h, w, c] and [n, c], which is repeated over pixels; gives the first.
    */

@@ -1,5 +1,7 @@
 package org.hast4j.model;
 
+import org.hast4j.tensor.ActivationFunction;
+
 /**
  * What a layer computes. Sizes of features are [h, w, c], an image at a time; parameters carry
  * PyTorch's names behind the layer's: weight, bias, running_mean, running_var.

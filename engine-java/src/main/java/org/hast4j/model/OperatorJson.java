@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.hast4j.tensor.ActivationFunction;
 
 /** Operators as fields of a layer's JSON object: what a field means, and what it is if missing. */
 final class OperatorJson {
@@ -51,26 +52,23 @@ final class OperatorJson {
 
   private static ActivationFunction function(JsonFields fields) {
     String function = fields.text("function");
-    return switch (function) {
-      case "relu" ->
-          fields.has("ceiling")
-              ? new ActivationFunction.Relu(fields.number("ceiling"))
-              : new ActivationFunction.Relu(
-                  fields.has("slope") ? fields.number("slope") : 0, Float.POSITIVE_INFINITY);
-      default ->
-          Arrays.stream(ActivationFunction.Named.values())
-              .filter(named -> name(named).equals(function))
-              .findFirst()
-              .orElseThrow(
-                  () ->
-                      new IllegalArgumentException(
-                          "unknown function %s; known are relu (ReLU6 is a relu of \"ceiling\": 6, LeakyReLU one of \"slope\": 0.01), %s"
-                              .formatted(
-                                  Layer.quoted(function),
-                                  Arrays.stream(ActivationFunction.Named.values())
-                                      .map(OperatorJson::name)
-                                      .collect(Collectors.joining(", ")))));
-    };
+    ActivationFunction.Kind kind =
+        Arrays.stream(ActivationFunction.Kind.values())
+            .filter(known -> name(known).equals(function))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "unknown function %s; known are %s (ReLU6 is a relu of \"ceiling\": 6, LeakyReLU one of \"slope\": 0.01)"
+                            .formatted(
+                                Layer.quoted(function),
+                                Arrays.stream(ActivationFunction.Kind.values())
+                                    .map(OperatorJson::name)
+                                    .collect(Collectors.joining(", ")))));
+    return new ActivationFunction(
+        kind,
+        fields.has("slope") ? fields.number("slope") : 0,
+        fields.has("ceiling") ? fields.number("ceiling") : Float.POSITIVE_INFINITY);
   }
 
   private static String name(Enum<?> constant) {
@@ -122,17 +120,13 @@ final class OperatorJson {
               .put("epsilon", norm.epsilon());
       case Operator.Activation activation -> {
         json.put("op", "activation");
-        switch (activation.function()) {
-          case ActivationFunction.Relu relu -> {
-            json.put("function", "relu");
-            if (relu.ceiling() < Float.POSITIVE_INFINITY) {
-              json.put("ceiling", relu.ceiling());
-            }
-            if (relu.slope() != 0) {
-              json.put("slope", relu.slope());
-            }
-          }
-          case ActivationFunction.Named named -> json.put("function", name(named));
+        ActivationFunction function = activation.function();
+        json.put("function", name(function.kind()));
+        if (function.ceiling() < Float.POSITIVE_INFINITY) {
+          json.put("ceiling", function.ceiling());
+        }
+        if (function.slope() != 0) {
+          json.put("slope", function.slope());
         }
       }
       case Operator.Add _ -> json.put("op", "add");

@@ -1,8 +1,8 @@
 package org.hast4j.nn;
 
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
+import org.hast4j.tensor.ActivationFunction;
 
 /**
  * The residual units of He et al. 2016 with two 3x3 convolutions, which all ResNets of up to 34
@@ -59,10 +59,10 @@ final class BasicBlocks {
     }
     String y = net.add(name + ".conv1", new Operator.Convolution(inputs, outputs, 3, stride, 1), x);
     y = net.add(name + ".bn1", new Operator.BatchNorm(outputs), y);
-    y = net.add(name + ".relu1", new Operator.Activation(new ActivationFunction.Relu()), y);
+    y = net.add(name + ".relu1", new Operator.Activation(ActivationFunction.relu()), y);
     y = net.add(name + ".conv2", new Operator.Convolution(outputs, outputs, 3, 1, 1), y);
     y = net.add(name + ".bn2", new Operator.BatchNorm(outputs), y);
     y = net.add(name + ".add", new Operator.Add(), y, carried);
-    return net.add(name + ".relu2", new Operator.Activation(new ActivationFunction.Relu()), y);
+    return net.add(name + ".relu2", new Operator.Activation(ActivationFunction.relu()), y);
   }
 }

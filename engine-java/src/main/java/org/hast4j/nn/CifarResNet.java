@@ -5,9 +5,9 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
+import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -55,7 +55,7 @@ public final class CifarResNet {
     Model.Builder net = new Model.Builder(new Model.Input(SIZE, SIZE, 3));
     String x = net.add("conv1", new Operator.Convolution(3, width, 3, 1, 1), Model.IMAGE);
     x = net.add("bn1", new Operator.BatchNorm(width), x);
-    x = net.add("relu", new Operator.Activation(new ActivationFunction.Relu()), x);
+    x = net.add("relu", new Operator.Activation(ActivationFunction.relu()), x);
     int units = (depth - 2) / 6;
     x = BasicBlocks.append(net, x, width, shortcut, units, units, units);
     x = net.add("pool", new Operator.GlobalAveragePool(), x);

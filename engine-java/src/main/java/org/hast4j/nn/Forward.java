@@ -8,7 +8,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -21,7 +20,6 @@ import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.graph.rewrite.Fusion;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
@@ -169,7 +167,7 @@ public record Forward(
         case Operator.Linear linear -> withBias(new Convolution.Linear(), layer, x, linear.bias());
         case Operator.BatchNorm norm -> batchNorm(layer, norm, x);
         case Operator.Activation activation ->
-            quantised(layer, graph.value(activation(activation.function()), x));
+            quantised(layer, graph.value(new Elementwise.Activation(activation.function()), x));
         case Operator.Add _ -> graph.value(new Elementwise.Add(), x, second(layer, x));
         case Operator.Mul _ -> graph.value(new Elementwise.Mul(), x, second(layer, x));
         case Operator.Concat _ ->
@@ -221,22 +219,6 @@ public record Forward(
         case MAX -> new Pooling.MaxPool(kernel, stride, padding);
         case AVERAGE -> new Pooling.AveragePool(kernel, stride, padding, true);
         case AVERAGE_UNPADDED -> new Pooling.AveragePool(kernel, stride, padding, false);
-      };
-    }
-
-    private static Elementwise.Activation activation(ActivationFunction function) {
-      return switch (function) {
-        case ActivationFunction.Relu relu ->
-            new Elementwise.Activation(ActivationKind.RELU, relu.slope(), relu.ceiling());
-        case ActivationFunction.Named named ->
-            new Elementwise.Activation(
-                switch (named) {
-                  case HARD_SIGMOID -> ActivationKind.HARD_SIGMOID;
-                  case HARD_SWISH -> ActivationKind.HARD_SWISH;
-                  case SIGMOID -> ActivationKind.SIGMOID;
-                  case SILU -> ActivationKind.SILU;
-                  case GELU -> ActivationKind.GELU;
-                });
       };
     }
 

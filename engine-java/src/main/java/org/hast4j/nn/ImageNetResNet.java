@@ -4,10 +4,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.model.Window;
+import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -51,7 +51,7 @@ public final class ImageNetResNet {
     Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
     String x = net.add("conv1", new Operator.Convolution(3, width, STEM_KERNEL, 2, 3), Model.IMAGE);
     x = net.add("bn1", new Operator.BatchNorm(width), x);
-    x = net.add("relu", new Operator.Activation(new ActivationFunction.Relu()), x);
+    x = net.add("relu", new Operator.Activation(ActivationFunction.relu()), x);
     x = net.add("maxpool", new Operator.Pool(Operator.Pool.Kind.MAX, Window.square(3, 2, 1)), x);
     int[] stages = units.stream().mapToInt(Integer::intValue).toArray();
     x = BasicBlocks.append(net, x, width, CifarResNet.Shortcut.B, stages);

@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
+import org.hast4j.tensor.ActivationFunction;
 
 /**
  * MobileNet of Howard et al. 2017 (arXiv 1704.04861, table 1): a 3x3 stem of stride 2, thirteen
@@ -69,7 +69,7 @@ public final class MobileNetV1 {
       Model.Builder net, String name, Operator convolution, long channels, String x) {
     String y = net.add(name + ".conv", convolution, x);
     y = net.add(name + ".bn", new Operator.BatchNorm(channels), y);
-    return net.add(name + ".activ", new Operator.Activation(new ActivationFunction.Relu()), y);
+    return net.add(name + ".activ", new Operator.Activation(ActivationFunction.relu()), y);
   }
 
   /**

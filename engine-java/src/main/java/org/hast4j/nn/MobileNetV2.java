@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
+import org.hast4j.tensor.ActivationFunction;
 
 /**
  * MobileNetV2 of Sandler et al. 2018 (arXiv 1801.04381, table 2) as torchvision builds and names
@@ -119,7 +119,8 @@ public final class MobileNetV2 {
       Model.Builder net, String name, Operator convolution, long channels, String x) {
     String y = net.add(name + ".0", convolution, x);
     y = net.add(name + ".1", new Operator.BatchNorm(channels), y);
-    return net.add(name + ".2", new Operator.Activation(new ActivationFunction.Relu(CEILING)), y);
+    return net.add(
+        name + ".2", new Operator.Activation(ActivationFunction.boundedRelu(CEILING)), y);
   }
 
   /**

@@ -27,6 +27,8 @@ import org.hast4j.nn.Topologies;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tape;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -377,7 +379,7 @@ class GradientsTest {
     Value squeezed = graph.value(new Pooling.GlobalAvgPool(), x);
     Value gates =
         graph.value(
-            new Elementwise.Activation(ActivationKind.HARD_SIGMOID),
+            new Elementwise.Activation(new ActivationFunction(Kind.HARD_SIGMOID)),
             graph.value(new Convolution.Linear(), squeezed, input("weight", 1, 6, 6)));
     Value gated = graph.value(new Elementwise.Mul(), x, gates);
     Value shifted = graph.value(new Elementwise.Add(), gated, squeezed);
@@ -417,12 +419,12 @@ class GradientsTest {
   void activations() {
     Value x = input("x", 2, BATCH, CLASSES);
     Value y = x;
-    for (ActivationKind kind : ActivationKind.values()) {
-      Value activated = graph.value(new Elementwise.Activation(kind), y);
+    for (Kind kind : Kind.values()) {
+      Value activated = graph.value(new Elementwise.Activation(new ActivationFunction(kind)), y);
       y = graph.value(new Elementwise.Add(), activated, x);
     }
     for (float[] relu : new float[][] {{.2f, Float.POSITIVE_INFINITY}, {0, 6}}) {
-      Op op = new Elementwise.Activation(ActivationKind.RELU, relu[0], relu[1]);
+      Op op = new Elementwise.Activation(new ActivationFunction(Kind.RELU, relu[0], relu[1]));
       y = graph.value(new Elementwise.Add(), graph.value(op, y), x);
     }
     Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), y, labels());

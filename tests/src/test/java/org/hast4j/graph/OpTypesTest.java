@@ -9,6 +9,8 @@ import static org.hast4j.graph.TensorType.i64;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.hast4j.tensor.Window;
@@ -87,7 +89,10 @@ class OpTypesTest {
         Good.of(new Pooling.ShortcutGrad(2, X), f32(2, 4, 4, 6)),
         Good.of(new Elementwise.TanhGrad(), X, X),
         Good.of(
-            new Elementwise.ActivationGrad(new Elementwise.Activation(ActivationKind.GELU)), X, X),
+            new Elementwise.ActivationGrad(
+                new Elementwise.Activation(new ActivationFunction(Kind.GELU))),
+            X,
+            X),
         Good.of(
             new Quantization.FakeQuantGrad(new Quantization.FakeQuant(4, StraightThrough.IN_RANGE)),
             X,
@@ -162,7 +167,7 @@ class OpTypesTest {
     assertThatThrownBy(() -> new Norm.BnAct(true, false, 0, slope, ceiling, 1e-5f, false))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("ceiling");
-    assertThatThrownBy(() -> new Elementwise.Activation(ActivationKind.RELU, slope, ceiling))
+    assertThatThrownBy(() -> new ActivationFunction(Kind.RELU, slope, ceiling))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("ceiling");
   }
@@ -170,8 +175,8 @@ class OpTypesTest {
   /** Slope and ceiling are the ReLU's: another kind would silently ignore them. */
   @ParameterizedTest
   @CsvSource({"GELU, 0.2, Infinity", "SIGMOID, 0, 6"})
-  void activationsWithoutParameters(ActivationKind kind, float slope, float ceiling) {
-    assertThatThrownBy(() -> new Elementwise.Activation(kind, slope, ceiling))
+  void activationsWithoutParameters(Kind kind, float slope, float ceiling) {
+    assertThatThrownBy(() -> new ActivationFunction(kind, slope, ceiling))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(kind.name());
   }

@@ -7,11 +7,11 @@ import java.util.Map;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
+import org.hast4j.tensor.ActivationFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -29,10 +29,7 @@ class LayersWithoutNormTest {
     String mean = net.add("mean", new Operator.GlobalAveragePool(), swapped);
     String product = net.add("product", new Operator.Mul(), swapped, mean);
     String leaky =
-        net.add(
-            "leaky",
-            new Operator.Activation(new ActivationFunction.Relu(.5f, Float.POSITIVE_INFINITY)),
-            product);
+        net.add("leaky", new Operator.Activation(ActivationFunction.leakyRelu(.5f)), product);
     String flat = net.add("flat", new Operator.Flatten(), leaky);
     net.add("fc", new Operator.Linear(8, 8, false), flat);
     float[] identity = new float[64];

@@ -9,6 +9,7 @@ import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.hast4j.nn.Topologies;
+import org.hast4j.tensor.ActivationFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -48,7 +49,7 @@ class ModelDescriptionTest {
             new Layer("conv", new Operator.Convolution(3, 4, window, 1, false), List.of("image")),
             new Layer("bn", new Operator.BatchNorm(4, 1e-3f), List.of("conv")),
             new Layer(
-                "relu", new Operator.Activation(new ActivationFunction.Relu(6)), List.of("bn")),
+                "relu", new Operator.Activation(ActivationFunction.boundedRelu(6)), List.of("bn")),
             new Layer("pool", new Operator.GlobalAveragePool(), List.of("relu")),
             new Layer("fc", new Operator.Linear(4, 2, true), List.of("pool")));
     assertThat(small.model().input()).isEqualTo(new Model.Input("image", 8, 6, 3));
@@ -81,9 +82,9 @@ class ModelDescriptionTest {
         net.add(
             "avg", new Operator.Pool(Operator.Pool.Kind.AVERAGE, Window.square(2, 2, 0)), "pixels");
     x = net.add("conv", new Operator.Convolution(4, 8, Window.square(3, 1, 1), 2, true), x);
-    x = net.add("leaky", new Operator.Activation(new ActivationFunction.Relu(.1f, 1 / 0f)), x);
-    for (ActivationFunction.Named function : ActivationFunction.Named.values()) {
-      x = net.add(function.name(), new Operator.Activation(function), x);
+    x = net.add("leaky", new Operator.Activation(ActivationFunction.leakyRelu(.1f)), x);
+    for (ActivationFunction.Kind kind : ActivationFunction.Kind.values()) {
+      x = net.add(kind.name(), new Operator.Activation(new ActivationFunction(kind)), x);
     }
     x = net.add("shuffle", new Operator.ChannelShuffle(2), x);
     String part = net.add("part", new Operator.Slice(1, 5), x);

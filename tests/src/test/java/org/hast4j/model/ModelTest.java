@@ -9,13 +9,14 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.hast4j.model.Operator.Pool.Kind;
+import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
 
 /** What a structure says about itself, and structures that cannot be. */
 class ModelTest {
   private static final Model.Input INPUT = new Model.Input(9, 8, 3);
-  private static final Operator RELU = new Operator.Activation(new ActivationFunction.Relu());
+  private static final Operator RELU = new Operator.Activation(ActivationFunction.relu());
 
   private static Layer layer(String name, Operator op, String... inputs) {
     return new Layer(name, op, List.of(inputs));
@@ -142,7 +143,7 @@ class ModelTest {
     refused("padding", () -> Window.square(1, 1, -1));
     refused("less padding", () -> new Operator.Pool(Kind.MAX, Window.square(2, 1, 2)));
     refused("epsilon", () -> new Operator.BatchNorm(3, Float.NaN));
-    refused("ceiling", () -> new ActivationFunction.Relu(0));
+    refused("ceiling", () -> ActivationFunction.boundedRelu(0));
     refused("begin", () -> new Operator.Slice(2, 2));
     refused(
         "more than",

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
+import org.hast4j.tensor.ActivationFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -74,8 +74,8 @@ class MobileNetTest {
         .endsWith("output.weight");
     assertThat(model.layers())
         .extracting(Layer::op)
-        .contains(new Operator.Activation(new ActivationFunction.Relu()))
-        .doesNotContain(new Operator.Activation(new ActivationFunction.Relu(6)));
+        .contains(new Operator.Activation(ActivationFunction.relu()))
+        .doesNotContain(new Operator.Activation(ActivationFunction.boundedRelu(6)));
   }
 
   @ParameterizedTest
@@ -93,8 +93,8 @@ class MobileNetTest {
         .endsWith("classifier.1.weight");
     assertThat(model.layers())
         .extracting(Layer::op)
-        .contains(new Operator.Activation(new ActivationFunction.Relu(6)))
-        .doesNotContain(new Operator.Activation(new ActivationFunction.Relu()));
+        .contains(new Operator.Activation(ActivationFunction.boundedRelu(6)))
+        .doesNotContain(new Operator.Activation(ActivationFunction.relu()));
   }
 
   /** After the BatchNorm of every 1x1 convolution behind a depthwise one, and nowhere else. */

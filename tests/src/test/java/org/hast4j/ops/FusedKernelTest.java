@@ -11,7 +11,6 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Norm;
@@ -22,6 +21,8 @@ import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,7 +75,7 @@ class FusedKernelTest {
     TensorType type = test.results().getFirst();
     Tensor v = OpRun.tensor(run(plain, Set.of(0), inputs).getFirst(), type);
     Elementwise.Activation activation =
-        new Elementwise.Activation(ActivationKind.RELU, op.slope(), op.ceiling());
+        new Elementwise.Activation(new ActivationFunction(Kind.RELU, op.slope(), op.ceiling()));
     List<byte[]> expected = run(fused, Set.of(0, 1), inputs);
     assertThat(run(activation, Set.of(0), List.of(v)).getFirst()).isEqualTo(expected.getFirst());
     Tensor ones = Tensor.fill(type, () -> 1);

@@ -15,7 +15,6 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Loss;
@@ -27,6 +26,8 @@ import org.hast4j.graph.Quantization;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -383,8 +384,8 @@ class NanTest {
 
   @ParameterizedTest
   @EnumSource
-  void activations(ActivationKind kind) {
-    Elementwise.Activation op = new Elementwise.Activation(kind);
+  void activations(Kind kind) {
+    Elementwise.Activation op = new Elementwise.Activation(new ActivationFunction(kind));
     for (int index : new int[] {0, 33, 39}) {
       onlyAt(run(op, with(normal(40), index, NAN)).getFirst(), index);
       onlyAt(
@@ -397,7 +398,7 @@ class NanTest {
   @ParameterizedTest
   @CsvSource({"0.2, Infinity", "1, Infinity", "0, 6"})
   void leakyAndBoundedRelus(float slope, float ceiling) {
-    Op op = new Elementwise.Activation(ActivationKind.RELU, slope, ceiling);
+    Op op = new Elementwise.Activation(new ActivationFunction(Kind.RELU, slope, ceiling));
     onlyAt(run(op, with(normal(40), 33, NAN)).getFirst(), 33);
   }
 

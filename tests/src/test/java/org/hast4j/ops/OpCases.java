@@ -13,7 +13,6 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Loss;
@@ -28,6 +27,8 @@ import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.hast4j.tensor.Window;
@@ -1280,11 +1281,11 @@ public final class OpCases {
 
   private static List<Elementwise.Activation> activationKinds() {
     List<Elementwise.Activation> kinds = new ArrayList<>();
-    for (ActivationKind kind : ActivationKind.values()) {
-      kinds.add(new Elementwise.Activation(kind));
+    for (Kind kind : Kind.values()) {
+      kinds.add(new Elementwise.Activation(new ActivationFunction(kind)));
     }
     for (float[] relu : new float[][] {{0, 6}, {0, .8f}, {.2f, UNBOUNDED}, {1, UNBOUNDED}}) {
-      kinds.add(new Elementwise.Activation(ActivationKind.RELU, relu[0], relu[1]));
+      kinds.add(new Elementwise.Activation(new ActivationFunction(Kind.RELU, relu[0], relu[1])));
     }
     return kinds;
   }

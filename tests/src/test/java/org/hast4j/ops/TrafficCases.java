@@ -7,7 +7,6 @@ import static org.hast4j.graph.TensorType.i64;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Norm;
@@ -19,6 +18,8 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.kernel.Precision;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Window;
 
@@ -283,7 +284,8 @@ final class TrafficCases {
         List.of(vector, vector, vector, rate, vector));
     add("sign perturbation", new Elementwise.SignPerturb(.01f), List.of(pixels, pixels), 0);
     add("add", new Elementwise.Add(), List.of(pixels, pixels), 0);
-    Elementwise.Activation activation = new Elementwise.Activation(ActivationKind.GELU);
+    Elementwise.Activation activation =
+        new Elementwise.Activation(new ActivationFunction(Kind.GELU));
     add("activation", activation, List.of(pixels), 0);
     add(
         "activation gradient",

@@ -16,6 +16,7 @@ import org.hast4j.graph.Random;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
+import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Window;
 
@@ -91,12 +92,17 @@ public final class Oracle {
                     return in.get(0).values()[i] * (1 - y * y);
                   }));
       case Elementwise.Activation activation ->
-          List.of(map(types.getFirst(), i -> activated(activation, in.getFirst().values()[i])));
+          List.of(
+              map(
+                  types.getFirst(),
+                  i -> activated(activation.function(), in.getFirst().values()[i])));
       case Elementwise.ActivationGrad grad ->
           List.of(
               map(
                   types.getFirst(),
-                  i -> in.get(0).values()[i] * slope(grad.forward(), in.get(1).values()[i])));
+                  i ->
+                      in.get(0).values()[i]
+                          * slope(grad.forward().function(), in.get(1).values()[i])));
       case Elementwise.PRelu _ -> List.of(prelu(in, types.getFirst()));
       case Elementwise.PReluGrad _ -> preluGradient(in, types);
       case Elementwise.Add _ ->
@@ -911,9 +917,9 @@ public final class Oracle {
 
   // ---- activations ----
 
-  private static double activated(Elementwise.Activation op, double x) {
-    return switch (op.kind()) {
-      case RELU -> Math.min(x > 0 ? x : op.slope() * x, op.ceiling());
+  private static double activated(ActivationFunction function, double x) {
+    return switch (function.kind()) {
+      case RELU -> Math.min(x > 0 ? x : function.slope() * x, function.ceiling());
       case HARD_SIGMOID -> Math.min(Math.max(x + 3, 0), 6) / 6;
       case HARD_SWISH -> x * Math.min(Math.max(x + 3, 0), 6) / 6;
       case SIGMOID -> sigmoid(x);
@@ -922,9 +928,9 @@ public final class Oracle {
     };
   }
 
-  private static double slope(Elementwise.Activation op, double x) {
-    return switch (op.kind()) {
-      case RELU -> x > 0 && x < op.ceiling() ? 1 : op.slope();
+  private static double slope(ActivationFunction function, double x) {
+    return switch (function.kind()) {
+      case RELU -> x > 0 && x < function.ceiling() ? 1 : function.slope();
       case HARD_SIGMOID -> Math.abs(x) < 3 ? 1. / 6 : 0;
       case HARD_SWISH -> x >= 3 ? 1 : x <= -3 ? 0 : (2 * x + 3) / 6;
       case SIGMOID -> sigmoid(x) * sigmoid(-x);

@@ -6,7 +6,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Node;
@@ -15,6 +14,7 @@ import org.hast4j.graph.Op;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.Value;
+import org.hast4j.tensor.ActivationFunction;
 
 /**
  * Turns a batch normalization and what alone reads it, [+ add] [+ ReLU] [+ fake quantizer], into
@@ -172,9 +172,9 @@ public final class Fusion {
       Node next = next();
       if (next != null
           && next.op() instanceof Elementwise.Activation activation
-          && activation.kind() == ActivationKind.RELU) {
-        slope = activation.slope();
-        ceiling = activation.ceiling();
+          && activation.function().kind() == ActivationFunction.Kind.RELU) {
+        slope = activation.function().slope();
+        ceiling = activation.function().ceiling();
         take(next);
       }
     }

@@ -20,7 +20,6 @@ import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
-import org.hast4j.graph.ActivationKind;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -35,6 +34,8 @@ import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.ActivationFunction.Kind;
 import org.junit.jupiter.api.Test;
 
 /** What is fused, what is not, and that nothing else changes. */
@@ -114,10 +115,12 @@ class FusionTest {
 
   private Elementwise.Activation activation() {
     return switch (random.nextInt(5)) {
-      case 0 -> new Elementwise.Activation(ActivationKind.RELU, .1f, Float.POSITIVE_INFINITY);
-      case 1 -> new Elementwise.Activation(ActivationKind.RELU, 0, .5f);
-      case 2 -> new Elementwise.Activation(ActivationKind.SILU);
-      default -> new Elementwise.Activation(ActivationKind.RELU);
+      case 0 ->
+          new Elementwise.Activation(
+              new ActivationFunction(Kind.RELU, .1f, Float.POSITIVE_INFINITY));
+      case 1 -> new Elementwise.Activation(new ActivationFunction(Kind.RELU, 0, .5f));
+      case 2 -> new Elementwise.Activation(new ActivationFunction(Kind.SILU));
+      default -> new Elementwise.Activation(new ActivationFunction(Kind.RELU));
     };
   }
 
@@ -202,7 +205,8 @@ class FusionTest {
   }
 
   private Value relu(Value x, float slope, float ceiling) {
-    return plain.value(new Elementwise.Activation(ActivationKind.RELU, slope, ceiling), x);
+    return plain.value(
+        new Elementwise.Activation(new ActivationFunction(Kind.RELU, slope, ceiling)), x);
   }
 
   /** The second norm's other operand is there already, the first's is not. */
@@ -230,7 +234,8 @@ class FusionTest {
 
   @Test
   void whatTheKernelLacksStaysApart() {
-    Value silu = plain.value(new Elementwise.Activation(ActivationKind.SILU), norm(x()));
+    Value silu =
+        plain.value(new Elementwise.Activation(new ActivationFunction(Kind.SILU)), norm(x()));
     Value mean = plain.value(new Pooling.GlobalAvgPool(), silu);
     Value overPixels = plain.value(new Elementwise.Add(), norm(silu), mean);
     assertThat(fused(overPixels))
