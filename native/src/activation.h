@@ -91,6 +91,23 @@ struct Gelu {
   }
 };
 
+// tanh(log(1 + e)) = n / (n + 2), n = e (e + 2), e = exp(x): 1 in single precision from 20 on, where n would overflow.
+struct Mish {
+  HAST_PORTABLE HAST_INLINE static float exponential(float x) { return std::exp(x > 20.0f ? 20.0f : x); }
+  HAST_PORTABLE HAST_INLINE float of(float x) const {
+    const float e = exponential(x);
+    const float n = e * (e + 2.0f);
+    return x * (n / (n + 2.0f));
+  }
+  HAST_PORTABLE HAST_INLINE float slope(float x) const {
+    const float e = exponential(x);
+    const float n = e * (e + 2.0f);
+    const float tanh = n / (n + 2.0f);
+    // The second term is x (1 - tanh) (1 + tanh) sigmoid(x), 0 in single precision from 20 on.
+    return x > 20.0f ? 1.0f : tanh + x * (2.0f / (n + 2.0f)) * (1.0f + tanh) * (e / (1.0f + e));
+  }
+};
+
 // What body answers for the activation of that kind, HAST_EARGUMENT if there is none.
 template <class Body>
 int32_t with_activation(int32_t kind, const Activation& relu, const Body& body) {
@@ -108,6 +125,8 @@ int32_t with_activation(int32_t kind, const Activation& relu, const Body& body) 
       return body(Silu{});
     case HAST_ACTIVATION_GELU:
       return body(Gelu{});
+    case HAST_ACTIVATION_MISH:
+      return body(Mish{});
     default:
       return HAST_EARGUMENT;
   }

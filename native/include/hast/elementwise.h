@@ -43,6 +43,7 @@ HAST_API int32_t hast_tanh_bwd_f32(float* dx,                       /* out [n], 
  * SIGMOID       1 / (1 + exp(-v))
  * SILU          v / (1 + exp(-v))
  * GELU          v / 2 (1 + erf(v / sqrt(2)))
+ * MISH          v tanh(log(1 + exp(v)))
  * In the first three every library agrees bit for bit. All but RELU take neither slope nor ceiling. */
 #define HAST_ACTIVATION_RELU 0
 #define HAST_ACTIVATION_HARD_SIGMOID 1
@@ -50,6 +51,7 @@ HAST_API int32_t hast_tanh_bwd_f32(float* dx,                       /* out [n], 
 #define HAST_ACTIVATION_SIGMOID 3
 #define HAST_ACTIVATION_SILU 4
 #define HAST_ACTIVATION_GELU 5
+#define HAST_ACTIVATION_MISH 6
 
 /* y = f(x); y may be x */
 HAST_API int32_t hast_activation_fwd_f32(float* y,       /* out [n] */

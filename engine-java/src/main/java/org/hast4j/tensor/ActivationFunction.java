@@ -19,7 +19,8 @@ public record ActivationFunction(Kind kind, float slope, float ceiling) {
     SIGMOID,
     SILU,
     /** The exact one, of the error function. */
-    GELU
+    GELU,
+    MISH
   }
 
   /**

@@ -925,6 +925,7 @@ public final class Oracle {
       case SIGMOID -> sigmoid(x);
       case SILU -> x * sigmoid(x);
       case GELU -> x * normalCdf(x);
+      case MISH -> x * Math.tanh(Math.log1p(Math.exp(x)));
     };
   }
 
@@ -936,6 +937,10 @@ public final class Oracle {
       case SIGMOID -> sigmoid(x) * sigmoid(-x);
       case SILU -> sigmoid(x) + x * sigmoid(x) * sigmoid(-x);
       case GELU -> normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+      case MISH -> {
+        double tanh = Math.tanh(Math.log1p(Math.exp(x)));
+        yield tanh + x * (1 - tanh * tanh) * sigmoid(x);
+      }
     };
   }
 
