@@ -225,6 +225,11 @@ public final class Model {
     return layers.stream().filter(layer -> kind.isInstance(layer.op())).map(Layer::name).toList();
   }
 
+  /** Names of the layers whose results are activations, in order. */
+  public List<String> activations() {
+    return layers.stream().filter(layer -> layer.op().isActivation()).map(Layer::name).toList();
+  }
+
   /** Names of the layers with weights that are quantized: convolutions and linear layers. */
   public List<String> weighted() {
     return layers.stream()
@@ -263,6 +268,8 @@ public final class Model {
             parameters.put(layer.parameter("bias"), Shape.of(linear.outputs()));
           }
         }
+        case Operator.PRelu prelu ->
+            parameters.put(layer.parameter("weight"), Shape.of(prelu.channels()));
         case Operator.Activation _,
             Operator.Add _,
             Operator.Mul _,

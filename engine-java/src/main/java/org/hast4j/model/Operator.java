@@ -72,6 +72,18 @@ public sealed interface Operator {
   /** A function of every value. */
   record Activation(ActivationFunction function) implements Operator {}
 
+  /** x where it is above 0, else weight times x; weight [channels]. */
+  record PRelu(long channels) implements Operator {
+    public PRelu {
+      positive("channels", channels);
+    }
+  }
+
+  /** Whether activations are what it gives, as the paper quantizes them. */
+  default boolean isActivation() {
+    return this instanceof Activation || this instanceof PRelu;
+  }
+
   /** The sum of two inputs: of one shape, or the second [c] or [1, 1, c]. */
   record Add() implements Operator {}
 

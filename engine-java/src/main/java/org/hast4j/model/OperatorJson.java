@@ -11,8 +11,8 @@ import org.hast4j.tensor.ActivationFunction;
 /** Operators as fields of a layer's JSON object: what a field means, and what it is if missing. */
 final class OperatorJson {
   private static final String KNOWN =
-      "convolution, batch_norm, activation, add, mul, concat, pool, global_average_pool, linear,"
-          + " flatten, channel_pad, channel_shuffle, slice";
+      "convolution, batch_norm, activation, prelu, add, mul, concat, pool, global_average_pool,"
+          + " linear, flatten, channel_pad, channel_shuffle, slice";
 
   private OperatorJson() {}
 
@@ -29,6 +29,7 @@ final class OperatorJson {
       case "batch_norm" ->
           new Operator.BatchNorm(fields.integer("channels"), fields.number("epsilon"));
       case "activation" -> new Operator.Activation(function(fields));
+      case "prelu" -> new Operator.PRelu(fields.integer("channels"));
       case "add" -> new Operator.Add();
       case "mul" -> new Operator.Mul();
       case "concat" -> new Operator.Concat();
@@ -129,6 +130,7 @@ final class OperatorJson {
           json.put("slope", function.slope());
         }
       }
+      case Operator.PRelu prelu -> json.put("op", "prelu").put("channels", prelu.channels());
       case Operator.Add _ -> json.put("op", "add");
       case Operator.Mul _ -> json.put("op", "mul");
       case Operator.Concat _ -> json.put("op", "concat");

@@ -57,6 +57,10 @@ final class OutputShapes {
         same("channels", x.size(-1), norm.channels());
         yield x;
       }
+      case Operator.PRelu prelu -> {
+        same("channels", x.size(-1), prelu.channels());
+        yield x;
+      }
       case Operator.Activation _ -> x;
       case Operator.Add _, Operator.Mul _ -> {
         Shape other = inputs.get(1);

@@ -93,7 +93,7 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
    */
   public List<String> quantizers(Model model) {
     return switch (points) {
-      case PAPER -> model.names(Operator.Activation.class);
+      case PAPER -> model.activations();
       case INPUTS -> model.weighted();
     };
   }

@@ -49,7 +49,7 @@ public final class AlignmentTaps {
       return false;
     }
     String source = read.input();
-    while (is(model, source, Operator.Activation.class)
+    while (model.op(source).filter(Operator::isActivation).isPresent()
         || is(model, source, Operator.BatchNorm.class)) {
       source = model.layer(source).orElseThrow().input();
     }

@@ -168,6 +168,8 @@ public record Forward(
         case Operator.BatchNorm norm -> batchNorm(layer, norm, x);
         case Operator.Activation activation ->
             quantised(layer, graph.value(new Elementwise.Activation(activation.function()), x));
+        case Operator.PRelu _ ->
+            quantised(layer, graph.value(new Elementwise.PRelu(), x, weight(layer)));
         case Operator.Add _ -> graph.value(new Elementwise.Add(), x, second(layer, x));
         case Operator.Mul _ -> graph.value(new Elementwise.Mul(), x, second(layer, x));
         case Operator.Concat _ ->

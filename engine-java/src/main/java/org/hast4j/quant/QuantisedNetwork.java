@@ -14,7 +14,6 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
-import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.nn.Checkpoint;
@@ -196,7 +195,7 @@ public record QuantisedNetwork(
   private static Map<String, Range> rangesInOrder(Model model, Safetensors file) {
     float[] rows = file.tensor(RANGES_IN_ORDER).floats();
     Map<String, Range> ranges = new LinkedHashMap<>();
-    List<String> activations = model.names(Operator.Activation.class);
+    List<String> activations = model.activations();
     for (String layer : activations) {
       ranges.put(layer, range(rows, ranges.size(), 2 * activations.size()));
     }

@@ -86,6 +86,7 @@ class ModelDescriptionTest {
     for (ActivationFunction.Kind kind : ActivationFunction.Kind.values()) {
       x = net.add(kind.name(), new Operator.Activation(new ActivationFunction(kind)), x);
     }
+    x = net.add("prelu", new Operator.PRelu(8), x);
     x = net.add("shuffle", new Operator.ChannelShuffle(2), x);
     String part = net.add("part", new Operator.Slice(1, 5), x);
     x = net.add("concat", new Operator.Concat(), part, part, x);
