@@ -28,7 +28,7 @@ public record Recipe(
     String rendered) {
   /** Names of the recipes that come with the program. */
   public static final List<String> NAMES =
-      List.of("balanced", "quick", "thorough", "paper", "imagenet", "released");
+      List.of("balanced", "quick", "thorough", "paper", "imagenet", "released", "rounding");
 
   private static final String FOLDER = "/org/hast4j/recipes/";
 

@@ -29,6 +29,13 @@ class RecipeTest {
   }
 
   @Test
+  void roundingIsBalancedWithoutFineTuning() {
+    Recipe rounding = Recipe.read("rounding", Map.of());
+    assertThat(rounding.fineTuning().steps()).isZero();
+    assertThat(rounding.calibration()).isEqualTo(Recipe.read("balanced", Map.of()).calibration());
+  }
+
+  @Test
   void thoroughIsBalancedAtThePapersBudget() {
     Recipe thorough = Recipe.read("thorough", Map.of());
     Recipe paper = Recipe.read("paper", Map.of());
