@@ -24,6 +24,7 @@ module org.hast4j.engine {
   exports org.hast4j.nn;
   exports org.hast4j.plan;
   exports org.hast4j.quant;
+  exports org.hast4j.session;
   exports org.hast4j.tensor;
   exports org.hast4j.vendor;
 

@@ -7,7 +7,6 @@ import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.hast.FineTuning;
 import org.hast4j.hast.Pool;
-import org.hast4j.hast.Quantisation;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.hast.Units;
@@ -18,6 +17,7 @@ import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Quantisation;
 
 /**
  * The loops a run spends its time in, on a network of random weights, ready for an iteration. They

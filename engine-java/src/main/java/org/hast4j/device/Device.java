@@ -26,7 +26,8 @@ import org.hast4j.kernel.abi.StreamSynchronize;
 
 /**
  * One device of one backend with its stream and its memory. It belongs to the thread that opened
- * it. Closing it closes the library; every buffer should be closed before.
+ * it, unless it was opened for whoever holds it. Closing it closes the library; every buffer should
+ * be closed before.
  */
 public final class Device implements AutoCloseable {
   // The ABI's alignment and the planner's: whole buffers are multiples of it, so clearing one never
@@ -40,15 +41,25 @@ public final class Device implements AutoCloseable {
   private final List<Long> sideStreams = new ArrayList<>();
   private final LinkedHashMap<Class<?>, Attachment> attachments = new LinkedHashMap<>();
   private final MemoryLedger ledger = new MemoryLedger();
-  private final Thread owner = Thread.currentThread();
+  private final boolean ownsLibrary;
+  // Null where it is the holder's.
+  private final Thread owner;
   private final StreamSynchronize synchronize;
   private boolean closed;
 
-  private Device(KernelLibrary library, int ordinal, Options options, long stream) {
+  private Device(
+      KernelLibrary library,
+      boolean ownsLibrary,
+      int ordinal,
+      Options options,
+      long stream,
+      Thread owner) {
     this.library = library;
+    this.ownsLibrary = ownsLibrary;
     this.ordinal = ordinal;
     this.options = options;
     this.stream = stream;
+    this.owner = owner;
     synchronize = new StreamSynchronize(library);
   }
 
@@ -143,13 +154,42 @@ public final class Device implements AutoCloseable {
    * @throws IllegalStateException if there is no such device
    */
   public static Device open(KernelLibrary library, int ordinal, Options options) {
+    return open(library, ordinal, options, Thread.currentThread());
+  }
+
+  private static Device open(KernelLibrary library, int ordinal, Options options, Thread owner) {
     try {
       checkOrdinal(library, ordinal);
-      return new Device(library, ordinal, options, createStream(library, ordinal, options));
+      long stream = createStream(library, ordinal, options);
+      return new Device(library, true, ordinal, options, stream, owner);
     } catch (RuntimeException e) {
       library.close();
       throw e;
     }
+  }
+
+  /**
+   * The CPU for whoever holds it: any thread may use it, and the holder sees to it that one does at
+   * a time. A GPU is bound to a thread by its own runtime.
+   */
+  public static Device cpuOfItsHolder(int threads) {
+    return open(KernelLibrary.load(Backend.CPU), 0, Options.threads(threads), null);
+  }
+
+  /**
+   * Another device of its holder with the library of this one and threads and memory of its own; to
+   * be closed before this one.
+   *
+   * @throws IllegalStateException if this one belongs to a thread, or is closed
+   */
+  public Device beside(int threads) {
+    checkOwner();
+    if (owner != null) {
+      throw new IllegalStateException("a device of a thread has no other beside it");
+    }
+    Options others = Options.threads(threads);
+    return new Device(
+        library, false, ordinal, others, createStream(library, ordinal, others), null);
   }
 
   private static void checkOrdinal(KernelLibrary library, int ordinal) {
@@ -249,7 +289,7 @@ public final class Device implements AutoCloseable {
 
   /** Fails unless called by the thread that opened the device, which may be closed. */
   public void checkThread() {
-    if (Thread.currentThread() != owner) {
+    if (owner != null && Thread.currentThread() != owner) {
       throw new IllegalStateException(
           "the device belongs to "
               + owner
@@ -383,7 +423,9 @@ public final class Device implements AutoCloseable {
       sideStreams.reversed().forEach(new StreamDestroy(library)::launch);
       new StreamDestroy(library).launch(stream);
     } finally {
-      library.close();
+      if (ownsLibrary) {
+        library.close();
+      }
     }
     if (ledger.bytes() != 0) {
       throw new IllegalStateException(

@@ -21,6 +21,7 @@ import org.hast4j.kernel.abi.MemoryCopy;
  */
 public final class Memory implements AutoCloseable {
   private final Device device;
+  private final Memory shared;
   private final LinkedHashMap<Storage, Buffer> buffers = new LinkedHashMap<>();
   // Weakly: what nobody else knows cannot be asked for again.
   private final Set<Storage> freed = Collections.newSetFromMap(new WeakHashMap<>());
@@ -28,7 +29,18 @@ public final class Memory implements AutoCloseable {
   private boolean closed;
 
   public Memory(Device device) {
+    this(device, null);
+  }
+
+  /**
+   * Memory beside another, whose buffers its programs may name too. Compiling and closing programs
+   * of both is for one thread at a time.
+   *
+   * @param shared of a device whose memory this one reaches
+   */
+  public Memory(Device device, Memory shared) {
     this.device = device;
+    this.shared = shared;
   }
 
   public Device device() {
@@ -43,6 +55,9 @@ public final class Memory implements AutoCloseable {
    */
   public Buffer buffer(Storage storage) {
     Buffer buffer = buffers.get(storage);
+    if (buffer == null && shared != null) {
+      buffer = shared.buffers.get(storage);
+    }
     return buffer != null ? buffer : allocated(storage);
   }
 
@@ -81,10 +96,16 @@ public final class Memory implements AutoCloseable {
   /** Takes in a program, to be closed with this unless it is {@link #remove}d before. */
   void add(Program program) {
     programs.add(program);
+    if (shared != null) {
+      shared.add(program);
+    }
   }
 
   void remove(Program program) {
     programs.remove(program);
+    if (shared != null) {
+      shared.remove(program);
+    }
   }
 
   /** Fails once this is closed. */

@@ -18,6 +18,7 @@ import org.hast4j.nn.Forward;
 import org.hast4j.nn.Generator;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Quantisation;
 
 /**
  * Calibration of activation ranges (algorithm section 3): the student sees images and every

@@ -2,29 +2,24 @@ package org.hast4j.hast;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.hast4j.data.ImageSet;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
-import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
-import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.Forward;
+import org.hast4j.nn.LogitsGraph;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.QuantisedNetwork;
 
-/**
- * Classifies images with a network, float or quantised, and counts what it gets right.
- *
- * <p>For single images in a service: {@code Evaluation.of(memory, network, 1)} and {@link #run},
- * which allocates nothing in the long run.
- */
+/** Classifies images with a network, float or quantised, and counts what it gets right. */
 public final class Evaluation implements AutoCloseable {
   private static final int BATCH_PIXELS = 128 * 32 * 32;
   private static final int MIN_BATCH = 8;
@@ -51,20 +46,24 @@ public final class Evaluation implements AutoCloseable {
     this.memory = memory;
     this.model = parameters.model();
     this.batch = batch;
-    Graph graph = new Graph();
-    TensorType type = Forward.images(model, batch);
-    images = Storage.of("evaluation images", type);
-    logits = Storage.of("evaluation logits", TensorType.f32(batch, model.classes()));
+    LogitsGraph pass =
+        LogitsGraph.of(
+            "evaluation",
+            model,
+            batch,
+            mode,
+            graph -> {
+              Map<String, Value> values = parameters.values(graph);
+              return weights
+                  .map(scheme -> Parameters.quantised(graph, model, values, scheme))
+                  .orElse(values);
+            });
+    images = pass.images();
+    logits = pass.logits();
     this.owned = new ArrayList<>(owned);
     this.owned.add(images);
     this.owned.add(logits);
-    var values = parameters.values(graph);
-    if (weights.isPresent()) {
-      values = Parameters.quantised(graph, model, values, weights.get());
-    }
-    Value x = graph.variable(images, type);
-    graph.keep(Forward.of(graph, "evaluation", model, values, x, mode).logits(), logits);
-    program = Program.compile("evaluation workspace", graph, memory);
+    program = Program.compile("evaluation workspace", pass.graph(), memory);
   }
 
   /**

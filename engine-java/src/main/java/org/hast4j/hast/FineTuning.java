@@ -22,6 +22,7 @@ import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
+import org.hast4j.quant.Quantisation;
 
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3):

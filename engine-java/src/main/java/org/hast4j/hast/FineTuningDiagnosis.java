@@ -13,6 +13,7 @@ import org.hast4j.graph.Value;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.QuantisedTensor;
 import org.hast4j.tensor.Shape;
 

@@ -4,6 +4,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.nn.Generator;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Quantisation;
 
 /**
  * What a run holds on a device from its beginning to its end, and the stages that work on it. Made

@@ -52,6 +52,11 @@ class LayersTest {
                   "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
                   "nn")),
           Map.entry(
+              "session",
+              List.of(
+                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "nn",
+                  "quant")),
+          Map.entry(
               "hast",
               List.of(
                   "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",

@@ -23,6 +23,7 @@ import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
+import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.QuantisedNetwork;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.BeforeEach;

@@ -27,6 +27,7 @@ import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.quant.Quantisation;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

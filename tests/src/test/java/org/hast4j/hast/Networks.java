@@ -11,11 +11,11 @@ import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
 
 /** Networks with statistics of their own, and others that compute the same. */
-final class Networks {
+public final class Networks {
   private Networks() {}
 
   /** Random weights behind which means, variances, scales and shifts are all different. */
-  static Network of(Model model, long seed) {
+  public static Network of(Model model, long seed) {
     Random random = new Random(seed);
     Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(model, seed));
     weights.replaceAll(

@@ -1,4 +1,4 @@
-package org.hast4j.hast;
+package org.hast4j.quant;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -8,7 +8,6 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.ActivationQuantizers;
-import org.hast4j.quant.Range;
 
 /**
  * How a student is quantised, and where its ranges lie.
@@ -36,7 +35,7 @@ public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Stora
   }
 
   /** Puts ranges on the device. */
-  void upload(Memory memory, Map<String, Range> ranges) {
+  public void upload(Memory memory, Map<String, Range> ranges) {
     float[] rows = new float[2 * quantizers.rows()];
     ranges.forEach(
         (layer, range) -> {
@@ -47,7 +46,7 @@ public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Stora
   }
 
   /** The ranges as they lie on the device, by the layer whose output they quantise. */
-  Map<String, Range> download(Memory memory) {
+  public Map<String, Range> download(Memory memory) {
     float[] rows = memory.floats(ranges());
     Map<String, Range> ranges = new LinkedHashMap<>();
     for (String layer : quantizers.bits().keySet()) {
@@ -58,7 +57,7 @@ public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Stora
   }
 
   /** Starts range tracking anew: {0, 0, 1}, as the kernel wants it. */
-  void resetRanges(Memory memory) {
+  public void resetRanges(Memory memory) {
     float[] states = new float[Math.toIntExact(rangeStates.bytes() / Float.BYTES)];
     for (int i = STATE - 1; i < states.length; i += STATE) {
       states[i] = 1;
