@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
@@ -74,11 +76,11 @@ public final class Device implements AutoCloseable {
     public static final int MAX_THREADS = 1024;
 
     /**
-     * @throws IllegalArgumentException if there are too few or too many threads
+     * @throws RefusedException if there are too few or too many threads
      */
     public Options {
       if (threads < 1 || threads > MAX_THREADS) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "threads must be 1 to %d, got %d".formatted(MAX_THREADS, threads));
       }
     }
@@ -115,8 +117,8 @@ public final class Device implements AutoCloseable {
    * Opens a device of a backend.
    *
    * @param ordinal its number, from 0
-   * @throws IllegalStateException if there is no such device; or if the backend cannot be used,
-   *     with the reasons that {@link KernelLibrary#probe} gives as data
+   * @throws UnavailableException if there is no such device; or if the backend cannot be used, with
+   *     the reasons that {@link KernelLibrary#probe} gives as data
    */
   public static Device open(Backend backend, int ordinal, Options options) {
     try {
@@ -124,7 +126,7 @@ public final class Device implements AutoCloseable {
     } catch (KernelException e) {
       // The library knows which call failed; what is missing on this machine the probe finds out.
       if (KernelLibrary.probe(backend) instanceof Availability.Unavailable unavailable) {
-        throw new IllegalStateException(
+        throw new UnavailableException(
             backend + " cannot be used: " + String.join("; ", unavailable.reasons()), e);
       }
       throw e;
@@ -140,7 +142,7 @@ public final class Device implements AutoCloseable {
    * Opens a device of a library, which is the device's from now on.
    *
    * @param ordinal its number, from 0
-   * @throws IllegalStateException if there is no such device
+   * @throws UnavailableException if there is no such device
    */
   public static Device open(KernelLibrary library, int ordinal, Options options) {
     try {
@@ -163,7 +165,7 @@ public final class Device implements AutoCloseable {
           IntStream.range(0, count)
               .mapToObj(i -> "%d (%s)".formatted(i, library.describe(i)))
               .collect(Collectors.joining(", "));
-      throw new IllegalStateException(
+      throw new UnavailableException(
           "%s has no device %d, only %s".formatted(library.backend(), ordinal, there));
     }
   }

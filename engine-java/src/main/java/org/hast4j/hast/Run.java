@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
+import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Sha256;
 import org.hast4j.model.Model;
 import org.hast4j.nn.AlignmentTaps;
@@ -72,6 +73,12 @@ final class Run {
         Files.exists(directory.checkpoint())
             ? Snapshot.read(directory.checkpoint())
             : new Snapshot(Stage.SYNTHESIS, 0, 0);
+    if (resumed.done() > state.units(resumed.stage())) {
+      throw new CorruptFileException(
+          directory.checkpoint(),
+          "it stands at %d of %d in stage %s"
+              .formatted(resumed.done(), state.units(resumed.stage()), resumed.stage()));
+    }
     directory.claim(
         identity, Map.of("device", memory.device().description()), job.recipe().rendered());
     directory.truncateMetrics(resumed.metricsBytes());
@@ -114,7 +121,7 @@ final class Run {
       if (done > 0) {
         Snapshot.restore(directory.checkpoint(), memory, saved);
       }
-      long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
+      long total = state.units(Stage.SYNTHESIS);
       SynthesisDiagnosis diagnosis = null;
       for (; done < total; done++) {
         int batch = Math.toIntExact(done / recipe.iterations());
@@ -154,7 +161,7 @@ final class Run {
 
   private void report(int batch, int iteration, Synthesis.Losses losses) {
     if (!Float.isFinite(losses.lowest())) {
-      throw new IllegalStateException(
+      throw new DivergedException(
           "the synthesis loss is %s in batch %d from the start: are the network's weights, variances and normalisation right?"
               .formatted(losses.total(), batch));
     }
@@ -209,7 +216,7 @@ final class Run {
     List<String> layers = List.copyOf(state.quantisation().quantizers().bits().keySet());
     for (int i = 0; i < 2 * layers.size(); i++) {
       if (!Float.isFinite(ranges[i])) {
-        throw new IllegalStateException(
+        throw new DivergedException(
             "the range of the activation quantiser of %s is %s after %d calibration iterations: raise calibration.iterations"
                 .formatted(layers.get(i / 2), ranges[i], iterations));
       }
@@ -381,8 +388,7 @@ final class Run {
     }
     // The metrics are the record of what was evaluated when, also by the processes that came
     // before.
-    List<Map<String, Object>> lines =
-        directory.metricsLines().stream().filter(line -> line.containsKey(AGREEMENT)).toList();
+    List<Map<String, Object>> lines = directory.metricsLines(AGREEMENT);
     Hast.Result result =
         new Hast.Result(
             network,
@@ -434,7 +440,9 @@ final class Run {
   }
 
   private static Optional<Double> number(Map<String, Object> line, String key) {
-    return Optional.ofNullable((Number) line.get(key)).map(Number::doubleValue);
+    return line.get(key) instanceof Number number
+        ? Optional.of(number.doubleValue())
+        : Optional.empty();
   }
 
   private static Map<String, Object> line(Stage stage) {

@@ -1,5 +1,7 @@
 package org.hast4j.model;
 
+import org.hast4j.failure.RefusedException;
+
 /** What an activation does to every value. */
 public sealed interface ActivationFunction {
   /**
@@ -10,14 +12,14 @@ public sealed interface ActivationFunction {
    */
   record Relu(float slope, float ceiling) implements ActivationFunction {
     /**
-     * @throws IllegalArgumentException if the ceiling is not above 0, or there is a slope beside it
+     * @throws RefusedException if the ceiling is not above 0, or there is a slope beside it
      */
     public Relu {
       if (!(ceiling > 0)) {
-        throw new IllegalArgumentException("a ReLU's ceiling must be above 0, got " + ceiling);
+        throw new RefusedException("a ReLU's ceiling must be above 0, got " + ceiling);
       }
       if (!Float.isFinite(slope) || slope != 0 && ceiling < Float.POSITIVE_INFINITY) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "a ReLU has a slope or a ceiling, got slope %s and ceiling %s"
                 .formatted(slope, ceiling));
       }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 
 /** Operators as fields of a layer's JSON object: what a field means, and what it is if missing. */
 final class OperatorJson {
@@ -44,7 +45,7 @@ final class OperatorJson {
       case "channel_shuffle" -> new Operator.ChannelShuffle(fields.integer("groups"));
       case "slice" -> new Operator.Slice(fields.integer("begin"), fields.integer("end"));
       default ->
-          throw new IllegalArgumentException(
+          throw new RefusedException(
               "unknown op %s; known are %s".formatted(Layer.quoted(op), KNOWN));
     };
   }
@@ -63,7 +64,7 @@ final class OperatorJson {
               .findFirst()
               .orElseThrow(
                   () ->
-                      new IllegalArgumentException(
+                      new RefusedException(
                           "unknown function %s; known are relu (ReLU6 is a relu of \"ceiling\": 6, LeakyReLU one of \"slope\": 0.01), %s"
                               .formatted(
                                   Layer.quoted(function),
@@ -84,7 +85,7 @@ final class OperatorJson {
         .findFirst()
         .orElseThrow(
             () ->
-                new IllegalArgumentException(
+                new RefusedException(
                     "unknown kind %s; known are max, average and average_unpadded"
                         .formatted(Layer.quoted(kind))));
   }

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
@@ -45,7 +46,7 @@ final class Translation {
   /**
    * The steps of a model, in order.
    *
-   * @throws IllegalArgumentException naming the first layer that cannot be computed, and why
+   * @throws RefusedException naming the first layer that cannot be computed, and why
    */
   static List<Step> of(Model model) {
     List<Step> steps = new ArrayList<>();
@@ -57,7 +58,7 @@ final class Translation {
       obstacle(layer)
           .ifPresent(
               why -> {
-                throw new IllegalArgumentException(
+                throw new RefusedException(
                     "%s: layer %s cannot be computed yet: %s"
                         .formatted(model.name(), layer.name(), why));
               });

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.nn.Topologies;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -140,7 +141,7 @@ class ModelDescriptionTest {
     assertThat(SMALL).contains(good);
     String text = SMALL.replace(good, bad == null ? "" : bad);
     assertThatThrownBy(() -> parse(text))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageStartingWith(message);
   }
 
@@ -148,7 +149,7 @@ class ModelDescriptionTest {
   @ValueSource(strings = {"", "null", "[]", "3", "{", "{}", "{} {}", "{\"format\": 1}", "\u0000"})
   void whatIsNoModelIsRefused(String text) {
     assertThatThrownBy(() -> parse(text))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("small.json")
         .hasMessageNotContaining("null cannot");
   }
@@ -157,7 +158,7 @@ class ModelDescriptionTest {
   void depthIsBounded() {
     String deep = "[".repeat(100_000);
     assertThatThrownBy(() -> parse("{\"format\": " + deep))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("small.json");
   }
 
@@ -177,7 +178,7 @@ class ModelDescriptionTest {
     }
     try {
       assertThat(parse(text.toString()).model().classes()).isPositive();
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       assertThat(e).hasMessageContaining("small.json");
     }
   }

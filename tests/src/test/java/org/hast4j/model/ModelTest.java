@@ -8,6 +8,7 @@ import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Operator.Pool.Kind;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
@@ -32,7 +33,7 @@ class ModelTest {
 
   private static void refused(String message, Runnable model) {
     assertThatThrownBy(model::run)
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining(message);
   }
 
