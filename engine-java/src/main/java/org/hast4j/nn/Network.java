@@ -25,6 +25,10 @@ public record Network(Model model, Normalization normalization, Map<String, floa
    */
   public Network {
     Translation.of(model);
+    if (model.weighted().isEmpty()) {
+      throw new RefusedException(
+          model.name() + " has no convolution and no linear layer: it has no weights to quantise");
+    }
     if (normalization.channels() != model.input().channels()) {
       throw new RefusedException(
           "%s takes images of %d channels, the normalisation has %d"

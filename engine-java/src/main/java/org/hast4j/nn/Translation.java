@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.graph.Pooling;
 import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
@@ -95,6 +96,12 @@ final class Translation {
   /** Why there is no kernel for a layer that stands at the beginning of a step. */
   private static Optional<String> obstacle(Layer layer) {
     return switch (layer.op()) {
+      case Operator.Pool(Operator.Pool.Kind kind, Window window)
+          when kind == Operator.Pool.Kind.MAX
+              && window.kernel().height() > Pooling.MaxPool.MAX_WINDOW ->
+          Optional.of(
+              "its max pool's window (%s) is larger than %d each way"
+                  .formatted(window.kernel(), Pooling.MaxPool.MAX_WINDOW));
       case Operator.Pool pool -> obstacle(pool.window());
       case Operator.Convolution _,
           Operator.BatchNorm _,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.stream.Stream;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.ActivationFunction;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
@@ -47,14 +48,17 @@ class TranslationTest {
     return Stream.of(
         Arguments.of(pool(new Window.Size(3, 2), same, one), "window (3x2)"),
         Arguments.of(pool(three, new Window.Padding(1, 1, 2, 2), one), "padding ([1, 1, 2, 2])"),
-        Arguments.of(pool(three, same, new Window.Size(2, 2)), "dilation (2x2)"));
+        Arguments.of(pool(three, same, new Window.Size(2, 2)), "dilation (2x2)"),
+        Arguments.of(
+            pool(new Window.Size(17, 17), new Window.Padding(8, 8, 8, 8), one),
+            "window (17x17) is larger than 16"));
   }
 
   @ParameterizedTest
   @MethodSource("layersWithoutKernels")
   void aLayerWithoutAKernelIsNamed(Layer odd, String why) {
     assertThatThrownBy(() -> Translation.of(model(odd)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageStartingWith("net: layer odd cannot be computed yet: ")
         .hasMessageContaining(why);
   }
