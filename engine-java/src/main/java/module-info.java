@@ -15,6 +15,7 @@ module org.hast4j.engine {
   exports org.hast4j.data;
   exports org.hast4j.device;
   exports org.hast4j.exec;
+  exports org.hast4j.failure;
   exports org.hast4j.graph;
   exports org.hast4j.graph.rewrite;
   exports org.hast4j.hast;

@@ -1,5 +1,6 @@
 package org.hast4j.cli;
 
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Bits;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -10,7 +11,7 @@ final class BitsConverter implements ITypeConverter<Bits> {
   public Bits convert(String text) {
     try {
       return Bits.parse(text);
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       throw new TypeConversionException(e.getMessage());
     }
   }

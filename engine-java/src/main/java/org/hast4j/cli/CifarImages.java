@@ -4,6 +4,7 @@ import java.util.Optional;
 import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Progress;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 
 /**
@@ -31,11 +32,11 @@ final class CifarImages {
   /**
    * Refuses a network of another kind.
    *
-   * @throws IllegalArgumentException if {@link #suits} says no
+   * @throws RefusedException if {@link #suits} says no
    */
   static void check(Model model) {
     if (!suits(model)) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s tells %d classes of %dx%d images apart, CIFAR-10 has %d of %dx%d: it cannot be tested on it"
               .formatted(
                   model.name(),

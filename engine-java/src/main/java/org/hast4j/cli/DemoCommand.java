@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.hast4j.data.Cifar10;
 import org.hast4j.data.DataUnavailableException;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
@@ -72,7 +73,7 @@ final class DemoCommand implements Runnable {
   private static void extract(Path target) {
     try (InputStream in = DemoCommand.class.getResourceAsStream(RESOURCE)) {
       if (in == null) {
-        throw new IllegalStateException(
+        throw new UnavailableException(
             "this build does not hold the demonstration's network ("
                 + RESOURCE
                 + "): use `hast quantize` with a network of your own");

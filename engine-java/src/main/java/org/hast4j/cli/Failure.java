@@ -1,38 +1,69 @@
 package org.hast4j.cli;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
-import org.hast4j.data.DataUnavailableException;
-import org.hast4j.device.DeviceMemoryException;
-import org.hast4j.io.CorruptFileException;
-import org.hast4j.kernel.KernelException;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.hast4j.failure.Mendable;
 
-/** What the command line says about a failure: one message that names the thing. */
+/**
+ * What the command line says about a failure: of one that the user can mend, a message that names
+ * the thing; of any other, that it is a defect, and what to do with it.
+ */
 final class Failure {
+  private static final Pattern PLAIN = Pattern.compile("[\\w./=:,@%+-]+");
+
   private Failure() {}
 
-  static String message(Throwable failure) {
-    String text =
-        switch (failure) {
-          case OutOfMemoryError e ->
-              "the Java heap of %d MiB is too small (%s): set JDK_JAVA_OPTIONS=-Xmx<size> to enlarge it"
-                  .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage());
-          case UncheckedIOException e -> e.getMessage();
-          case NoSuchFileException e -> "no such file: " + e.getFile();
-          case AccessDeniedException e -> "no permission: " + e.getFile();
-          case IOException e -> e.toString();
-          case CorruptFileException e -> e.getMessage();
-          case DataUnavailableException e -> e.getMessage();
-          case DeviceMemoryException e -> e.getMessage();
-          case KernelException e -> e.getMessage();
-          case IllegalArgumentException e -> e.getMessage();
-          case IllegalStateException e -> e.getMessage();
-          default -> null;
-        };
-    return text != null
-        ? text
-        : failure + " (a defect of hast4j: please report what --stacktrace adds)";
+  /**
+   * All that is said.
+   *
+   * @param stacktrace whether the user wants to see where it happened, which of a defect everybody
+   *     sees
+   * @param command as the user gave it, without the program's name
+   * @param resumable whether the command goes on from what it has written
+   */
+  static String text(
+      Throwable failure, boolean stacktrace, List<String> command, boolean resumable) {
+    if (Mendable.is(failure)) {
+      return "hast: " + message(failure) + "\n" + (stacktrace ? trace(failure) : "");
+    }
+    return "hast: a defect of hast4j, not of your command, files or machine: "
+        + trace(failure)
+        + "hast: please report it, with all of the above and the command:\n  hast "
+        + command.stream().map(Failure::quoted).collect(Collectors.joining(" "))
+        + "\n"
+        + (resumable
+            ? "hast: what was written is not lost: the same command with --resume goes on from it\n"
+            : "");
+  }
+
+  private static String message(Throwable failure) {
+    return switch (failure) {
+      case OutOfMemoryError e ->
+          "the Java heap of %d MiB is too small (%s): set JDK_JAVA_OPTIONS=-Xmx<size> to enlarge it"
+              .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage());
+      case NoSuchFileException e -> "no such file: " + e.getFile();
+      case AccessDeniedException e -> "no permission: " + e.getFile();
+      case IOException e -> e.toString();
+      case Throwable e -> e.getMessage();
+    };
+  }
+
+  /** As a shell takes it. */
+  private static String quoted(String argument) {
+    return PLAIN.matcher(argument).matches()
+        ? argument
+        : "'" + argument.replace("'", "'\\''") + "'";
+  }
+
+  private static String trace(Throwable failure) {
+    StringWriter trace = new StringWriter();
+    failure.printStackTrace(new PrintWriter(trace));
+    return trace.toString();
   }
 }

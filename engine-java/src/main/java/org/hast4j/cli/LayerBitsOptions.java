@@ -2,6 +2,7 @@ package org.hast4j.cli;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.QuantizationPoints;
@@ -41,7 +42,7 @@ final class LayerBitsOptions {
     public QuantizationPoints convert(String text) {
       try {
         return QuantizationPoints.parse(text);
-      } catch (IllegalArgumentException e) {
+      } catch (RefusedException e) {
         throw new TypeConversionException(e.getMessage());
       }
     }

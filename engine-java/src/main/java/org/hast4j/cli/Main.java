@@ -2,11 +2,15 @@ package org.hast4j.cli;
 
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
+import org.hast4j.failure.Mendable;
 import org.hast4j.hast.StoppedException;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.PicocliException;
 import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -37,7 +41,8 @@ public final class Main {
             .registerConverter(float.class, text -> number(text, Float::valueOf))
             .registerConverter(double.class, text -> number(text, Double::valueOf))
             .setParameterExceptionHandler(Main::misused)
-            .setExecutionExceptionHandler((failure, _, _) -> failed(failure, root.stacktrace()));
+            .setExecutionExceptionHandler(
+                (failure, _, parsed) -> failed(failure, root.stacktrace(), parsed, arguments));
     try {
       int code = commands.execute(arguments);
       if (code == 0 && System.out.checkError()) {
@@ -46,8 +51,8 @@ public final class Main {
         return FAILED;
       }
       return code;
-    } catch (VirtualMachineError | LinkageError e) {
-      return failed(e, root.stacktrace());
+    } catch (Error e) {
+      return failed(e, root.stacktrace(), commands.getParseResult(), arguments);
     }
   }
 
@@ -82,10 +87,15 @@ public final class Main {
 
   /** A message may quote a hostile file: nothing in it may steer the terminal. */
   private static String printable(String message) {
-    return message.replaceAll("[\\p{Cntrl}&&[^\n]]", "?");
+    return message.replaceAll("[\\p{Cc}&&[^\n\t]]", "?");
   }
 
   private static int misused(ParameterException misuse, String[] arguments) {
+    Throwable cause = misuse.getCause();
+    if (cause != null && !(cause instanceof PicocliException) && !Mendable.is(cause)) {
+      // What goes wrong in a converter of ours comes as the user's mistake, too.
+      return failed(cause, false, null, arguments);
+    }
     CommandLine command = misuse.getCommandLine();
     System.err.println("hast: " + printable(misuse.getMessage()));
     if (!UnmatchedArgumentException.printSuggestions(misuse, command.getErr())) {
@@ -94,15 +104,16 @@ public final class Main {
     return MISUSED;
   }
 
-  private static int failed(Throwable failure, boolean stacktrace) {
+  private static int failed(
+      Throwable failure, boolean stacktrace, ParseResult parsed, String[] arguments) {
     if (failure instanceof StoppedException) {
       // Whoever asked for it has been told, and the signal decides the exit code.
       return FAILED;
     }
-    System.err.println("hast: " + printable(Failure.message(failure)));
-    if (stacktrace) {
-      failure.printStackTrace();
-    }
+    boolean resumable =
+        parsed != null
+            && parsed.asCommandLineList().getLast().getCommandSpec().findOption("--resume") != null;
+    System.err.print(printable(Failure.text(failure, stacktrace, List.of(arguments), resumable)));
     return FAILED;
   }
 }

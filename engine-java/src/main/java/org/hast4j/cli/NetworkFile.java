@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
@@ -27,7 +28,7 @@ record NetworkFile(
   static NetworkFile read(
       Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
     if (!Files.isRegularFile(path)) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           path + (Files.exists(path) ? ": it is not a file" : ": there is no such file"));
     }
     String sha256 = Sha256.of(path);
@@ -36,7 +37,7 @@ record NetworkFile(
           path, sha256, Checkpoint.read(path, description, normalization), Optional.empty());
     }
     if (description.isPresent()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           path + ": it is a quantised network, which says its structure itself: leave out --model");
     }
     QuantisedNetwork quantised = QuantisedNetwork.read(path);
@@ -54,7 +55,7 @@ record NetworkFile(
       Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
     NetworkFile file = read(path, description, normalization);
     if (file.quantised.isPresent()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           path + ": it is quantised already; give the full-precision network that it came from");
     }
     return file;

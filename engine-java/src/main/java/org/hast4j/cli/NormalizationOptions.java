@@ -1,6 +1,7 @@
 package org.hast4j.cli;
 
 import java.util.Optional;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Normalization;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -38,7 +39,7 @@ final class NormalizationOptions {
     }
     try {
       return Optional.of(new Normalization(mean, std));
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       throw new ParameterException(spec.commandLine(), "--mean, --std: " + e.getMessage(), e);
     }
   }

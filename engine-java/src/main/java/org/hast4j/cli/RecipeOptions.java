@@ -2,6 +2,7 @@ package org.hast4j.cli;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Recipe;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -72,7 +73,7 @@ final class RecipeOptions {
     all.putAll(overrides);
     try {
       return Recipe.read(recipe, all);
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
   }

@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Training;
@@ -206,7 +207,7 @@ final class TrainCommand implements Runnable {
   private Model model() {
     try {
       return Topologies.named(topology);
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
   }

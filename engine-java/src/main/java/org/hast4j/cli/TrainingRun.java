@@ -13,6 +13,7 @@ import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.hast.Training;
 import org.hast4j.io.Sha256;
@@ -51,11 +52,11 @@ record TrainingRun(
   void run(DeviceOptions options, CifarImages images, Reporter reporter) {
     checkPlace();
     if (!resume && (Files.exists(out) || Files.exists(progress()))) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           out + " holds a training already: continue it with --resume, or choose another file");
     }
     if (resume && Files.exists(out) && !Files.exists(progress())) {
-      throw new IllegalArgumentException("nothing to resume: the training of " + out + " is done");
+      throw new RefusedException("nothing to resume: the training of " + out + " is done");
     }
     ImageSet test = images.obtained(Cifar10.Split.TEST);
     ImageSet train = images.obtained(Cifar10.Split.TRAIN);
@@ -87,7 +88,7 @@ record TrainingRun(
                     ? "no permission to write in " + folder + "; choose another folder"
                     : null;
     if (problem != null) {
-      throw new IllegalArgumentException("cannot write " + out + ": " + problem);
+      throw new RefusedException("cannot write " + out + ": " + problem);
     }
   }
 

@@ -142,7 +142,7 @@ sealed interface CifarSource {
     @Override
     public CifarParts fetch(Path scratch, Progress progress)
         throws IOException, InterruptedException {
-      Path npm = findNpm().orElseThrow(() -> new IOException("npm is not on the PATH"));
+      File npm = findNpm().orElseThrow(() -> new IOException("npm is not on the PATH"));
       Path log = scratch.resolve("npm.log");
       Path packed = Files.createDirectory(scratch.resolve("packed"));
       // A cache of its own, because npm would keep the archive in the user's for good.
@@ -202,12 +202,12 @@ sealed interface CifarSource {
       return bytes;
     }
 
-    private static Optional<Path> findNpm() {
+    private static Optional<File> findNpm() {
       String path = Optional.ofNullable(System.getenv("PATH")).orElse("");
       return Stream.of(path.split(File.pathSeparator))
           .filter(folder -> !folder.isEmpty())
-          .map(folder -> Path.of(folder, "npm"))
-          .filter(Files::isExecutable)
+          .map(folder -> new File(folder, "npm"))
+          .filter(File::canExecute)
           .findFirst();
     }
 

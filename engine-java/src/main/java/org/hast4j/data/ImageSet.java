@@ -2,6 +2,7 @@ package org.hast4j.data;
 
 import java.nio.ByteBuffer;
 import java.util.Objects;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.Sha256;
 import org.hast4j.model.Normalization;
 
@@ -106,7 +107,7 @@ public final class ImageSet {
    * The images {@code from} (inclusive) to {@code to} (exclusive) as a network takes them: NHWC.
    *
    * @throws IndexOutOfBoundsException if the range leaves the set
-   * @throws IllegalArgumentException if the normalization is for another number of channels
+   * @throws RefusedException if the normalization is for another number of channels
    */
   public float[] normalized(int from, int to, Normalization normalization) {
     Objects.checkFromToIndex(from, to, labels.length);
@@ -119,12 +120,12 @@ public final class ImageSet {
    * Like {@link #normalized}, but into the beginning of an array that is there already.
    *
    * @throws IndexOutOfBoundsException if the range leaves the set or the array is too short
-   * @throws IllegalArgumentException if the normalization is for another number of channels
+   * @throws RefusedException if the normalization is for another number of channels
    */
   public void normalize(int from, int to, Normalization normalization, float[] out) {
     Objects.checkFromToIndex(from, to, labels.length);
     if (normalization.channels() != channels) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the images have %d channels, the normalization has %d"
               .formatted(channels, normalization.channels()));
     }

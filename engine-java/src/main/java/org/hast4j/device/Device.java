@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelException;
@@ -85,11 +87,11 @@ public final class Device implements AutoCloseable {
     public static final int MAX_THREADS = 1024;
 
     /**
-     * @throws IllegalArgumentException if there are too few or too many threads
+     * @throws RefusedException if there are too few or too many threads
      */
     public Options {
       if (threads < 1 || threads > MAX_THREADS) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "threads must be 1 to %d, got %d".formatted(MAX_THREADS, threads));
       }
     }
@@ -126,8 +128,8 @@ public final class Device implements AutoCloseable {
    * Opens a device of a backend.
    *
    * @param ordinal its number, from 0
-   * @throws IllegalStateException if there is no such device; or if the backend cannot be used,
-   *     with the reasons that {@link KernelLibrary#probe} gives as data
+   * @throws UnavailableException if there is no such device; or if the backend cannot be used, with
+   *     the reasons that {@link KernelLibrary#probe} gives as data
    */
   public static Device open(Backend backend, int ordinal, Options options) {
     try {
@@ -135,7 +137,7 @@ public final class Device implements AutoCloseable {
     } catch (KernelException e) {
       // The library knows which call failed; what is missing on this machine the probe finds out.
       if (KernelLibrary.probe(backend) instanceof Availability.Unavailable unavailable) {
-        throw new IllegalStateException(
+        throw new UnavailableException(
             backend + " cannot be used: " + String.join("; ", unavailable.reasons()), e);
       }
       throw e;
@@ -151,7 +153,7 @@ public final class Device implements AutoCloseable {
    * Opens a device of a library, which is the device's from now on.
    *
    * @param ordinal its number, from 0
-   * @throws IllegalStateException if there is no such device
+   * @throws UnavailableException if there is no such device
    */
   public static Device open(KernelLibrary library, int ordinal, Options options) {
     return open(library, ordinal, options, Thread.currentThread());
@@ -203,7 +205,7 @@ public final class Device implements AutoCloseable {
           IntStream.range(0, count)
               .mapToObj(i -> "%d (%s)".formatted(i, library.describe(i)))
               .collect(Collectors.joining(", "));
-      throw new IllegalStateException(
+      throw new UnavailableException(
           "%s has no device %d, only %s".formatted(library.backend(), ordinal, there));
     }
   }

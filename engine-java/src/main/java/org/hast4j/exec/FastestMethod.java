@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.hast4j.device.DeviceMemoryException;
+import org.hast4j.failure.Mendable;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Product;
 import org.hast4j.kernel.ProductMethod;
@@ -34,7 +36,8 @@ final class FastestMethod {
    * first used is there before it is captured.
    *
    * @param methods at least one
-   * @throws IllegalStateException if every method fails; why is suppressed in it
+   * @throws IllegalStateException if every method fails; why is suppressed in it; an {@link
+   *     UnavailableException} where all of them lack something
    * @throws DeviceMemoryException if the memory suffices for none
    * @throws KernelException if a method costs the process the device
    */
@@ -61,13 +64,16 @@ final class FastestMethod {
     times.put(product.toString(), kept);
     ProductMethod best = fastest(methods, measured);
     if (failures.containsKey(best.name())) {
-      IllegalStateException failure =
-          new IllegalStateException(
-              "nothing computes the %s among %s: %s"
-                  .formatted(
-                      product,
-                      methods.stream().map(ProductMethod::name).toList(),
-                      failures.values().iterator().next().getMessage()));
+      String message =
+          "nothing computes the %s among %s: %s"
+              .formatted(
+                  product,
+                  methods.stream().map(ProductMethod::name).toList(),
+                  failures.values().iterator().next().getMessage());
+      RuntimeException failure =
+          failures.values().stream().allMatch(Mendable::is)
+              ? new UnavailableException(message)
+              : new IllegalStateException(message);
       failures.values().stream().distinct().forEach(failure::addSuppressed);
       throw failure;
     }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Node;
 import org.hast4j.io.UserCache;
@@ -18,6 +19,7 @@ import org.hast4j.tensor.Shape;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
 import org.hast4j.vendor.VendorAvailability;
+import org.hast4j.vendor.VendorException;
 import org.hast4j.vendor.VendorLibrary;
 
 /**
@@ -71,7 +73,7 @@ public final class Products implements Device.Attachment {
   /**
    * The products of a device, as its options choose them.
    *
-   * @throws IllegalStateException if they ask for cuDNN and it cannot be used, or cuBLASLt is found
+   * @throws UnavailableException if they ask for cuDNN and it cannot be used, or cuBLASLt is found
    *     and does not open: says why
    */
   public static Products of(Device device) {
@@ -82,7 +84,7 @@ public final class Products implements Device.Attachment {
     ConvolutionChoice choice = device.options().convolutions();
     boolean gpu = device.nativeStream(device.stream()) != 0;
     if (choice == ConvolutionChoice.CUDNN && !gpu) {
-      throw new IllegalStateException(
+      throw new UnavailableException(
           "cuDNN needs an NVIDIA GPU (--device cuda), and this device is none: "
               + device.description());
     }
@@ -101,13 +103,13 @@ public final class Products implements Device.Attachment {
         try {
           cudnn = new CudnnConvolutions(device, streams);
           environment.append(", cuDNN ").append(available.version());
-        } catch (IllegalStateException e) {
+        } catch (VendorException e) {
           passOver(device, e);
         }
       }
       case VendorAvailability.Unavailable unavailable -> {
         if (device.options().convolutions() == ConvolutionChoice.CUDNN) {
-          throw new IllegalStateException("cuDNN cannot be used: " + unavailable.reason());
+          throw new UnavailableException("cuDNN cannot be used: " + unavailable.reason());
         }
       }
     }
@@ -115,7 +117,7 @@ public final class Products implements Device.Attachment {
       try {
         cublasLt = new CublasLtProducts(device, streams);
         environment.append(", cuBLASLt ").append(available.version());
-      } catch (IllegalStateException e) {
+      } catch (VendorException e) {
         if (cudnn != null && device.options().convolutions() == ConvolutionChoice.CUDNN) {
           cudnn.close();
         }
@@ -143,7 +145,7 @@ public final class Products implements Device.Attachment {
   }
 
   /** A library that is there and does not open. */
-  private static void passOver(Device device, IllegalStateException failure) {
+  private static void passOver(Device device, VendorException failure) {
     if (device.options().convolutions() == ConvolutionChoice.CUDNN) {
       throw failure;
     }
@@ -229,7 +231,7 @@ public final class Products implements Device.Attachment {
       if (any || product.linear()) {
         return own;
       }
-      throw new IllegalStateException(
+      throw new UnavailableException(
           "cuDNN has no deterministic algorithm for the %s: use --conv auto".formatted(product));
     }
     if (any) {

@@ -37,7 +37,7 @@ public sealed interface Pooling extends Op {
     public static final int Y = 0;
     public static final int INDEX = 1;
 
-    private static final int MAX_WINDOW = 16;
+    public static final int MAX_WINDOW = 16;
 
     public MaxPool {
       if (window < 1 || window > MAX_WINDOW || pad >= window) {

@@ -7,6 +7,7 @@ import java.util.Optional;
 import org.hast4j.data.ImageSet;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
@@ -193,13 +194,13 @@ public final class Evaluation implements AutoCloseable {
   /**
    * The class each image is given.
    *
-   * @throws IllegalArgumentException if the images are not of the network's size
+   * @throws RefusedException if the images are not of the network's size
    */
   public int[] classify(ImageSet set, Normalization normalization, Progress progress) {
     if (set.height() != model.input().height()
         || set.width() != model.input().width()
         || set.channels() != model.input().channels()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s takes %dx%dx%d images, these are %dx%dx%d"
               .formatted(
                   model.name(),
@@ -242,12 +243,11 @@ public final class Evaluation implements AutoCloseable {
   /**
    * Share of images given their label, percent.
    *
-   * @throws IllegalArgumentException if the images have another number of classes or size than the
-   *     network
+   * @throws RefusedException if the images have another number of classes or size than the network
    */
   public double accuracy(ImageSet set, Normalization normalization, Progress progress) {
     if (set.classes() != model.classes()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s tells %d classes apart, these images have %d"
               .formatted(model.name(), model.classes(), set.classes()));
     }

@@ -25,29 +25,25 @@ public record Expectation(Map<Stage, Duration> times, long deviceBytes) {
 
   static Expectation of(Device device, Job job) {
     Map<Stage, Duration> times = new EnumMap<>(Stage.class);
-    Recipe recipe = job.recipe();
     try (Memory memory = new Memory(device)) {
       RunState state = new RunState(job, memory);
       if (job.images() instanceof Images.Synthesised) {
         try (Synthesis synthesis = state.synthesis()) {
           synthesis.begin(0);
-          long iterations =
-              (long) recipe.synthesis().images()
-                  / recipe.synthesis().batch()
-                  * recipe.synthesis().iterations();
+          long iterations = state.units(Stage.SYNTHESIS);
           times.put(Stage.SYNTHESIS, expected(device, iterations, () -> synthesis.iterate(0, 0)));
         }
       }
       try (Calibration calibration = state.calibration()) {
         times.put(
             Stage.CALIBRATION,
-            expected(device, recipe.calibration().iterations(), calibration::iterate));
+            expected(device, state.units(Stage.CALIBRATION), calibration::iterate));
       }
       try (FineTuning fineTuning = state.fineTuning();
           Looks _ = state.looks(fineTuning)) {
         times.put(
             Stage.FINE_TUNING,
-            expected(device, recipe.fineTuning().steps(), () -> fineTuning.iterate(0)));
+            expected(device, state.units(Stage.FINE_TUNING), () -> fineTuning.iterate(0)));
       }
     }
     return new Expectation(times, device.ledger().peakBytes());

@@ -10,6 +10,7 @@ import java.util.Set;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.Sha256;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
@@ -88,8 +89,8 @@ public final class Hast {
   /**
    * Runs or resumes a job.
    *
-   * @throws IllegalArgumentException if the folder holds another run, or holds one and {@code
-   *     resume} is false
+   * @throws RefusedException if the folder holds another run, or holds one and {@code resume} is
+   *     false
    */
   public Result quantise(Job job, Path folder, boolean resume, Optional<Test> test) {
     Map<String, Object> identity = identity(job);
@@ -107,7 +108,7 @@ public final class Hast {
   /**
    * What a job will take on this device. It is tried for a moment, and leaves nothing behind.
    *
-   * @throws IllegalArgumentException if the job cannot be done
+   * @throws RefusedException if the job cannot be done
    * @throws org.hast4j.device.DeviceMemoryException if it does not fit
    */
   public Expectation expect(Job job) {

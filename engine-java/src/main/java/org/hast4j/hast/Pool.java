@@ -2,6 +2,7 @@ package org.hast4j.hast;
 
 import org.hast4j.data.ImageSet;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
@@ -20,12 +21,12 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
   /**
    * A pool for {@code count} images of a network's input size.
    *
-   * @throws IllegalArgumentException if that is more than fits into one array
+   * @throws RefusedException if that is more than fits into one array
    */
   public static Pool of(Model model, int count) {
     long size = model.input().size();
     if (count * size > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%d images of %dx%dx%d are too many: at most %d of them fit"
               .formatted(
                   count,

@@ -6,13 +6,13 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigResolveOptions;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.io.File;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.StraightThrough;
 
@@ -52,7 +52,7 @@ public record Recipe(
       atLeast(1, images, "synthesis.images");
       atLeast(1, batch, "synthesis.batch");
       if (images % batch != 0) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "synthesis.images (%d) must be a multiple of synthesis.batch (%d)"
                 .formatted(images, batch));
       }
@@ -198,15 +198,15 @@ public record Recipe(
    * Reads a recipe: one of {@link #NAMES} or a file, over the reference values, under overrides.
    *
    * @param overrides values by path, such as {@code fine-tuning.steps=200}
-   * @throws IllegalArgumentException naming a value that is unknown, missing, or out of range
+   * @throws RefusedException naming a value that is unknown, missing, or out of range
    */
   public static Recipe read(String nameOrFile, Map<String, String> overrides) {
+    Config reference = resource("reference");
     try {
-      Config reference = resource("reference");
       Config chosen =
           NAMES.contains(nameOrFile)
               ? resource(nameOrFile)
-              : ConfigFactory.parseFile(existing(nameOrFile).toFile(), REQUIRED);
+              : ConfigFactory.parseFile(existing(nameOrFile), REQUIRED);
       Config config = chosen;
       for (Map.Entry<String, String> override : overrides.entrySet()) {
         String text = override.getKey() + "=" + override.getValue();
@@ -216,21 +216,28 @@ public record Recipe(
       }
       return of(config.withFallback(reference).resolve(ConfigResolveOptions.noSystem()), reference);
     } catch (ConfigException.IO e) {
-      // Its cause says what is wrong and where; the exception itself repeats it.
-      throw new IllegalArgumentException(
-          "recipe %s cannot be read: %s".formatted(nameOrFile, e.getCause().getMessage()), e);
+      // Its first cause, if it has one, says what is wrong and where; what follows repeats it.
+      Throwable failure = e;
+      while (failure.getCause() != null) {
+        failure = failure.getCause();
+      }
+      throw new RefusedException(
+          "recipe %s cannot be read: %s".formatted(nameOrFile, failure.getMessage()), e);
+    } catch (StackOverflowError e) {
+      // The parser goes as deep as the brackets do.
+      throw new RefusedException("recipe %s is nested too deeply".formatted(nameOrFile), e);
     } catch (ConfigException e) {
-      throw new IllegalArgumentException("recipe " + nameOrFile + ", " + e.getMessage(), e);
+      throw new RefusedException("recipe " + nameOrFile + ", " + e.getMessage(), e);
     }
   }
 
-  private static Path existing(String file) {
-    Path path = Path.of(file);
-    if (!Files.isRegularFile(path)) {
-      throw new IllegalArgumentException(
-          "no recipe '%s': it is neither one of %s nor a file".formatted(file, NAMES));
+  private static File existing(String name) {
+    File file = new File(name);
+    if (!file.isFile()) {
+      throw new RefusedException(
+          "no recipe '%s': it is neither one of %s nor a file".formatted(name, NAMES));
     }
-    return path;
+    return file;
   }
 
   private static Config resource(String name) {
@@ -243,7 +250,7 @@ public record Recipe(
     c.entrySet().forEach(entry -> unknown.add(entry.getKey()));
     reference.entrySet().forEach(entry -> unknown.remove(entry.getKey()));
     if (!unknown.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "unknown recipe values %s: the recipe.conf in the folder of any run lists those there are"
               .formatted(unknown));
     }
@@ -320,7 +327,7 @@ public record Recipe(
               .collect(Collectors.joining("; "));
       // The text goes into the result, so that 2 and "2" give other bytes.
       return values.isEmpty() ? "the same values, written differently" : values;
-    } catch (ConfigException e) {
+    } catch (ConfigException | StackOverflowError e) {
       return "which is not readable";
     }
   }
@@ -343,7 +350,7 @@ public record Recipe(
         return value;
       }
     }
-    throw new IllegalArgumentException(
+    throw new RefusedException(
         "%s must be one of %s, got %s".formatted(path, Arrays.toString(values), name));
   }
 
@@ -353,7 +360,7 @@ public record Recipe(
 
   private static void check(boolean right, String rule, Object value, String path) {
     if (!right) {
-      throw new IllegalArgumentException("%s must be %s, got %s".formatted(path, rule, value));
+      throw new RefusedException("%s must be %s, got %s".formatted(path, rule, value));
     }
   }
 

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Optional;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
+import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Sha256;
-import org.hast4j.model.Model;
 import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
@@ -18,9 +18,6 @@ import org.hast4j.quant.QuantisedNetwork;
 /** One run: its stages in order, each from where a checkpoint left it. */
 final class Run {
   private static final int METRICS_EVERY = 50;
-  private static final int AGREEMENT_IMAGES = 1024;
-  private static final String ACCURACY = "accuracy";
-  private static final String AGREEMENT = "agreement";
   private static final String DIAGNOSIS = "diagnosis";
 
   /** Entry of a line of metrics and of the result: each BatchNorm's mismatch on the images. */
@@ -39,6 +36,7 @@ final class Run {
   private final Memory memory;
   private final Optional<Hast.Test> test;
   private final RunState state;
+  private final StudentEvaluation evaluation;
   private final Snapshot resumed;
   private long lastCheckpoint = System.nanoTime();
   // What is known of a moment that the device may not have reached yet.
@@ -68,10 +66,17 @@ final class Run {
     this.memory = memory;
     this.test = test;
     state = new RunState(job, memory);
+    evaluation = new StudentEvaluation(job, state, test);
     resumed =
         Files.exists(directory.checkpoint())
             ? Snapshot.read(directory.checkpoint())
             : new Snapshot(Stage.SYNTHESIS, 0, 0);
+    if (resumed.done() > state.units(resumed.stage())) {
+      throw new CorruptFileException(
+          directory.checkpoint(),
+          "it stands at %d of %d in stage %s"
+              .formatted(resumed.done(), state.units(resumed.stage()), resumed.stage()));
+    }
     directory.claim(
         identity, Map.of("device", memory.device().description()), job.recipe().rendered());
     directory.truncateMetrics(resumed.metricsBytes());
@@ -114,7 +119,7 @@ final class Run {
       if (done > 0) {
         Snapshot.restore(directory.checkpoint(), memory, saved);
       }
-      long total = (long) recipe.images() / recipe.batch() * recipe.iterations();
+      long total = state.units(Stage.SYNTHESIS);
       SynthesisDiagnosis diagnosis = null;
       for (; done < total; done++) {
         int batch = Math.toIntExact(done / recipe.iterations());
@@ -154,7 +159,7 @@ final class Run {
 
   private void report(int batch, int iteration, Synthesis.Losses losses) {
     if (!Float.isFinite(losses.lowest())) {
-      throw new IllegalStateException(
+      throw new DivergedException(
           "the synthesis loss is %s in batch %d from the start: are the network's weights, variances and normalisation right?"
               .formatted(losses.total(), batch));
     }
@@ -209,7 +214,7 @@ final class Run {
     List<String> layers = List.copyOf(state.quantisation().quantizers().bits().keySet());
     for (int i = 0; i < 2 * layers.size(); i++) {
       if (!Float.isFinite(ranges[i])) {
-        throw new IllegalStateException(
+        throw new DivergedException(
             "the range of the activation quantiser of %s is %s after %d calibration iterations: raise calibration.iterations"
                 .formatted(layers.get(i / 2), ranges[i], iterations));
       }
@@ -321,46 +326,9 @@ final class Run {
     }
   }
 
-  /** Adds accuracy on the test images and agreement on the pool to a line of metrics. */
   private void evaluated(Map<String, Object> line) {
-    try (Evaluation evaluation = quantisedEvaluation()) {
-      test.ifPresent(t -> line.put(ACCURACY, accuracy(evaluation, t)));
-      line.put(AGREEMENT, agreement(evaluation));
-    }
+    evaluation.addTo(line);
     metrics(line);
-  }
-
-  private double accuracy(Evaluation evaluation, Hast.Test given) {
-    return evaluation.accuracy(given.images(), job.teacher().normalization(), _ -> {});
-  }
-
-  /** Accuracy of a network that was finished without test images. */
-  private double accuracyNow(Hast.Test given) {
-    try (Evaluation evaluation = quantisedEvaluation()) {
-      return accuracy(evaluation, given);
-    }
-  }
-
-  private Evaluation quantisedEvaluation() {
-    return Evaluation.of(memory, state.student(), state.quantisation());
-  }
-
-  private double agreement(Evaluation quantised) {
-    int count = Math.min(state.pool().count(), AGREEMENT_IMAGES);
-    int size = Math.toIntExact(state.pool().imageType().shape().elements() / state.pool().count());
-    Model model = job.teacher().model();
-    int part = Evaluation.batch(model);
-    int alike = 0;
-    try (Evaluation full = Evaluation.of(memory, state.teacher())) {
-      for (int start = 0; start < count; start += part) {
-        int n = Math.min(part, count - start);
-        float[] images = new float[n * size];
-        memory.buffer(state.pool().images()).download((long) start * size * Float.BYTES, images);
-        alike +=
-            Evaluation.alike(full.logits(images, n), quantised.logits(images, n), model.classes());
-      }
-    }
-    return 100.0 * alike / count;
   }
 
   private Hast.Result result() {
@@ -371,26 +339,18 @@ final class Run {
             state.quantisation().download(memory),
             new Provenance(job.sourceSha256(), job.recipe().rendered(), job.seed()));
     network.write(directory.quantised());
-    Optional<Double> fullPrecision = Optional.empty();
-    if (test.isPresent()) {
-      // The network as it came, not its normal form.
-      int batch = Evaluation.batch(job.teacher().model());
-      try (Evaluation evaluation = Evaluation.of(memory, job.teacher(), batch)) {
-        fullPrecision = Optional.of(accuracy(evaluation, test.get()));
-      }
-    }
+    Optional<Double> fullPrecision = evaluation.fullPrecision();
     // The metrics are the record of what was evaluated when, also by the processes that came
     // before.
-    List<Map<String, Object>> lines =
-        directory.metricsLines().stream().filter(line -> line.containsKey(AGREEMENT)).toList();
+    List<Map<String, Object>> lines = directory.metricsLines(StudentEvaluation.AGREEMENT);
     Hast.Result result =
         new Hast.Result(
             network,
             fullPrecision,
-            number(lines.getFirst(), ACCURACY),
-            number(lines.getLast(), ACCURACY).or(() -> test.map(this::accuracyNow)),
-            number(lines.getFirst(), AGREEMENT).orElseThrow(),
-            number(lines.getLast(), AGREEMENT).orElseThrow(),
+            number(lines.getFirst(), StudentEvaluation.ACCURACY),
+            number(lines.getLast(), StudentEvaluation.ACCURACY).or(evaluation::accuracy),
+            number(lines.getFirst(), StudentEvaluation.AGREEMENT).orElseThrow(),
+            number(lines.getLast(), StudentEvaluation.AGREEMENT).orElseThrow(),
             judgement.map(Looks.Judgement::bestStep).orElseThrow(),
             rollbacks,
             mismatch,
@@ -434,7 +394,9 @@ final class Run {
   }
 
   private static Optional<Double> number(Map<String, Object> line, String key) {
-    return Optional.ofNullable((Number) line.get(key)).map(Number::doubleValue);
+    return line.get(key) instanceof Number number
+        ? Optional.of(number.doubleValue())
+        : Optional.empty();
   }
 
   private static Map<String, Object> line(Stage stage) {

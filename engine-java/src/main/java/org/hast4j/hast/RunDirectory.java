@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.model.QuantizationPoints;
@@ -58,8 +60,8 @@ public final class RunDirectory implements AutoCloseable {
   /**
    * Opens the folder of a run, new or to be resumed. A new one holds no run before {@link #claim}.
    *
-   * @throws IllegalArgumentException if it holds a run and {@code resume} is false, or the run it
-   *     holds is another one
+   * @throws RefusedException if it holds a run and {@code resume} is false, or the run it holds is
+   *     another one
    * @throws UncheckedIOException if it cannot be created or written
    */
   static RunDirectory open(Path folder, Map<String, Object> identity, boolean resume) {
@@ -95,7 +97,7 @@ public final class RunDirectory implements AutoCloseable {
       }
       if (lock == null) {
         channel.close();
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "another process works in " + folder + ": wait for it or choose another folder");
       }
       return new RunDirectory(folder, channel, lock);
@@ -112,7 +114,7 @@ public final class RunDirectory implements AutoCloseable {
   private void compare(Map<String, Object> wanted, boolean resume) {
     if (!holdsRun()) {
       if (Files.exists(checkpoint())) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "%s holds a checkpoint (%s), but no %s that says of what: choose another folder"
                 .formatted(folder, checkpoint().getFileName(), RUN));
       }
@@ -120,7 +122,7 @@ public final class RunDirectory implements AutoCloseable {
     }
     Map<String, Object> found = readJson(RUN);
     if (!resume) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           folder + " already holds a run: continue it with --resume, or choose another folder");
     }
     for (Map.Entry<String, Object> entry : wanted.entrySet()) {
@@ -128,7 +130,7 @@ public final class RunDirectory implements AutoCloseable {
       String before = String.valueOf(found.getOrDefault(entry.getKey(), missing(entry.getKey())));
       String now = entry.getValue().toString();
       if (!before.equals(now)) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "the run in %s has another %s (%s) than asked for: choose another folder"
                 .formatted(
                     folder,
@@ -157,6 +159,8 @@ public final class RunDirectory implements AutoCloseable {
       for (Path temporary : temporaries) {
         Files.delete(temporary);
       }
+    } catch (DirectoryIteratorException e) {
+      throw new UncheckedIOException("cannot read the folder " + folder, e.getCause());
     } catch (IOException e) {
       throw new UncheckedIOException("cannot delete old temporary files in " + folder, e);
     }
@@ -210,18 +214,29 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  /** Every line of the metrics. */
-  List<Map<String, Object>> metricsLines() {
+  /**
+   * The lines of the metrics that have a number under a key.
+   *
+   * @throws CorruptFileException if there is none, or a line is no JSON object
+   */
+  List<Map<String, Object>> metricsLines(String key) {
+    List<Map<String, Object>> found = new ArrayList<>();
     try (Stream<String> lines = Files.lines(metrics())) {
-      List<Map<String, Object>> parsed = new ArrayList<>();
       for (String line : (Iterable<String>) lines::iterator) {
-        parsed.add(LINES.readValue(line, new TypeReference<>() {}));
+        Map<String, Object> values = LINES.readValue(line, new TypeReference<>() {});
+        if (values != null && values.get(key) instanceof Number) {
+          found.add(values);
+        }
       }
-      return parsed;
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw new CorruptFileException(
           metrics(), "it is not readable JSON lines: start again in another folder", e);
     }
+    if (found.isEmpty()) {
+      throw new CorruptFileException(
+          metrics(), "no line of it has %s: start again in another folder".formatted(key));
+    }
+    return found;
   }
 
   /**
@@ -273,7 +288,11 @@ public final class RunDirectory implements AutoCloseable {
   Map<String, Object> readJson(String name) {
     Path file = folder.resolve(name);
     try {
-      return JSON.readValue(file.toFile(), new TypeReference<>() {});
+      Map<String, Object> values = JSON.readValue(file.toFile(), new TypeReference<>() {});
+      if (values == null) {
+        throw new IOException("it holds null");
+      }
+      return values;
     } catch (IOException e) {
       throw new CorruptFileException(
           file, "it is not readable JSON: start again in another folder", e);

@@ -1,6 +1,7 @@
 package org.hast4j.hast;
 
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.nn.Generator;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
@@ -20,7 +21,7 @@ final class RunState {
   private final Pool pool;
 
   /**
-   * @throws IllegalArgumentException if the job cannot be done
+   * @throws RefusedException if the job cannot be done
    * @throws org.hast4j.device.DeviceMemoryException if its images do not fit
    */
   RunState(Job job, Memory memory) {
@@ -70,6 +71,20 @@ final class RunState {
 
   Pool pool() {
     return pool;
+  }
+
+  /** Iterations or steps of a stage. */
+  long units(Stage stage) {
+    Recipe recipe = job.recipe();
+    return switch (stage) {
+      case SYNTHESIS ->
+          (long) recipe.synthesis().images()
+              / recipe.synthesis().batch()
+              * recipe.synthesis().iterations();
+      case CALIBRATION -> recipe.calibration().iterations();
+      case FINE_TUNING -> recipe.fineTuning().steps();
+      case DONE -> 0;
+    };
   }
 
   Synthesis synthesis() {

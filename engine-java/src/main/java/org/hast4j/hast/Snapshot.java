@@ -1,8 +1,10 @@
 package org.hast4j.hast;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.io.CorruptFileException;
@@ -22,6 +24,9 @@ import org.hast4j.tensor.Shape;
 record Snapshot(Stage stage, long done, long metricsBytes) {
   // Words on the Java heap at a time: a pool of large images would not fit there as a whole.
   private static final int PART = 1 << 20;
+
+  /** What fits into a long. */
+  private static final Pattern COUNT = Pattern.compile("\\d{1,18}");
 
   void write(Path file, Memory memory, Collection<Storage> state) {
     SafetensorsWriter writer =
@@ -52,14 +57,24 @@ record Snapshot(Stage stage, long done, long metricsBytes) {
 
   static Snapshot read(Path file) {
     Map<String, String> metadata = Safetensors.read(file).metadata();
-    try {
-      return new Snapshot(
-          Stage.valueOf(metadata.get("stage")),
-          Long.parseLong(metadata.get("done")),
-          Long.parseLong(metadata.get("metrics_bytes")));
-    } catch (IllegalArgumentException | NullPointerException e) {
-      throw new CorruptFileException(file, "it is not a checkpoint of a run", e);
+    String name = metadata.get("stage");
+    Stage stage =
+        Arrays.stream(Stage.values())
+            .filter(one -> one.name().equals(name))
+            .findFirst()
+            .orElseThrow(() -> new CorruptFileException(file, "it is not a checkpoint of a run"));
+    return new Snapshot(
+        stage, count(file, metadata, "done"), count(file, metadata, "metrics_bytes"));
+  }
+
+  /** A number of at least 0 in the metadata of a file. */
+  static long count(Path file, Map<String, String> metadata, String key) {
+    String text = metadata.getOrDefault(key, "");
+    if (!COUNT.matcher(text).matches()) {
+      throw new CorruptFileException(
+          file, "its metadata %s is '%s', no count".formatted(key, text));
     }
+    return Long.parseLong(text);
   }
 
   /** Puts the memory back. */

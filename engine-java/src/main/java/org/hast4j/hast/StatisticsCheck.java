@@ -8,6 +8,7 @@ import java.util.stream.Collectors;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -79,7 +80,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
    * Checks a network. What the device holds for it meanwhile is given back.
    *
    * @param seed decides the images; the result is a function of it, the network and the device
-   * @throws IllegalArgumentException if the network has no BatchNorm
+   * @throws RefusedException if the network has no BatchNorm
    */
   public static StatisticsCheck of(Device device, Network network, long seed) {
     try (Memory memory = new Memory(device)) {
@@ -159,7 +160,7 @@ public record StatisticsCheck(List<BatchNorm> layers, double score, double thres
       images = Forward.images(model, count);
       Units units = Units.normalAsStored(network);
       if (units.statistics().isEmpty()) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             model.name() + " has no BatchNorm: there are no statistics to check");
       }
       units.statistics().forEach((name, stored) -> targets.add(target(network, name, stored)));

@@ -3,6 +3,7 @@ package org.hast4j.hast;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
@@ -53,7 +54,7 @@ final class SyntheticSet {
    * Number of images in a file, after checking that they are a network's.
    *
    * @throws CorruptFileException if images or labels are not what the network takes
-   * @throws IllegalArgumentException if the images are normalised for another network
+   * @throws RefusedException if the images are normalised for another network
    */
   static int count(Path file, Network network) {
     Safetensors set = Safetensors.read(file);
@@ -92,7 +93,7 @@ final class SyntheticSet {
   private static void same(Path file, Safetensors set, String key, float[] expected) {
     String found = set.metadata().get(key);
     if (found != null && !found.equals(Arrays.toString(expected))) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the images in %s are normalised by the %s %s, the network by %s: synthesise them from this network"
               .formatted(file, key, found, Arrays.toString(expected)));
     }

@@ -9,6 +9,7 @@ import org.hast4j.data.ImageSet;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -93,12 +94,12 @@ public final class Training implements AutoCloseable {
       Schedule schedule,
       long seed) {
     if (set.classes() != model.classes()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s tells %d classes apart, the images have %d"
               .formatted(model.name(), model.classes(), set.classes()));
     }
     if (schedule.batch() < 1 || schedule.batch() > set.count()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "batches of %d images cannot be drawn from %d: choose a batch from 1 to %d"
               .formatted(schedule.batch(), set.count(), set.count()));
     }
@@ -190,7 +191,7 @@ public final class Training implements AutoCloseable {
    * Trains one epoch.
    *
    * @return the mean loss
-   * @throws IllegalStateException if the loss is no longer a number
+   * @throws DivergedException if the loss is no longer a number
    */
   public double epoch(Listener listener) {
     // The kernel takes order[(step * batch + i) % images]: start every epoch at index 0.
@@ -224,7 +225,7 @@ public final class Training implements AutoCloseable {
   private float hear(Listener listener) {
     float value = readback.values()[0];
     if (!Float.isFinite(value)) {
-      throw new IllegalStateException(
+      throw new DivergedException(
           "the loss became %s at step %d: lower the learning rate".formatted(value, step));
     }
     step++;
@@ -265,7 +266,7 @@ public final class Training implements AutoCloseable {
   /**
    * Goes on from where {@link #save} left off; the result is that of a training that never stopped.
    *
-   * @throws IllegalArgumentException if the file is of another training
+   * @throws RefusedException if the file is of another training
    */
   public void restore(Path file) {
     Map<String, String> metadata = Safetensors.read(file).metadata();
@@ -273,12 +274,18 @@ public final class Training implements AutoCloseable {
       throw new CorruptFileException(file, "it is not a checkpoint of a training");
     }
     if (!metadata.get(IDENTITY).equals(identity())) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s is of another training (%s) than asked for (%s)"
               .formatted(file, metadata.get(IDENTITY), identity()));
     }
+    long done = Snapshot.count(file, metadata, STEP);
+    if (done > steps() || done % stepsPerEpoch() != 0) {
+      throw new CorruptFileException(
+          file,
+          "it stands at step %d of %d, %d an epoch".formatted(done, steps(), stepsPerEpoch()));
+    }
     Snapshot.restore(file, memory, state());
-    step = Long.parseLong(metadata.get(STEP));
+    step = done;
   }
 
   private String identity() {

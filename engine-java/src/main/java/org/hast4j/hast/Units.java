@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
@@ -190,7 +191,7 @@ public final class Units {
     for (int i = 0; i < square.length; i++) {
       square[i] = variance[i] + norm.epsilon();
       if (!(square[i] > 0)) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "a variance and epsilon of 0 leave nothing to divide by: the checkpoint is damaged");
       }
     }

@@ -1,9 +1,10 @@
 package org.hast4j.io;
 
 import java.nio.file.Path;
+import org.hast4j.failure.Mendable;
 
 /** A file whose content contradicts itself, its format or its checksum. */
-public final class CorruptFileException extends RuntimeException {
+public final class CorruptFileException extends RuntimeException implements Mendable {
   private static final long serialVersionUID = 1L;
 
   private final transient Path file;

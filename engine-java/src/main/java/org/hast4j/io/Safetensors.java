@@ -81,14 +81,14 @@ public final class Safetensors {
   /**
    * The tensor of that name.
    *
-   * @throws IllegalArgumentException if there is none
+   * @throws CorruptFileException if there is none
    */
   public Tensor tensor(String name) {
     return find(name)
         .orElseThrow(
             () ->
-                new IllegalArgumentException(
-                    file + " has no tensor \"" + name + "\"; it has " + tensors.keySet()));
+                new CorruptFileException(
+                    file, "it has no tensor \"" + name + "\", only " + tensors.keySet()));
   }
 
   /** The tensor of that name, if there is one. */
@@ -129,7 +129,7 @@ public final class Safetensors {
     /**
      * The values of an F32, F16, BF16 or F64 tensor; F64 is rounded to the nearest float.
      *
-     * @throws IllegalStateException if the tensor holds integers
+     * @throws CorruptFileException if the tensor holds integers
      */
     public float[] floats() {
       return floats(0, length());
@@ -138,7 +138,7 @@ public final class Safetensors {
     /**
      * Some of the values of an F32, F16, BF16 or F64 tensor, for one that is large.
      *
-     * @throws IllegalStateException if the tensor holds integers
+     * @throws CorruptFileException if the tensor holds integers
      * @throws IndexOutOfBoundsException if it has fewer values
      */
     public float[] floats(long start, int count) {
@@ -169,7 +169,7 @@ public final class Safetensors {
     /**
      * The values of an F64, F32, F16 or BF16 tensor.
      *
-     * @throws IllegalStateException if the tensor holds integers
+     * @throws CorruptFileException if the tensor holds integers
      */
     public double[] doubles() {
       double[] values = new double[length()];
@@ -198,7 +198,7 @@ public final class Safetensors {
     /**
      * The values of an integer tensor.
      *
-     * @throws IllegalStateException if the tensor holds floating-point numbers
+     * @throws CorruptFileException if the tensor holds floating-point numbers
      */
     public long[] longs() {
       long[] values = new long[length()];
@@ -227,7 +227,7 @@ public final class Safetensors {
     /**
      * Some of the values of an I32 tensor, for one that is large.
      *
-     * @throws IllegalStateException if the tensor holds something else
+     * @throws CorruptFileException if the tensor holds something else
      * @throws IndexOutOfBoundsException if it has fewer values
      */
     public int[] ints(long start, int count) {
@@ -262,22 +262,14 @@ public final class Safetensors {
 
     private int requireArraySize(long size, String what) {
       if (size > Integer.MAX_VALUE - 8) {
-        throw new IllegalStateException(
-            file
-                + ": tensor \""
-                + name
-                + "\" has "
-                + size
-                + " "
-                + what
-                + ", too many for one array");
+        throw new CorruptFileException(
+            file, "tensor \"%s\" has %d %s, too many for one array".formatted(name, size, what));
       }
       return (int) size;
     }
 
-    private IllegalStateException wrongType(String allowed) {
-      return new IllegalStateException(
-          file + ": tensor \"" + name + "\" is " + dtype + "; " + allowed);
+    private CorruptFileException wrongType(String allowed) {
+      return new CorruptFileException(file, "tensor \"" + name + "\" is " + dtype + "; " + allowed);
     }
   }
 }

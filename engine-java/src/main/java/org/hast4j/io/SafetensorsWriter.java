@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
@@ -130,13 +131,13 @@ public final class SafetensorsWriter {
   /**
    * Adds an F16 tensor of the values rounded to the nearest half, ties to even.
    *
-   * @throws IllegalArgumentException if a finite value is beyond the halves' largest, 65504
+   * @throws RefusedException if a finite value is beyond the halves' largest, 65504
    */
   public SafetensorsWriter putHalf(String name, Shape shape, float[] values) {
     for (int i = 0; i < values.length; i++) {
       if (Float.isFinite(values[i])
           && Float.isInfinite(Float.float16ToFloat(Float.floatToFloat16(values[i])))) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "tensor \"" + name + "\": " + values[i] + " at " + i + " is too large for F16");
       }
     }

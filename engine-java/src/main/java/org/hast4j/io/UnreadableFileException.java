@@ -7,9 +7,10 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import org.hast4j.failure.Mendable;
 
 /** A file that cannot be read, for the reason that the message gives after the file. */
-public final class UnreadableFileException extends UncheckedIOException {
+public final class UnreadableFileException extends UncheckedIOException implements Mendable {
   private static final long serialVersionUID = 1L;
 
   /**

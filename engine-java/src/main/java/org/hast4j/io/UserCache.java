@@ -2,6 +2,7 @@ package org.hast4j.io;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -45,9 +46,13 @@ public final class UserCache {
         .orElseGet(() -> temporary.toAbsolutePath().resolve("hast4j-" + user));
   }
 
-  /** A path, unless it is missing or relative: the XDG specification wants such ones ignored. */
+  /** A path, unless it is missing, relative or none: the XDG specification wants those ignored. */
   private static Optional<Path> absolute(String path) {
-    return Optional.ofNullable(path).map(Path::of).filter(Path::isAbsolute);
+    try {
+      return Optional.ofNullable(path).map(Path::of).filter(Path::isAbsolute);
+    } catch (InvalidPathException e) {
+      return Optional.empty();
+    }
   }
 
   /** The user's number, which one without a name has too. */

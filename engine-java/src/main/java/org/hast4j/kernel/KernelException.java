@@ -1,10 +1,11 @@
 package org.hast4j.kernel;
 
 import java.util.Set;
+import org.hast4j.failure.Mendable;
 import org.hast4j.kernel.abi.Abi;
 
 /** A kernel library refused or failed a call. */
-public final class KernelException extends RuntimeException {
+public final class KernelException extends RuntimeException implements Mendable {
   private static final long serialVersionUID = 1L;
 
   private final String failure;
@@ -17,6 +18,15 @@ public final class KernelException extends RuntimeException {
   /** After one of these the driver refuses every further call of the process. */
   private static final Set<Integer> FATAL =
       Set.of(214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719);
+
+  /**
+   * Those cudaError_t that are the machine's or the driver's, or out of memory, and that no call of
+   * ours brings about.
+   */
+  private static final Set<Integer> MENDABLE =
+      Set.of(
+          2, 3, 35, 36, 46, 100, 101, 102, 209, 222, 304, 800, 802, 803, 804, 805, 806, 807, 808,
+          809, 999);
 
   /**
    * A failure.
@@ -55,6 +65,15 @@ public final class KernelException extends RuntimeException {
 
   public int status() {
     return status;
+  }
+
+  /**
+   * Whether the device is lost or too small, or the machine lacks something. Of the statuses that
+   * are not CUDA's, that is all but a wrong argument or workspace.
+   */
+  @Override
+  public boolean isMendable() {
+    return isFatal() || MENDABLE.contains(status) || status <= Abi.EMEMORY;
   }
 
   /** Whether the process cannot use the device any more. */

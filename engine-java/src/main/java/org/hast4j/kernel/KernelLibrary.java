@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.kernel.abi.Abi;
 import org.hast4j.kernel.abi.DeviceCount;
 import org.hast4j.kernel.abi.DeviceDescribe;
@@ -77,12 +78,12 @@ public final class KernelLibrary implements AutoCloseable {
   /**
    * Loads a backend's library from the program's resources.
    *
-   * @throws IllegalStateException if this build does not hold it, or it does not load here
+   * @throws UnavailableException if this build does not hold it, or it does not load here
    */
   public static KernelLibrary load(Backend backend) {
     URL resource = find(backend);
     if (resource == null) {
-      throw new IllegalStateException(missing(backend));
+      throw new UnavailableException(missing(backend));
     }
     if (backend == Backend.CUDA && isMapped(backend.fileName())) {
       // It stays mapped for good, and so would every further copy of it.
@@ -118,7 +119,7 @@ public final class KernelLibrary implements AutoCloseable {
   /**
    * Loads a library that stands in for a backend's: one built apart, or the emulated one.
    *
-   * @throws IllegalStateException if it does not load here or has another ABI
+   * @throws UnavailableException if it does not load here or has another ABI
    */
   public static KernelLibrary load(Backend backend, Path file) {
     try {
@@ -167,8 +168,8 @@ public final class KernelLibrary implements AutoCloseable {
                     + " right?"));
       }
       return probe(library, count);
-    } catch (RuntimeException e) {
-      return new Availability.Unavailable(List.of(String.valueOf(e.getMessage())));
+    } catch (KernelException | UnavailableException | UncheckedIOException e) {
+      return new Availability.Unavailable(List.of(e.getMessage()));
     }
   }
 
@@ -234,7 +235,7 @@ public final class KernelLibrary implements AutoCloseable {
     try {
       return open.get();
     } catch (IllegalArgumentException e) {
-      throw new IllegalStateException(
+      throw new UnavailableException(
           name
               + " does not load here (it is built for x86-64 Linux with glibc, and the temporary"
               + " folder must allow programs; JDK_JAVA_OPTIONS=-Djava.io.tmpdir=<folder> chooses"
@@ -255,7 +256,7 @@ public final class KernelLibrary implements AutoCloseable {
       throw new IllegalStateException("cannot ask " + name + " for its version", e);
     }
     if (version != Abi.ABI_VERSION) {
-      throw new IllegalStateException(
+      throw new UnavailableException(
           "%s has ABI version %d, this program needs %d: build both from the same sources"
               .formatted(name, version, Abi.ABI_VERSION));
     }
@@ -267,7 +268,7 @@ public final class KernelLibrary implements AutoCloseable {
         .find(symbol)
         .orElseThrow(
             () ->
-                new IllegalStateException(
+                new UnavailableException(
                     name + " lacks " + symbol + ": build it from the same sources"));
   }
 

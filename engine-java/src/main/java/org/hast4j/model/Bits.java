@@ -2,6 +2,7 @@ package org.hast4j.model;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
 
 /**
  * Bit widths of a layer, written W4A4.
@@ -15,7 +16,7 @@ public record Bits(int weights, int activations) {
   private static final Pattern TEXT = Pattern.compile("[Ww](\\d)[Aa](\\d)");
 
   /**
-   * @throws IllegalArgumentException if one of them is not 2 to 8
+   * @throws RefusedException if one of them is not 2 to 8
    */
   public Bits {
     check("weights", weights);
@@ -24,14 +25,14 @@ public record Bits(int weights, int activations) {
 
   private static void check(String what, int bits) {
     if (bits < MIN || bits > MAX) {
-      throw new IllegalArgumentException("%s must have 2 to 8 bits, got %d".formatted(what, bits));
+      throw new RefusedException("%s must have 2 to 8 bits, got %d".formatted(what, bits));
     }
   }
 
   /**
    * Reads what {@link #toString} writes.
    *
-   * @throws IllegalArgumentException if it is something else
+   * @throws RefusedException if it is something else
    */
   public static Bits parse(String text) {
     Matcher matcher = TEXT.matcher(text);
@@ -42,7 +43,7 @@ public record Bits(int weights, int activations) {
         return new Bits(weights, activations);
       }
     }
-    throw new IllegalArgumentException(
+    throw new RefusedException(
         "write W<bits of weights>A<bits of activations>, each 2 to 8, such as W4A4; got '%s'"
             .formatted(text));
   }

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import org.hast4j.failure.RefusedException;
 
 /**
  * The fields of one JSON object, of which nothing is trusted: a field of another type, a missing
@@ -37,7 +38,7 @@ final class JsonFields {
   private JsonFields(JsonNode node, String place) {
     this.place = place;
     if (!(node instanceof ObjectNode found)) {
-      throw new IllegalArgumentException(place + " is no JSON object");
+      throw new RefusedException(place + " is no JSON object");
     }
     object = found;
   }
@@ -45,15 +46,15 @@ final class JsonFields {
   /**
    * Makes something of the fields.
    *
-   * @throws IllegalArgumentException with this place in front, also where a field is left over
+   * @throws RefusedException with this place in front, also where a field is left over
    */
   <T> T as(Function<JsonFields, T> maker) {
     try {
       T made = maker.apply(this);
       end();
       return made;
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(place + ": " + e.getMessage(), e);
+    } catch (RefusedException e) {
+      throw new RefusedException(place + ": " + e.getMessage(), e);
     }
   }
 
@@ -61,11 +62,11 @@ final class JsonFields {
    * Parses a text that is one object.
    *
    * @param place what messages call it
-   * @throws IllegalArgumentException if it is not
+   * @throws RefusedException if it is not
    */
   static JsonFields parse(String text, String place) {
     if (text.length() > MAX_CHARACTERS) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s has %d characters, at most %d are read"
               .formatted(place, text.length(), MAX_CHARACTERS));
     }
@@ -77,7 +78,7 @@ final class JsonFields {
           Optional.ofNullable(e.getLocation())
               .map(at -> " (line %d, column %d)".formatted(at.getLineNr(), at.getColumnNr()))
               .orElse("");
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s is not valid JSON: %s%s".formatted(place, e.getOriginalMessage(), where), e);
     }
   }
@@ -95,8 +96,8 @@ final class JsonFields {
     return indented ? object.toPrettyString() : object.toString();
   }
 
-  private IllegalArgumentException wrong(String field, String needed) {
-    return new IllegalArgumentException(
+  private RefusedException wrong(String field, String needed) {
+    return new RefusedException(
         "\"%s\" is %s, not %s".formatted(field, shown(object.get(field)), needed));
   }
 
@@ -112,7 +113,7 @@ final class JsonFields {
 
   private JsonNode get(String field) {
     if (!has(field)) {
-      throw new IllegalArgumentException("it lacks \"" + field + "\"");
+      throw new RefusedException("it lacks \"" + field + "\"");
     }
     return object.get(field);
   }
@@ -242,7 +243,7 @@ final class JsonFields {
   private void end() {
     for (Map.Entry<String, JsonNode> entry : object.properties()) {
       if (!known.contains(entry.getKey())) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "unknown field %s; known here are %s"
                 .formatted(Layer.quoted(entry.getKey()), known.stream().sorted().toList()));
       }

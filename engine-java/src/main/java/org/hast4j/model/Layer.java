@@ -1,6 +1,7 @@
 package org.hast4j.model;
 
 import java.util.List;
+import org.hast4j.failure.RefusedException;
 
 /**
  * One step of a network.
@@ -16,14 +17,14 @@ public record Layer(String name, Operator op, List<String> inputs) {
   /**
    * Checks the name.
    *
-   * @throws IllegalArgumentException if it is blank, very long, or has control characters
+   * @throws RefusedException if it is blank, very long, or has control characters
    */
   public Layer {
     inputs = List.copyOf(inputs);
     if (name.isBlank()
         || name.length() > MAX_NAME
         || name.chars().anyMatch(Character::isISOControl)) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "a layer's name has 1 to %d printable characters, got %s"
               .formatted(MAX_NAME, quoted(name)));
     }

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -47,20 +48,20 @@ public final class Model {
     private static final int MAX_CHANNELS = 1024;
 
     /**
-     * @throws IllegalArgumentException if a size is out of bounds
+     * @throws RefusedException if a size is out of bounds
      */
     public Input {
       if (height < 1 || height > MAX_SIDE || width < 1 || width > MAX_SIDE) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "images must have 1 to %d pixels a side, got height %d and width %d"
                 .formatted(MAX_SIDE, height, width));
       }
       if (channels < 1 || channels > MAX_CHANNELS) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "images must have 1 to %d channels, got %d".formatted(MAX_CHANNELS, channels));
       }
       if ((long) height * width * channels > OutputShapes.MAX_ELEMENTS) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "images of %dx%dx%d are too large".formatted(height, width, channels));
       }
     }
@@ -82,7 +83,7 @@ public final class Model {
    * @param name how files and reports call it
    * @param layers in an order in which each can be computed
    * @param output name of the layer that gives the logits
-   * @throws IllegalArgumentException naming the layer that does not fit, and why
+   * @throws RefusedException naming the layer that does not fit, and why
    */
   public Model(String name, Input input, List<Layer> layers, String output) {
     this.name = name;
@@ -90,7 +91,7 @@ public final class Model {
     this.layers = List.copyOf(layers);
     this.output = output;
     if (layers.isEmpty() || layers.size() > MAX_LAYERS) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s must have 1 to %d layers, got %d".formatted(name, MAX_LAYERS, layers.size()));
     }
     Set<String> all = new HashSet<>();
@@ -106,19 +107,19 @@ public final class Model {
   private void add(Layer layer, Set<String> all) {
     String shown = Layer.quoted(layer.name());
     if (shapes.containsKey(layer.name())) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           layer.name().equals(input.name())
               ? "layer %s is named as the input is".formatted(shown)
               : "there are two layers named %s".formatted(shown));
     }
     if (layer.inputs().isEmpty() || layer.inputs().size() > MAX_INPUTS) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "layer %s must read 1 to %d inputs, got %d"
               .formatted(shown, MAX_INPUTS, layer.inputs().size()));
     }
     for (String read : new LinkedHashSet<>(layer.inputs())) {
       if (!shapes.containsKey(read)) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             all.contains(read)
                 ? "layer %s reads %s, which is not before it: put layers in an order in which each can be computed; loops cannot be"
                     .formatted(shown, Layer.quoted(read))
@@ -136,7 +137,7 @@ public final class Model {
         .forEach(
             (parameter, shape) -> {
               if (shape.elements() > MAX_PARAMETERS) {
-                throw new IllegalArgumentException(
+                throw new RefusedException(
                     "parameter %s has shape %s, more than %d values"
                         .formatted(Layer.quoted(parameter), shape, MAX_PARAMETERS));
               }
@@ -145,25 +146,25 @@ public final class Model {
 
   private void checkOutput() {
     if (!byName.containsKey(output)) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the output is %s, which is no layer".formatted(Layer.quoted(output)));
     }
     for (Layer layer : layers) {
       if (!layer.name().equals(output) && !readers.containsKey(layer.name())) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "layer %s is read by no layer, and the output is %s: leave out what the output does not need"
                 .formatted(Layer.quoted(layer.name()), Layer.quoted(output)));
       }
     }
     if (readers.containsKey(output)) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "layer %s is the output, and read by %s"
               .formatted(
                   Layer.quoted(output), Layer.quoted(readers.get(output).getFirst().name())));
     }
     Shape shape = shapes.get(output);
     if (shape.rank() != 1 || shape.size(0) < 2) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the output %s is %s: a classifier's is [n, classes], of at least 2 classes"
               .formatted(Layer.quoted(output), OutputShapes.text(shape)));
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Optional;
+import org.hast4j.failure.RefusedException;
 
 /**
  * What a file says of a network beside its tensors, as JSON: docs/format.md has the fields.
@@ -15,13 +16,13 @@ public record ModelDescription(Model model, Optional<Normalization> normalizatio
   public static final int FORMAT = 1;
 
   /**
-   * @throws IllegalArgumentException if the normalization has not the input's channels
+   * @throws RefusedException if the normalization has not the input's channels
    */
   public ModelDescription {
     normalization.ifPresent(
         given -> {
           if (given.channels() != model.input().channels()) {
-            throw new IllegalArgumentException(
+            throw new RefusedException(
                 "%s takes images of %d channels, the normalization has %d"
                     .formatted(model.name(), model.input().channels(), given.channels()));
           }
@@ -32,7 +33,7 @@ public record ModelDescription(Model model, Optional<Normalization> normalizatio
    * Reads what {@link #json} wrote, or people did.
    *
    * @param place what messages call the text
-   * @throws IllegalArgumentException saying where it is wrong, or of a newer version
+   * @throws RefusedException saying where it is wrong, or of a newer version
    */
   public static ModelDescription parse(String text, String place) {
     return JsonFields.parse(text, place).as(ModelDescription::read);
@@ -41,7 +42,7 @@ public record ModelDescription(Model model, Optional<Normalization> normalizatio
   private static ModelDescription read(JsonFields fields) {
     int format = fields.integer("format");
     if (format < 1 || format > FORMAT) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "it is of format %d, this program reads up to %d: a newer one wrote it"
               .formatted(format, FORMAT));
     }

@@ -2,6 +2,7 @@ package org.hast4j.model;
 
 import java.util.Arrays;
 import java.util.Objects;
+import org.hast4j.failure.RefusedException;
 
 /**
  * How a network wants its input: {@code (v / 255 - mean[c]) / std[c]} for a byte {@code v} of
@@ -20,14 +21,13 @@ public record Normalization(float[] mean, float[] std) {
       new Normalization(new float[] {.485f, .456f, .406f}, new float[] {.229f, .224f, .225f});
 
   /**
-   * @throws IllegalArgumentException if the lengths differ or are 0, or a value is out of its
-   *     bounds
+   * @throws RefusedException if the lengths differ or are 0, or a value is out of its bounds
    */
   public Normalization {
     mean = mean.clone();
     std = std.clone();
     if (mean.length == 0 || mean.length != std.length) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "a normalization needs a mean and a standard deviation for every channel, got "
               + mean.length
               + " and "
@@ -35,7 +35,7 @@ public record Normalization(float[] mean, float[] std) {
     }
     for (int c = 0; c < mean.length; c++) {
       if (!(mean[c] >= 0 && mean[c] <= 1 && std[c] > 0 && std[c] <= 1)) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "channel %d has mean %s and standard deviation %s; in units of v / 255 a mean is 0 to 1, a deviation above 0 and at most 1"
                 .formatted(c, mean[c], std[c]));
       }

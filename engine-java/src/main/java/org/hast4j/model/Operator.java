@@ -1,5 +1,6 @@
 package org.hast4j.model;
 
+import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.ActivationFunction;
 
 /**
@@ -16,13 +17,13 @@ public sealed interface Operator {
   record Convolution(long inputs, long outputs, Window window, int groups, boolean bias)
       implements Operator {
     /**
-     * @throws IllegalArgumentException if the groups do not divide the channels
+     * @throws RefusedException if the groups do not divide the channels
      */
     public Convolution {
       positive("channels in", inputs);
       positive("channels out", outputs);
       if (groups < 1 || inputs % groups != 0 || outputs % groups != 0) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "%d groups do not divide %d channels in and %d out".formatted(groups, inputs, outputs));
       }
     }
@@ -54,12 +55,12 @@ public sealed interface Operator {
    */
   record BatchNorm(long channels, float epsilon) implements Operator {
     /**
-     * @throws IllegalArgumentException if epsilon is negative or no number
+     * @throws RefusedException if epsilon is negative or no number
      */
     public BatchNorm {
       positive("channels", channels);
       if (!(epsilon >= 0 && epsilon <= 1)) {
-        throw new IllegalArgumentException("epsilon must be 0 to 1, got " + epsilon);
+        throw new RefusedException("epsilon must be 0 to 1, got " + epsilon);
       }
     }
 
@@ -106,13 +107,13 @@ public sealed interface Operator {
     }
 
     /**
-     * @throws IllegalArgumentException if a window may hold padding only
+     * @throws RefusedException if a window may hold padding only
      */
     public Pool {
       Window.Padding padding = window.padding();
       if (Math.max(padding.top(), padding.bottom()) >= window.kernel().height()
           || Math.max(padding.left(), padding.right()) >= window.kernel().width()) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "pooling needs less padding than its window of %s, got %s"
                 .formatted(window.kernel(), padding));
       }
@@ -159,11 +160,11 @@ public sealed interface Operator {
   /** Channels from {@code begin} up to {@code end}, which is not among them. */
   record Slice(long begin, long end) implements Operator {
     /**
-     * @throws IllegalArgumentException if that is none
+     * @throws RefusedException if that is none
      */
     public Slice {
       if (begin < 0 || end <= begin) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "a slice needs 0 <= begin < end, got %d and %d".formatted(begin, end));
       }
     }
@@ -172,8 +173,7 @@ public sealed interface Operator {
   private static void positive(String what, long value) {
     // A bound on what a file may ask for, far beyond any network in use.
     if (value < 1 || value > 1 << 20) {
-      throw new IllegalArgumentException(
-          "%s must be 1 to %d, got %d".formatted(what, 1 << 20, value));
+      throw new RefusedException("%s must be 1 to %d, got %d".formatted(what, 1 << 20, value));
     }
   }
 }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.ActivationFunction;
 
 /** Operators as fields of a layer's JSON object: what a field means, and what it is if missing. */
@@ -46,7 +47,7 @@ final class OperatorJson {
       case "channel_shuffle" -> new Operator.ChannelShuffle(fields.integer("groups"));
       case "slice" -> new Operator.Slice(fields.integer("begin"), fields.integer("end"));
       default ->
-          throw new IllegalArgumentException(
+          throw new RefusedException(
               "unknown op %s; known are %s".formatted(Layer.quoted(op), KNOWN));
     };
   }
@@ -59,17 +60,20 @@ final class OperatorJson {
             .findFirst()
             .orElseThrow(
                 () ->
-                    new IllegalArgumentException(
+                    new RefusedException(
                         "unknown function %s; known are %s (ReLU6 is a relu of \"ceiling\": 6, LeakyReLU one of \"slope\": 0.01)"
                             .formatted(
                                 Layer.quoted(function),
                                 Arrays.stream(ActivationFunction.Kind.values())
                                     .map(OperatorJson::name)
                                     .collect(Collectors.joining(", ")))));
-    return new ActivationFunction(
-        kind,
-        fields.has("slope") ? fields.number("slope") : 0,
-        fields.has("ceiling") ? fields.number("ceiling") : Float.POSITIVE_INFINITY);
+    float slope = fields.has("slope") ? fields.number("slope") : 0;
+    float ceiling = fields.has("ceiling") ? fields.number("ceiling") : Float.POSITIVE_INFINITY;
+    try {
+      return new ActivationFunction(kind, slope, ceiling);
+    } catch (IllegalArgumentException e) {
+      throw new RefusedException(e.getMessage(), e);
+    }
   }
 
   private static String name(Enum<?> constant) {
@@ -83,7 +87,7 @@ final class OperatorJson {
         .findFirst()
         .orElseThrow(
             () ->
-                new IllegalArgumentException(
+                new RefusedException(
                     "unknown kind %s; known are max, average and average_unpadded"
                         .formatted(Layer.quoted(kind))));
   }

@@ -3,6 +3,7 @@ package org.hast4j.model;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.Shape;
 
 /** The shape of every layer's output, an image at a time: [h, w, c] or [features]. */
@@ -16,19 +17,19 @@ final class OutputShapes {
    * The shape of a layer's output.
    *
    * @param known shapes of what stands before it, by name
-   * @throws IllegalArgumentException naming the layer, its operator and the shapes that do not fit
+   * @throws RefusedException naming the layer, its operator and the shapes that do not fit
    */
   static Shape of(Layer layer, Map<String, Shape> known) {
     List<Shape> inputs = layer.inputs().stream().map(known::get).toList();
     try {
       Shape shape = infer(layer.op(), inputs);
       if (shape.elements() > MAX_ELEMENTS) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "gives %s, more than %d values".formatted(text(shape), MAX_ELEMENTS));
       }
       return shape;
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(
+    } catch (RefusedException e) {
+      throw new RefusedException(
           "layer %s (%s of %s) %s"
               .formatted(
                   Layer.quoted(layer.name()),
@@ -43,8 +44,7 @@ final class OutputShapes {
     int least = op instanceof Operator.Add || op instanceof Operator.Mul ? 2 : 1;
     int needed = op instanceof Operator.Concat ? Math.max(2, inputs.size()) : least;
     if (inputs.size() != needed) {
-      throw new IllegalArgumentException(
-          "reads %d inputs, it needs %d".formatted(inputs.size(), needed));
+      throw new RefusedException("reads %d inputs, it needs %d".formatted(inputs.size(), needed));
     }
     Shape x = inputs.getFirst();
     return switch (op) {
@@ -67,8 +67,7 @@ final class OutputShapes {
         long c = x.size(-1);
         boolean repeated = other.equals(Shape.of(c)) || other.equals(Shape.of(1, 1, c));
         if (!x.equals(other) && !(x.rank() == 3 && repeated)) {
-          throw new IllegalArgumentException(
-              "needs a second input of the same shape, [c] or [1, 1, c]");
+          throw new RefusedException("needs a second input of the same shape, [c] or [1, 1, c]");
         }
         yield x;
       }
@@ -83,7 +82,7 @@ final class OutputShapes {
       }
       case Operator.Linear linear -> {
         if (x.rank() != 1) {
-          throw new IllegalArgumentException("needs one vector an image: pool or flatten it first");
+          throw new RefusedException("needs one vector an image: pool or flatten it first");
         }
         same("features", x.size(0), linear.inputs());
         yield Shape.of(linear.outputs());
@@ -92,7 +91,7 @@ final class OutputShapes {
       case Operator.ChannelPad pad -> {
         image(x);
         if (pad.channels() < x.size(2)) {
-          throw new IllegalArgumentException("has more channels already");
+          throw new RefusedException("has more channels already");
         }
         yield Shape.of(
             Math.ceilDiv(x.size(0), pad.stride()),
@@ -101,13 +100,13 @@ final class OutputShapes {
       }
       case Operator.ChannelShuffle shuffle -> {
         if (x.size(-1) % shuffle.groups() != 0) {
-          throw new IllegalArgumentException("has groups that do not divide the channels");
+          throw new RefusedException("has groups that do not divide the channels");
         }
         yield x;
       }
       case Operator.Slice slice -> {
         if (slice.end() > x.size(-1)) {
-          throw new IllegalArgumentException("ends behind the last channel");
+          throw new RefusedException("ends behind the last channel");
         }
         yield channels(x, slice.end() - slice.begin());
       }
@@ -116,14 +115,13 @@ final class OutputShapes {
 
   private static void image(Shape x) {
     if (x.rank() != 3) {
-      throw new IllegalArgumentException("needs [h, w, c] an image");
+      throw new RefusedException("needs [h, w, c] an image");
     }
   }
 
   private static void same(String what, long found, long needed) {
     if (found != needed) {
-      throw new IllegalArgumentException(
-          "needs %d %s, its input has %d".formatted(needed, what, found));
+      throw new RefusedException("needs %d %s, its input has %d".formatted(needed, what, found));
     }
   }
 
@@ -131,7 +129,7 @@ final class OutputShapes {
     long height = window.heights(x.size(0));
     long width = window.widths(x.size(1));
     if (height < 1 || width < 1) {
-      throw new IllegalArgumentException("has a window that is larger than its padded input");
+      throw new RefusedException("has a window that is larger than its padded input");
     }
     return Shape.of(height, width, channels);
   }
@@ -141,7 +139,7 @@ final class OutputShapes {
     long channels = 0;
     for (Shape input : inputs) {
       if (input.rank() != x.rank() || !channels(input, 1).equals(channels(x, 1))) {
-        throw new IllegalArgumentException("needs inputs that differ in their channels only");
+        throw new RefusedException("needs inputs that differ in their channels only");
       }
       channels += input.size(-1);
     }

@@ -2,6 +2,7 @@ package org.hast4j.model;
 
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 
 /** Where activations are quantized. */
 public enum QuantizationPoints {
@@ -22,7 +23,7 @@ public enum QuantizationPoints {
   /**
    * Reads what {@link #toString} writes.
    *
-   * @throws IllegalArgumentException if it is something else
+   * @throws RefusedException if it is something else
    */
   public static QuantizationPoints parse(String text) {
     for (QuantizationPoints points : values()) {
@@ -30,7 +31,7 @@ public enum QuantizationPoints {
         return points;
       }
     }
-    throw new IllegalArgumentException(
+    throw new RefusedException(
         "quantization points are %s, got '%s'"
             .formatted(
                 Arrays.stream(values()).map(Object::toString).collect(Collectors.joining(" or ")),

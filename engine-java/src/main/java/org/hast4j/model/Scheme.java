@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 
 /**
  * How a network is quantized: where activations are, and the bits of every layer with weights and
@@ -40,8 +41,8 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
    * A scheme at the paper's points as people ask for it: names of a model's layers, or {@link
    * #FIRST} and {@link #LAST}.
    *
-   * @throws IllegalArgumentException if there is no such layer, or it has nothing to quantize, or
-   *     is named twice
+   * @throws RefusedException if there is no such layer, or it has nothing to quantize, or is named
+   *     twice
    */
   public static Scheme of(Model model, Bits bits, Map<String, Bits> asked) {
     List<String> weighted = model.weighted();
@@ -54,7 +55,7 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
                   ? weighted.getFirst()
                   : word && name.equals(LAST) ? weighted.getLast() : name;
           if (layers.put(layer, own) != null) {
-            throw new IllegalArgumentException("layer %s is given bits twice".formatted(layer));
+            throw new RefusedException("layer %s is given bits twice".formatted(layer));
           }
         });
     Scheme scheme = new Scheme(bits, layers, QuantizationPoints.PAPER);
@@ -70,14 +71,14 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
   /**
    * Checks the names.
    *
-   * @throws IllegalArgumentException if a model has no such layer, or it has nothing to quantize
+   * @throws RefusedException if a model has no such layer, or it has nothing to quantize
    */
   public void check(Model model) {
     List<String> quantized = new ArrayList<>(model.weighted());
     quantized.addAll(quantizers(model));
     for (String name : layers.keySet()) {
       if (!quantized.contains(name)) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "%s has no layer %s to give bits to; the nearest names are %s"
                 .formatted(
                     model.name(),
@@ -145,7 +146,7 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
    * Reads what {@link #json} wrote.
    *
    * @param place what messages call the text
-   * @throws IllegalArgumentException saying where it is wrong
+   * @throws RefusedException saying where it is wrong
    */
   public static Scheme parse(String text, String place) {
     return JsonFields.parse(text, place).as(Scheme::read);

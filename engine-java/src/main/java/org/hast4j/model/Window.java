@@ -1,5 +1,7 @@
 package org.hast4j.model;
 
+import org.hast4j.failure.RefusedException;
+
 /**
  * What a convolution or pooling sees of its input at once, and how it moves.
  *
@@ -16,8 +18,7 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
   public record Size(int height, int width) {
     private static Size checked(String what, Size size) {
       if (size.height < 1 || size.height > MAX_SIZE || size.width < 1 || size.width > MAX_SIZE) {
-        throw new IllegalArgumentException(
-            "%s must be 1 to %d, got %s".formatted(what, MAX_SIZE, size));
+        throw new RefusedException("%s must be 1 to %d, got %s".formatted(what, MAX_SIZE, size));
       }
       return size;
     }
@@ -39,7 +40,7 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
   /**
    * Checks the sizes.
    *
-   * @throws IllegalArgumentException if one is out of bounds
+   * @throws RefusedException if one is out of bounds
    */
   public Window {
     Size.checked("kernel", kernel);
@@ -47,8 +48,7 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
     Size.checked("dilation", dilations);
     for (int side : new int[] {padding.top, padding.left, padding.bottom, padding.right}) {
       if (side < 0 || side > MAX_SIZE) {
-        throw new IllegalArgumentException(
-            "padding must be 0 to %d, got %s".formatted(MAX_SIZE, padding));
+        throw new RefusedException("padding must be 0 to %d, got %s".formatted(MAX_SIZE, padding));
       }
     }
   }

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.UnaryOperator;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
@@ -65,10 +66,7 @@ public final class Checkpoint {
     Safetensors tensors = Safetensors.read(file);
     try {
       return parse(file, tensors, description, normalization);
-    } catch (IllegalArgumentException
-        | IllegalStateException
-        | ArithmeticException
-        | NullPointerException e) {
+    } catch (RefusedException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
   }
@@ -91,7 +89,7 @@ public final class Checkpoint {
       throw new CorruptFileException(file, "it is no text in UTF-8", e);
     } catch (IOException e) {
       throw new UnreadableFileException(file, e);
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
   }
@@ -232,7 +230,7 @@ public final class Checkpoint {
             file, "its metadata mean or std is null, not a list of numbers");
       }
       return new Normalization(mean, std);
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       throw new CorruptFileException(file, "its metadata mean and std: " + e.getMessage(), e);
     } catch (JsonProcessingException e) {
       throw new CorruptFileException(file, "its metadata mean or std is not a list of numbers", e);
@@ -248,7 +246,7 @@ public final class Checkpoint {
     try {
       return OptionalInt.of(Integer.parseInt(text));
     } catch (NumberFormatException e) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "its metadata %s is '%s', not a number of pixels".formatted(INPUT_SIZE, text), e);
     }
   }

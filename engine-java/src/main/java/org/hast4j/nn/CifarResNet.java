@@ -5,6 +5,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.tensor.ActivationFunction;
@@ -40,16 +41,15 @@ public final class CifarResNet {
    * @param depth 6n + 2: 20, 32, 44, 56, .. up to 1202
    * @param width channels of the first stage, 1 to 1024; 16 in the paper
    * @param classes 2 to 100000
-   * @throws IllegalArgumentException if one of them is not
+   * @throws RefusedException if one of them is not
    */
   public static Model of(int depth, int width, int classes, Shortcut shortcut) {
     if (depth < 8 || (depth - 2) % 6 != 0) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the depth of a CIFAR ResNet is 6n + 2 (20, 32, 44, 56, ..), got " + depth);
     }
     if (depth > MAX_DEPTH) {
-      throw new IllegalArgumentException(
-          "the depth must be at most " + MAX_DEPTH + ", got " + depth);
+      throw new RefusedException("the depth must be at most " + MAX_DEPTH + ", got " + depth);
     }
     Topologies.check(width, classes);
     Model.Builder net = new Model.Builder(new Model.Input(SIZE, SIZE, 3));
@@ -91,12 +91,12 @@ public final class CifarResNet {
   /**
    * The depth of the network whose stages have so many units.
    *
-   * @throws IllegalArgumentException if there is none
+   * @throws RefusedException if there is none
    */
   static int depth(List<Integer> units) {
     int each = units.getFirst();
     if (!units.equals(List.of(each, each, each))) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "its stages have %s units; a CIFAR ResNet has three stages of the same number"
               .formatted(units));
     }

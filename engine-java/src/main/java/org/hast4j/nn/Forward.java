@@ -7,7 +7,9 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -91,23 +93,36 @@ public record Forward(
   /**
    * Checks that there is a kernel for every layer: a model may hold more.
    *
-   * @throws IllegalArgumentException naming the first layer that cannot be computed, and why
+   * @throws RefusedException naming the first layer that cannot be computed, and why
    */
   static void check(Model model) {
     for (Layer layer : model.layers()) {
-      if (layer.op() instanceof Operator.Pool pool && !isSquare(pool.window())) {
-        Window window = pool.window();
-        throw new IllegalArgumentException(
-            "%s: layer %s cannot be computed yet: its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
-                .formatted(
-                    model.name(),
-                    layer.name(),
-                    window.kernel(),
-                    window.strides(),
-                    window.padding(),
-                    window.dilations()));
+      if (layer.op() instanceof Operator.Pool pool) {
+        obstacle(pool)
+            .ifPresent(
+                why -> {
+                  throw new RefusedException(
+                      "%s: layer %s cannot be computed yet: %s"
+                          .formatted(model.name(), layer.name(), why));
+                });
       }
     }
+  }
+
+  private static Optional<String> obstacle(Operator.Pool pool) {
+    Window window = pool.window();
+    if (pool.kind() == Operator.Pool.Kind.MAX
+        && window.kernel().height() > Pooling.MaxPool.MAX_WINDOW) {
+      return Optional.of(
+          "its max pool's window (%s) is larger than %d each way"
+              .formatted(window.kernel(), Pooling.MaxPool.MAX_WINDOW));
+    }
+    return isSquare(window)
+        ? Optional.empty()
+        : Optional.of(
+            "its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
+                .formatted(
+                    window.kernel(), window.strides(), window.padding(), window.dilations()));
   }
 
   private static boolean isSquare(Window window) {

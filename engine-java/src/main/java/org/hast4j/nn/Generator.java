@@ -2,6 +2,7 @@ package org.hast4j.nn;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -43,7 +44,7 @@ public final class Generator {
   /**
    * A generator of images for a network.
    *
-   * @throws IllegalArgumentException as {@link #check}
+   * @throws RefusedException as {@link #check}
    */
   public Generator(int latent, Model model) {
     check(latent, model);
@@ -67,18 +68,18 @@ public final class Generator {
   /**
    * Refuses a network whose images no generator makes, and noise that is too wide.
    *
-   * @throws IllegalArgumentException if height or width is not a multiple of 4, or the weights
-   *     would not fit into one array
+   * @throws RefusedException if height or width is not a multiple of 4, or the weights would not
+   *     fit into one array
    */
   public static void check(int latent, Model model) {
     if (model.input().height() % SHRINKING != 0 || model.input().width() % SHRINKING != 0) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s takes %dx%d images, the calibration generator makes only multiples of %d: calibrate on the synthetic images (calibration.source = SYNTHETIC)"
               .formatted(model.name(), model.input().height(), model.input().width(), SHRINKING));
     }
     long rows = start(model) + model.classes();
     if (rows * latent > MAX_WEIGHTS) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "calibration.latent = %d is too wide for %s: at most %d"
               .formatted(latent, model.name(), MAX_WEIGHTS / rows));
     }

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.model.Window;
@@ -35,7 +36,7 @@ public final class ImageNetResNet {
    * @param width channels of the first stage, 1 to 1024; 64 in the paper
    * @param classes 2 to 100000; 1000 in the paper
    * @param size input height and width, 32 to 1024 pixels; 224 in the paper
-   * @throws IllegalArgumentException if one of them is not
+   * @throws RefusedException if one of them is not
    */
   public static Model of(int depth, int width, int classes, int size) {
     List<Integer> units =
@@ -43,7 +44,7 @@ public final class ImageNetResNet {
           case 18 -> UNITS_18;
           case 34 -> UNITS_34;
           default ->
-              throw new IllegalArgumentException(
+              throw new RefusedException(
                   "the depth of an ImageNet ResNet is 18 or 34, got " + depth);
         };
     Topologies.check(width, classes);
@@ -83,7 +84,7 @@ public final class ImageNetResNet {
   /**
    * The depth of the network whose stages have so many units.
    *
-   * @throws IllegalArgumentException if there is none
+   * @throws RefusedException if there is none
    */
   static int depth(List<Integer> units) {
     if (units.equals(UNITS_18)) {
@@ -92,7 +93,7 @@ public final class ImageNetResNet {
     if (units.equals(UNITS_34)) {
       return 34;
     }
-    throw new IllegalArgumentException(
+    throw new RefusedException(
         "its stages have %s units; those of ResNet-18 have %s, of ResNet-34 %s"
             .formatted(units, UNITS_18, UNITS_34));
   }

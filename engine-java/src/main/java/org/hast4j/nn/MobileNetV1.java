@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.tensor.ActivationFunction;
@@ -33,7 +34,7 @@ public final class MobileNetV1 {
    * @param width multiplier of all channels, rounded down: a multiple of 0.05 up to 4
    * @param classes 2 to 100000; 1000 in the paper
    * @param size input height and width, 32 to 1024 pixels; 224 in the paper
-   * @throws IllegalArgumentException if one of them is not
+   * @throws RefusedException if one of them is not
    */
   public static Model of(double width, int classes, int size) {
     return of(WidthMultiplier.of(width), classes, size);
@@ -90,7 +91,7 @@ public final class MobileNetV1 {
   /**
    * The multiplier of the network whose classifier reads so many channels.
    *
-   * @throws IllegalArgumentException if there is none
+   * @throws RefusedException if there is none
    */
   static WidthMultiplier width(long features) {
     return WidthMultiplier.solve(

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.tensor.ActivationFunction;
@@ -54,7 +55,7 @@ public final class MobileNetV2 {
    * @param width multiplier of all channels, rounded to multiples of 8: a multiple of 0.05 up to 4
    * @param classes 2 to 100000; 1000 in the paper
    * @param size input height and width, 32 to 1024 pixels; 224 in the paper
-   * @throws IllegalArgumentException if one of them is not
+   * @throws RefusedException if one of them is not
    */
   public static Model of(double width, int classes, int size, FirstBlock first) {
     return of(WidthMultiplier.of(width), classes, size, first);
@@ -142,7 +143,7 @@ public final class MobileNetV2 {
   /**
    * The multiplier of the network whose last block gives so many channels.
    *
-   * @throws IllegalArgumentException if there is none
+   * @throws RefusedException if there is none
    */
   static WidthMultiplier width(long channels) {
     return WidthMultiplier.solve(

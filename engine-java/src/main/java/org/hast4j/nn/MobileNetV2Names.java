@@ -5,6 +5,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.model.Model;
 
@@ -87,7 +88,7 @@ final class MobileNetV2Names implements StateNames {
     need("MobileNetV2", tensors, STEM, LAST_BLOCK, CLASSIFIER);
     int channels = channels(tensors, LAST_BLOCK, 0);
     if (pytorchcv && channels != MobileNetV2.BOTTLENECK) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s gives %d channels, expected %d: MobileNetV2s from pytorchcv are read at width 1 only"
               .formatted(tensors.get(inFile(LAST_BLOCK)).name(), channels, MobileNetV2.BOTTLENECK));
     }

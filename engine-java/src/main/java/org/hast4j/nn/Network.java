@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 
@@ -16,15 +17,20 @@ import org.hast4j.model.Normalization;
 public record Network(Model model, Normalization normalization, Map<String, float[]> weights) {
 
   /**
-   * Checks that the model can be computed, that the normalisation has the input's channels, and
-   * that every parameter and statistic is there, has its size, and is a number.
+   * Checks that the model can be computed and has weights, that the normalisation has the input's
+   * channels, and that every parameter and statistic is there, has its size, and is a number.
    *
-   * @throws IllegalArgumentException naming the first that is not
+   * @throws RefusedException naming the first that is no number, or another number of channels
+   * @throws IllegalArgumentException naming the first that is missing or has another size
    */
   public Network {
     Forward.check(model);
+    if (model.weighted().isEmpty()) {
+      throw new RefusedException(
+          model.name() + " has no convolution and no linear layer: it has no weights to quantise");
+    }
     if (normalization.channels() != model.input().channels()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "%s takes images of %d channels, the normalisation has %d"
               .formatted(model.name(), model.input().channels(), normalization.channels()));
     }
@@ -56,12 +62,12 @@ public record Network(Model model, Normalization normalization, Map<String, floa
     boolean variance = name.endsWith(".running_var");
     for (int i = 0; i < values.length; i++) {
       if (!Float.isFinite(values[i])) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "tensor %s holds %s at index %d: the checkpoint is damaged"
                 .formatted(name, values[i], i));
       }
       if (variance && values[i] < 0) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "variance %s is negative (%s) at index %d: the checkpoint is damaged"
                 .formatted(name, values[i], i));
       }

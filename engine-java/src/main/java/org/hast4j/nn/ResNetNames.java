@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.model.Model;
 
@@ -76,7 +77,7 @@ final class ResNetNames implements StateNames {
     boolean cifar = stem != null && CifarResNet.isStem(stem.shape());
     boolean imageNet = stem != null && ImageNetResNet.isStem(stem.shape());
     if (!tensors.containsKey(inFile(CLASSIFIER)) || !cifar && !imageNet) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "it is no ResNet and no MobileNet: for a ResNet, %s [width, 3, 3, 3] (for CIFAR) or [width, 3, 7, 7] (for ImageNet) and %s are needed, found %s"
               .formatted(inFile(STEM), inFile(CLASSIFIER), StateNames.found(tensors)));
     }
@@ -88,7 +89,7 @@ final class ResNetNames implements StateNames {
       return ImageNetResNet.of(depth, width, classes, size.orElse(ImageNetResNet.SIZE));
     }
     if (size.isPresent() && size.getAsInt() != CifarResNet.SIZE) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "its metadata input_size is %d; a CIFAR ResNet takes %d"
               .formatted(size.getAsInt(), CifarResNet.SIZE));
     }
@@ -108,14 +109,14 @@ final class ResNetNames implements StateNames {
         continue;
       }
       if (matcher.group(2).equals("3")) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "its residual units have three convolutions (%s), as in ResNet-50: only ResNets of two are known"
                 .formatted(name));
       }
       units.merge(Integer.parseInt(matcher.group(1)), 1, Integer::sum);
     }
     if (units.isEmpty() || units.firstKey() != 1 || units.lastKey() != units.size()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "its stages %s are not numbered from 1 on".formatted(units.keySet()));
     }
     return List.copyOf(units.values());

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.model.Model;
 import org.hast4j.tensor.Shape;
@@ -30,7 +31,7 @@ sealed interface StateNames permits ResNetNames, MobileNetV1Names, MobileNetV2Na
    * The model of a file's network.
    *
    * @param size input height and width, if the file says it, pixels
-   * @throws IllegalArgumentException if it is none of this family
+   * @throws RefusedException if it is none of this family
    */
   Model model(Map<String, Safetensors.Tensor> tensors, OptionalInt size);
 
@@ -39,17 +40,16 @@ sealed interface StateNames permits ResNetNames, MobileNetV1Names, MobileNetV2Na
    *
    * @param name this engine's
    * @param dimension 0 for those it gives, 1 for those it reads
-   * @throws IllegalArgumentException if it has no such dimension or is too large
+   * @throws RefusedException if it has no such dimension or is too large
    */
   default int channels(Map<String, Safetensors.Tensor> tensors, String name, int dimension) {
     Safetensors.Tensor tensor = tensors.get(inFile(name));
     Shape shape = tensor.shape();
     if (shape.rank() < 2) {
-      throw new IllegalArgumentException(
-          "%s has shape %s, no matrix".formatted(tensor.name(), shape));
+      throw new RefusedException("%s has shape %s, no matrix".formatted(tensor.name(), shape));
     }
     if (shape.size(dimension) > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException("%s %s is too large".formatted(tensor.name(), shape));
+      throw new RefusedException("%s %s is too large".formatted(tensor.name(), shape));
     }
     return (int) shape.size(dimension);
   }
@@ -58,13 +58,13 @@ sealed interface StateNames permits ResNetNames, MobileNetV1Names, MobileNetV2Na
    * Refuses a file that lacks tensors a family is known by.
    *
    * @param names this engine's
-   * @throws IllegalArgumentException naming what is missing and what is there
+   * @throws RefusedException naming what is missing and what is there
    */
   default void need(String family, Map<String, Safetensors.Tensor> tensors, String... names) {
     List<String> missing =
         Arrays.stream(names).map(this::inFile).filter(name -> !tensors.containsKey(name)).toList();
     if (!missing.isEmpty()) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "it is no %s: %s %s needed, found %s"
               .formatted(
                   family,

@@ -1,5 +1,6 @@
 package org.hast4j.nn;
 
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.tensor.Shape;
 
@@ -26,7 +27,7 @@ public final class Topologies {
   /**
    * Parses a name as {@link Model#name} gives it.
    *
-   * @throws IllegalArgumentException if it is none, or names a network that cannot be
+   * @throws RefusedException if it is none, or names a network that cannot be
    */
   public static Model named(String name) {
     return CifarResNet.named(name)
@@ -35,7 +36,7 @@ public final class Topologies {
         .or(() -> MobileNetV2.named(name))
         .orElseThrow(
             () ->
-                new IllegalArgumentException(
+                new RefusedException(
                     "unknown topology '"
                         + name
                         + "': known are cifar-resnet{20,32,44,56,..}-{a,b}[-classes],"
@@ -47,7 +48,7 @@ public final class Topologies {
   public static boolean isBuiltIn(Model model) {
     try {
       return named(model.name()).equals(model);
-    } catch (IllegalArgumentException _) {
+    } catch (RefusedException _) {
       return false;
     }
   }
@@ -63,11 +64,11 @@ public final class Topologies {
   /**
    * Refuses what no file should ask for.
    *
-   * @throws IllegalArgumentException if the width or the number of classes is out of bounds
+   * @throws RefusedException if the width or the number of classes is out of bounds
    */
   static void check(int width, int classes) {
     if (width < 1 || width > MAX_WIDTH) {
-      throw new IllegalArgumentException("the width must be 1 to " + MAX_WIDTH + ", got " + width);
+      throw new RefusedException("the width must be 1 to " + MAX_WIDTH + ", got " + width);
     }
     checkClasses(classes);
   }
@@ -76,11 +77,11 @@ public final class Topologies {
    * Refuses sizes that an ImageNet network cannot take, or no file should ask for.
    *
    * @param size input height and width, pixels
-   * @throws IllegalArgumentException if it is out of bounds
+   * @throws RefusedException if it is out of bounds
    */
   static void checkImageNetSize(int size) {
     if (size < MIN_IMAGE_NET_SIZE || size > MAX_IMAGE_NET_SIZE) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the input size must be %d to %d pixels, got %d"
               .formatted(MIN_IMAGE_NET_SIZE, MAX_IMAGE_NET_SIZE, size));
     }
@@ -105,11 +106,11 @@ public final class Topologies {
   /**
    * Refuses what no file should ask for.
    *
-   * @throws IllegalArgumentException if the number of classes is out of bounds
+   * @throws RefusedException if the number of classes is out of bounds
    */
   static void checkClasses(int classes) {
     if (classes < 2 || classes > MAX_CLASSES) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the number of classes must be 2 to " + MAX_CLASSES + ", got " + classes);
     }
   }

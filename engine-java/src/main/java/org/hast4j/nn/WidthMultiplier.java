@@ -3,6 +3,7 @@ package org.hast4j.nn;
 import java.math.BigDecimal;
 import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
+import org.hast4j.failure.RefusedException;
 
 /**
  * What a MobileNet's numbers of channels are multiplied with, in twentieths: 1 in the papers, 0.25
@@ -19,20 +20,19 @@ record WidthMultiplier(long twentieths) {
 
   WidthMultiplier {
     if (twentieths < 1 || twentieths > MAX_TWENTIETHS) {
-      throw new IllegalArgumentException(
-          "the width multiplier must be 0.05 to 4, got " + text(twentieths));
+      throw new RefusedException("the width multiplier must be 0.05 to 4, got " + text(twentieths));
     }
   }
 
   /**
    * The multiplier of a value.
    *
-   * @throws IllegalArgumentException if it is not a multiple of 0.05 from 0.05 to 4
+   * @throws RefusedException if it is not a multiple of 0.05 from 0.05 to 4
    */
   static WidthMultiplier of(double value) {
     long twentieths = Math.round(value * ONE);
     if (!(Math.abs(value * ONE - twentieths) < 1e-9)) {
-      throw new IllegalArgumentException(
+      throw new RefusedException(
           "the width multiplier must be a multiple of 0.05 from 0.05 to 4, got " + value);
     }
     return new WidthMultiplier(twentieths);
@@ -48,7 +48,7 @@ record WidthMultiplier(long twentieths) {
    *
    * @param layer what the layer has with a multiplier
    * @param name of the layer, for the message
-   * @throws IllegalArgumentException if there is none
+   * @throws RefusedException if there is none
    */
   static WidthMultiplier solve(long channels, ToLongFunction<WidthMultiplier> layer, String name) {
     return IntStream.rangeClosed(1, MAX_TWENTIETHS)
@@ -57,7 +57,7 @@ record WidthMultiplier(long twentieths) {
         .findFirst()
         .orElseThrow(
             () ->
-                new IllegalArgumentException(
+                new RefusedException(
                     "%s has %d channels for width multiplier 1, known are multiples of 0.05; here it has %d"
                         .formatted(name, layer.applyAsLong(parse(null)), channels)));
   }

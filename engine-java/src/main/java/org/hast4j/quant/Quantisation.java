@@ -3,6 +3,7 @@ package org.hast4j.quant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
@@ -20,7 +21,7 @@ public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Stora
   /**
    * A scheme for a network.
    *
-   * @throws IllegalArgumentException if the scheme names layers that are not the network's
+   * @throws RefusedException if the scheme names layers that are not the network's
    */
   public static Quantisation of(Model model, Scheme scheme) {
     scheme.check(model);

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
@@ -19,6 +21,7 @@ import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Topologies;
+import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -51,9 +54,10 @@ public record QuantisedNetwork(
   private static final String RANGES_IN_ORDER = "activation_ranges";
 
   /**
-   * Checks bit widths and ranges.
+   * Checks that parts fit together.
    *
-   * @throws IllegalArgumentException naming what is wrong
+   * @throws RefusedException if the scheme names layers that the model has not
+   * @throws IllegalArgumentException if ranges or bits are not those of the scheme
    */
   public QuantisedNetwork {
     scheme.check(model);
@@ -149,73 +153,60 @@ public record QuantisedNetwork(
     }
     try {
       return parse(path, file);
-    } catch (IllegalArgumentException
-        | IllegalStateException
-        | ArithmeticException
-        | NullPointerException e) {
+    } catch (RefusedException e) {
       throw new CorruptFileException(path, e.getMessage(), e);
     }
   }
 
   private static QuantisedNetwork parse(Path path, Safetensors file) {
-    String format = metadata(path, file, "format").substring(FAMILY.length());
+    String format = metadata(file, "format").substring(FAMILY.length());
     return switch (format) {
       case "" + FORMAT_OF_NAMES -> {
-        Model model = Topologies.named(metadata(path, file, "topology"));
-        int weights = Integer.parseInt(metadata(path, file, "weight_bits"));
-        int activations = Integer.parseInt(metadata(path, file, "activation_bits"));
+        Model model = Topologies.named(metadata(file, "topology"));
+        int weights = whole(file, "weight_bits", Integer::valueOf);
+        int activations = whole(file, "activation_bits", Integer::valueOf);
         yield parse(
-            path,
             file,
             new ModelDescription(
                 model, Optional.of(Checkpoint.normalization(path, file.metadata()))),
             new Scheme(new Bits(weights, activations)),
-            rangesInOrder(model, file));
+            rangesInOrder(file, model));
       }
       case "" + FORMAT -> {
         ModelDescription description =
             ModelDescription.parse(
-                metadata(path, file, Checkpoint.MODEL), "its metadata " + Checkpoint.MODEL);
-        Scheme scheme = Scheme.parse(metadata(path, file, "scheme"), "its metadata scheme");
+                metadata(file, Checkpoint.MODEL), "its metadata " + Checkpoint.MODEL);
+        Scheme scheme = Scheme.parse(metadata(file, "scheme"), "its metadata scheme");
         scheme.check(description.model());
         Map<String, Range> ranges = new LinkedHashMap<>();
         for (String layer : scheme.quantizers(description.model())) {
-          ranges.put(layer, range(file.tensor(layer + RANGE).floats(), 0, 2));
+          ranges.put(layer, range(sized(file, layer + RANGE, 2).floats(), 0));
         }
-        yield parse(path, file, description, scheme, ranges);
+        yield parse(file, description, scheme, ranges);
       }
       default ->
-          throw new CorruptFileException(
-              path,
+          throw new RefusedException(
               "it is a quantised network of format %s, this program reads up to %d: a newer one wrote it"
                   .formatted(format, FORMAT));
     };
   }
 
-  private static Map<String, Range> rangesInOrder(Model model, Safetensors file) {
-    float[] rows = file.tensor(RANGES_IN_ORDER).floats();
-    Map<String, Range> ranges = new LinkedHashMap<>();
+  private static Map<String, Range> rangesInOrder(Safetensors file, Model model) {
     List<String> activations = model.activations();
+    float[] rows = sized(file, RANGES_IN_ORDER, 2L * activations.size()).floats();
+    Map<String, Range> ranges = new LinkedHashMap<>();
     for (String layer : activations) {
-      ranges.put(layer, range(rows, ranges.size(), 2 * activations.size()));
+      ranges.put(layer, range(rows, ranges.size()));
     }
     return ranges;
   }
 
-  private static Range range(float[] rows, int row, int size) {
-    if (rows.length != size) {
-      throw new IllegalArgumentException(
-          "%d bounds of activation ranges expected, got %d".formatted(size, rows.length));
-    }
+  private static Range range(float[] rows, int row) {
     return new Range(rows[2 * row], rows[2 * row + 1]);
   }
 
   private static QuantisedNetwork parse(
-      Path path,
-      Safetensors file,
-      ModelDescription description,
-      Scheme scheme,
-      Map<String, Range> ranges) {
+      Safetensors file, ModelDescription description, Scheme scheme, Map<String, Range> ranges) {
     Model model = description.model();
     Map<String, Shape> parameters = model.parameters();
     Map<String, QuantisedTensor> weights = new LinkedHashMap<>();
@@ -224,45 +215,71 @@ public record QuantisedNetwork(
       Shape shape = parameters.get(name);
       int bits = scheme.weightBits(layer);
       int count = Math.toIntExact(shape.elements());
-      int columns = Math.toIntExact(count / shape.size(0));
-      int[] levels = BitPacking.unpack(file.tensor(name + PACKED).bytes(), count, bits);
+      int rows = Math.toIntExact(shape.size(0));
       weights.put(
           name,
           new QuantisedTensor(
               bits,
-              columns,
-              levels,
-              file.tensor(name + SCALE).floats(),
-              file.tensor(name + ZERO).floats()));
+              count / rows,
+              levels(file, name + PACKED, count, bits),
+              sized(file, name + SCALE, rows).floats(),
+              sized(file, name + ZERO, rows).floats()));
     }
     Map<String, float[]> floats = new LinkedHashMap<>();
     for (Map<String, Shape> shapes : List.of(parameters, model.statistics())) {
       for (String name : shapes.keySet()) {
         if (!weights.containsKey(name)) {
-          floats.put(name, file.tensor(name).floats());
+          floats.put(name, sized(file, name, shapes.get(name).elements()).floats());
         }
       }
     }
     Provenance provenance =
         new Provenance(
-            metadata(path, file, "source_sha256"),
-            metadata(path, file, "recipe"),
-            Long.parseLong(metadata(path, file, "seed")));
+            metadata(file, "source_sha256"),
+            metadata(file, "recipe"),
+            whole(file, "seed", Long::valueOf));
     Normalization normalization =
         description
             .normalization()
-            .orElseThrow(() -> new CorruptFileException(path, "its model has no mean and std"));
+            .orElseThrow(() -> new RefusedException("its model has no mean and std"));
     QuantisedNetwork network =
         new QuantisedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
     network.dequantised();
     return network;
   }
 
-  private static String metadata(Path path, Safetensors file, String key) {
-    String value = file.metadata().get(key);
-    if (value == null) {
-      throw new CorruptFileException(path, "its metadata lack " + key);
+  private static int[] levels(Safetensors file, String name, int count, int bits) {
+    Safetensors.Tensor packed = sized(file, name, BitPacking.bytes(count, bits));
+    if (packed.dtype() != DType.U8) {
+      throw new RefusedException(
+          "tensor %s holds %s instead of bytes".formatted(name, packed.dtype()));
     }
-    return value;
+    return BitPacking.unpack(packed.bytes(), count, bits);
+  }
+
+  /** A tensor that must have so many values. */
+  private static Safetensors.Tensor sized(Safetensors file, String name, long count) {
+    Safetensors.Tensor tensor = file.tensor(name);
+    if (tensor.shape().elements() != count) {
+      throw new RefusedException(
+          "tensor %s has %d values instead of %d"
+              .formatted(name, tensor.shape().elements(), count));
+    }
+    return tensor;
+  }
+
+  private static <N> N whole(Safetensors file, String key, Function<String, N> parse) {
+    String text = metadata(file, key);
+    try {
+      return parse.apply(text);
+    } catch (NumberFormatException e) {
+      throw new RefusedException(
+          "its metadata %s is '%s', not a whole number".formatted(key, text), e);
+    }
+  }
+
+  private static String metadata(Safetensors file, String key) {
+    return Optional.ofNullable(file.metadata().get(key))
+        .orElseThrow(() -> new RefusedException("its metadata lack " + key));
   }
 }

@@ -1,5 +1,7 @@
 package org.hast4j.quant;
 
+import org.hast4j.failure.RefusedException;
+
 /**
  * A weight tensor as integer levels, one scale and zero point per output channel: {@code weight =
  * (level - 2^(bits-1) + zero[row]) / scale[row]} (algorithm section 2). Evaluated in float32
@@ -30,7 +32,7 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
     }
     for (int row = 0; row < scale.length; row++) {
       if (!Float.isFinite(scale[row]) || scale[row] <= 0 || !Float.isFinite(zero[row])) {
-        throw new IllegalArgumentException(
+        throw new RefusedException(
             "row %d has scale %s and zero point %s".formatted(row, scale[row], zero[row]));
       }
     }

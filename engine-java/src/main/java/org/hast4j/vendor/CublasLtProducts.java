@@ -47,7 +47,7 @@ public final class CublasLtProducts implements AutoCloseable {
    * Opens cuBLASLt.
    *
    * @param streams all that will launch products
-   * @throws IllegalStateException if cuBLASLt refuses the device
+   * @throws VendorException if cuBLASLt refuses the device
    */
   public CublasLtProducts(Device device, List<Long> streams) {
     this.device = device;
@@ -70,7 +70,7 @@ public final class CublasLtProducts implements AutoCloseable {
           new CublasLtDescriptors(product, device.options().precision(), arena);
       descriptors.add(described);
       return methods(product, described);
-    } catch (IllegalStateException e) {
+    } catch (VendorException e) {
       return List.of();
     }
   }

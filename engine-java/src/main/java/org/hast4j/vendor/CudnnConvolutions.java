@@ -43,7 +43,7 @@ public final class CudnnConvolutions implements AutoCloseable {
    * Opens cuDNN.
    *
    * @param streams all that will launch convolutions
-   * @throws IllegalStateException if cuDNN refuses the device
+   * @throws VendorException if cuDNN refuses the device
    */
   public CudnnConvolutions(Device device, List<Long> streams) {
     this.device = device;
@@ -76,7 +76,7 @@ public final class CudnnConvolutions implements AutoCloseable {
       described =
           descriptors.computeIfAbsent(
               product.shape(), s -> new CudnnDescriptors(s, device.options().precision()));
-    } catch (ArithmeticException | IllegalStateException e) {
+    } catch (ArithmeticException | VendorException e) {
       return List.of();
     }
     List<ProductMethod> methods = new ArrayList<>();

@@ -1,7 +1,9 @@
 package org.hast4j.vendor;
 
+import org.hast4j.failure.Mendable;
+
 /** One of NVIDIA's libraries refused or failed a call. */
-public final class VendorException extends IllegalStateException {
+public final class VendorException extends IllegalStateException implements Mendable {
   private static final long serialVersionUID = 1L;
 
   private final boolean refusal;

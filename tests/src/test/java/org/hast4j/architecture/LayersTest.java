@@ -31,26 +31,29 @@ class LayersTest {
   /** What each package may use besides itself. */
   private static final Map<String, List<String>> MAY_USE =
       Map.ofEntries(
+          Map.entry("failure", List.of()),
           Map.entry("tensor", List.of()),
-          Map.entry("kernel", List.of("tensor")),
-          Map.entry("device", List.of("tensor", "kernel")),
+          Map.entry("kernel", List.of("failure", "tensor")),
+          Map.entry("device", List.of("failure", "tensor", "kernel")),
           Map.entry("graph", List.of("tensor")),
           Map.entry("plan", List.of("tensor", "graph")),
-          Map.entry("vendor", List.of("tensor", "kernel", "device")),
-          Map.entry("exec", List.of("tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
-          Map.entry("io", List.of("tensor")),
-          Map.entry("model", List.of("tensor")),
-          Map.entry("data", List.of("tensor", "io", "model")),
+          Map.entry("vendor", List.of("failure", "tensor", "kernel", "device")),
+          Map.entry(
+              "exec",
+              List.of("failure", "tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
+          Map.entry("io", List.of("failure", "tensor")),
+          Map.entry("model", List.of("failure", "tensor")),
+          Map.entry("data", List.of("failure", "tensor", "io", "model")),
           Map.entry(
               "nn",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
-                  "quant")),
+                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
+                  "data", "quant")),
           Map.entry(
               "quant",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
-                  "nn")),
+                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
+                  "data", "nn")),
           Map.entry(
               "session",
               List.of(
@@ -59,13 +62,13 @@ class LayersTest {
           Map.entry(
               "hast",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "data",
-                  "nn", "quant")),
+                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
+                  "data", "nn", "quant")),
           Map.entry(
               "cli",
               List.of(
-                  "tensor", "kernel", "device", "vendor", "graph", "plan", "exec", "model", "io",
-                  "data", "nn", "quant", "hast")));
+                  "failure", "tensor", "kernel", "device", "vendor", "graph", "plan", "exec",
+                  "model", "io", "data", "nn", "quant", "hast")));
 
   private static JavaClasses engine;
 

@@ -225,6 +225,49 @@ class CommandLineProcessTest {
         .contains("none.safetensors: there is no such file", "\tat org.hast4j.cli");
   }
 
+  /** A program whose own recipes are broken is nothing that a user's command could mend. */
+  @Test
+  void aDefectIsShownAsOne() throws IOException {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    Path recipes = Files.createDirectories(scratch.resolve("broken/org/hast4j/recipes"));
+    Files.writeString(recipes.resolve("reference.conf"), "synthesis {\u001b");
+    HastProcess.Outcome outcome =
+        HastProcess.runBehind(
+            scratch.resolve("broken"), scratch, "quantize", network.toString(), "--bits=W4A4");
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(outcome.err())
+        .startsWith("hast: a defect of hast4j, not of your command, files or machine: ")
+        .contains("ConfigException", "\tat org.hast4j.hast.Recipe")
+        .contains("please report it", "\n  hast quantize " + network + " --bits=W4A4\n")
+        .contains("the same command with --resume goes on")
+        .doesNotContain("Try: ", "\u001b");
+  }
+
+  /** Brackets that no parser gets to the bottom of, and types that no recipe has. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          a : [[                        | nested too deeply
+          fine-tuning = 3               | fine-tuning
+          include required(file("none")) | none
+          synthesis.batch = null        | synthesis.batch
+          synthesis.images = "${x}"     | synthesis.images
+          synthesis.images = ${x}       | ${x}
+          calibration.batch = [1]       | calibration.batch
+          fine-tuning.steps = 1e400     | fine-tuning.steps
+          """)
+  void refusesARecipeThatIsNone(String text, String named) throws IOException {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    Path recipe = scratch.resolve("mine.conf");
+    Files.writeString(recipe, text.replace("[[", "[".repeat(100_000)));
+    HastProcess.Outcome outcome = quantize(network, "--recipe", recipe);
+    assertThat(outcome.code()).as(outcome.err()).isEqualTo(2);
+    assertThat(outcome.err()).contains(named).doesNotContain("\tat ", "Exception", "defect");
+  }
+
   @Test
   void saysThatStandardOutputIsFull() {
     HastProcess.Outcome devices = HastProcess.runInto(Path.of("/dev/full"), scratch, "devices");

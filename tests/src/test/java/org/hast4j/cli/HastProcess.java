@@ -132,7 +132,12 @@ final class HastProcess {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    String classPath = scratch + File.pathSeparator + CLASS_PATH;
+    return runBehind(scratch, scratch, arguments);
+  }
+
+  /** Runs a command to its end with a folder's classes and resources in front of its own. */
+  static Outcome runBehind(Path folder, Path scratch, String... arguments) {
+    String classPath = folder + File.pathSeparator + CLASS_PATH;
     return start(temporary(scratch, "out"), scratch, onClassPath(classPath), Map.of(), arguments)
         .outcome();
   }

@@ -14,6 +14,7 @@ import java.util.Map;
 import org.hast4j.device.Device;
 import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.device.Platform;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
@@ -272,6 +273,16 @@ class FastestMethodTest {
                     .extracting(Throwable::getMessage)
                     .containsExactly("a fails", "b fails"));
     assertThat(open).isZero();
+  }
+
+  /** Of kernels that fail without a reason that a user could do something about it is a defect. */
+  @Test
+  void itIsTheMachinesWhereEveryMethodLacksSomething() {
+    failures.put("a", KernelFailure.of("hast_conv2d_fwd_f32", -5));
+    failures.put("b", KernelFailure.of("hast_conv2d_fwd_f32", -3));
+    assertThatThrownBy(() -> run("a", "b")).isInstanceOf(UnavailableException.class);
+    failures.put("b", KernelFailure.of("hast_conv2d_fwd_f32", -1));
+    assertThatThrownBy(() -> run("a", "b")).isExactlyInstanceOf(IllegalStateException.class);
   }
 
   @ParameterizedTest

@@ -15,10 +15,14 @@ import java.util.Random;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
+import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
 import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
@@ -226,5 +230,14 @@ class DescribedNetworkTest {
     assertThatThrownBy(() -> network(PLAIN.replace(good, bad)))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining(message);
+  }
+
+  @Test
+  void aNetworkWithoutWeightsIsRefused() {
+    Model.Builder net = new Model.Builder(new Model.Input(4, 4, 3));
+    net.add("mean", new Operator.GlobalAveragePool(), Model.IMAGE);
+    assertThatThrownBy(() -> new Network(net.build("bare"), Normalization.CIFAR10, Map.of()))
+        .isInstanceOf(RefusedException.class)
+        .hasMessageContaining("bare has no convolution and no linear layer");
   }
 }

@@ -16,6 +16,7 @@ import org.hast4j.data.ImageSet;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
@@ -98,7 +99,7 @@ class HastTest {
         new Scheme(new Bits(4, 4), Map.of("nowhere", new Bits(8, 8)), QuantizationPoints.PAPER);
     Job bad = new Job(good.teacher(), "none", nowhere, good.recipe(), good.images(), good.seed());
     assertThatThrownBy(() -> run(bad, false, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("nowhere");
     assertThat(scratch.resolve("run/run.json")).doesNotExist();
     assertThat(run(job(4, recipe()), false, Optional.empty()).fineTuned()).isEmpty();
@@ -111,7 +112,7 @@ class HastTest {
     Images made = new Images.Synthesised();
     assertThatThrownBy(
             () -> run(job(odd, 4, recipe(), made, Normalization.IMAGENET), false, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("calibration.source");
     assertThat(scratch.resolve("run/run.json")).doesNotExist();
     Recipe other = recipe("calibration.source", "SYNTHETIC");
@@ -124,7 +125,7 @@ class HastTest {
   void noiseThatIsTooWideIsKnownAtOnce() {
     Recipe wide = recipe("calibration.latent", "2147483647");
     assertThatThrownBy(() -> run(job(4, wide), false, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         // 8 * 8 * 128 + 10 rows of at most 2^30 weights.
         .hasMessageContainingAll("calibration.latent", "at most 130912");
     assertThat(scratch.resolve("run/run.json")).doesNotExist();
@@ -144,7 +145,7 @@ class HastTest {
     Files.delete(scratch.resolve("run/run.json"));
     for (boolean resume : new boolean[] {false, true}) {
       assertThatThrownBy(() -> run(job(3, recipe()), resume, Optional.empty()))
-          .isInstanceOf(IllegalArgumentException.class)
+          .isInstanceOf(RefusedException.class)
           .hasMessageContainingAll("checkpoint.safetensors", "no run.json");
     }
   }
@@ -154,7 +155,7 @@ class HastTest {
     run(job(4, recipe()), false, Optional.empty());
     Recipe other = recipe("fine-tuning.steps", "7", "synthesis.hard", "false");
     assertThatThrownBy(() -> run(job(4, other), true, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContainingAll("fine-tuning.steps 2, not 7", "synthesis.hard true, not false")
         .hasMessageNotContaining("calibration");
     Recipe respelt = recipe("fine-tuning.steps", "\"2\"");
@@ -177,7 +178,7 @@ class HastTest {
     run(job(4, recipe()), false, Optional.empty());
     Job other = job(4, recipe(), new Images.Synthesised(), Normalization.IMAGENET);
     assertThatThrownBy(() -> run(other, true, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("another normalisation");
   }
 
@@ -189,7 +190,7 @@ class HastTest {
         Optional.empty());
     Job other = job(4, recipe(), new Images.Real(images(4, 2)), Normalization.CIFAR10);
     assertThatThrownBy(() -> run(other, true, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("another images");
   }
 
@@ -210,7 +211,7 @@ class HastTest {
     Hast hast = new Hast(DEVICES.open(), null, Duration.ofDays(1));
     assertThatThrownBy(
             () -> hast.quantise(other, scratch.resolve("other"), false, Optional.empty()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("normalised by the mean");
   }
 
@@ -278,7 +279,7 @@ class HastTest {
   })
   void recipeValuesOutOfRangeAreNamed(String path, String value) {
     assertThatThrownBy(() -> recipe(path, value))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining(path);
   }
 }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.golden.Golden;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -124,7 +125,7 @@ class RecipeTest {
           """)
   void aBadValueIsNamedAndSoIsWhereItStands(String path, String value, String named) {
     assertThatThrownBy(() -> Recipe.read("paper", Map.of(path, value)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining(named);
   }
 
@@ -145,7 +146,7 @@ class RecipeTest {
     // Nothing is unreadable to root.
     assumeThat(Files.isReadable(file)).isFalse();
     assertThatThrownBy(() -> Recipe.read(file.toString(), Map.of()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContainingAll("mine.conf", "cannot be read");
   }
 

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
@@ -161,7 +162,7 @@ class StatisticsCheckTest {
             Normalization.CIFAR10,
             Map.of("fc.weight", new float[6], "fc.bias", new float[2]));
     assertThatThrownBy(() -> StatisticsCheck.of(DEVICES.open(), network, 1))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("no BatchNorm");
   }
 }

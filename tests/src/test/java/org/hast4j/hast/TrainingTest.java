@@ -12,6 +12,9 @@ import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.CifarResNet;
@@ -19,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Full-precision training on images whose class is their brightness. */
 class TrainingTest {
@@ -97,6 +101,31 @@ class TrainingTest {
                 (name, values) ->
                     assertThat(values).as(name).isEqualTo(whole.network().weights().get(name)));
       }
+    }
+  }
+
+  /** Two steps an epoch, three epochs. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", "two", "-2", "1", "8", "9223372036854775808"})
+  void aStepThatIsNoneIsRefused(String step) {
+    Path file = scratch.resolve("training");
+    Path other = scratch.resolve("other");
+    try (Device device = Platform.CPU.open(1);
+        Memory memory = new Memory(device);
+        Training training = training(memory, 8, 3, .1f)) {
+      training.save(file);
+      Safetensors saved = Safetensors.read(file);
+      SafetensorsWriter writer = new SafetensorsWriter();
+      saved.metadata().forEach((k, v) -> writer.metadata(k, k.equals("step") ? step : v));
+      for (String name : saved.names()) {
+        Safetensors.Tensor tensor = saved.tensor(name);
+        int count = Math.toIntExact(tensor.shape().elements());
+        writer.put(name, tensor.shape(), tensor.ints(0, count));
+      }
+      writer.write(other);
+      assertThatThrownBy(() -> training.restore(other))
+          .isInstanceOf(CorruptFileException.class)
+          .hasMessageStartingWith(other + ": ");
     }
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -103,6 +104,24 @@ class SafetensorsCorruptionTest {
         .hasMessageContaining("header of 100 bytes, but only 2 follow");
     Path empty = write(0, new byte[0], 0);
     assertThatThrownBy(() -> Safetensors.read(empty)).isInstanceOf(CorruptFileException.class);
+  }
+
+  /** A file of holes, which takes no room on a disk. */
+  @Test
+  void aTensorBeyondAnyArrayIsRefusedWhenItIsRead() throws IOException {
+    long count = 3_000_000_000L;
+    byte[] json =
+        ("{" + tensor("a", "U8", "[" + count + "]", "0," + count) + "}")
+            .getBytes(StandardCharsets.UTF_8);
+    Path file = write(json.length, json, 0);
+    try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+      sparse.setLength(sparse.length() + count);
+    }
+    Safetensors.Tensor read = Safetensors.read(file).tensor("a");
+    assertThatThrownBy(read::longs)
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessage(file + ": tensor \"a\" has 3000000000 values, too many for one array");
+    assertThatThrownBy(read::bytes).isInstanceOf(CorruptFileException.class);
   }
 
   @Test

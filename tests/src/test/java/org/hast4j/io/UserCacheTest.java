@@ -27,8 +27,10 @@ class UserCacheTest {
   }
 
   @Test
-  void relativeWishesAreIgnored() {
+  void relativeWishesAndNoPathsAreIgnored() {
     assertThat(folder(Map.of("HOME", "", "XDG_CACHE_HOME", "cache")))
+        .hasToString("/system/home/.cache/hast4j");
+    assertThat(folder(Map.of("HOME", "/\0", "XDG_CACHE_HOME", "/\0")))
         .hasToString("/system/home/.cache/hast4j");
   }
 

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.nn.Topologies;
 import org.hast4j.tensor.ActivationFunction;
 import org.junit.jupiter.api.Test;
@@ -142,7 +143,7 @@ class ModelDescriptionTest {
     assertThat(SMALL).contains(good);
     String text = SMALL.replace(good, bad == null ? "" : bad);
     assertThatThrownBy(() -> parse(text))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageStartingWith(message);
   }
 
@@ -150,7 +151,7 @@ class ModelDescriptionTest {
   @ValueSource(strings = {"", "null", "[]", "3", "{", "{}", "{} {}", "{\"format\": 1}", "\u0000"})
   void whatIsNoModelIsRefused(String text) {
     assertThatThrownBy(() -> parse(text))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("small.json")
         .hasMessageNotContaining("null cannot");
   }
@@ -159,7 +160,7 @@ class ModelDescriptionTest {
   void depthIsBounded() {
     String deep = "[".repeat(100_000);
     assertThatThrownBy(() -> parse("{\"format\": " + deep))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("small.json");
   }
 
@@ -179,7 +180,7 @@ class ModelDescriptionTest {
     }
     try {
       assertThat(parse(text.toString()).model().classes()).isPositive();
-    } catch (IllegalArgumentException e) {
+    } catch (RefusedException e) {
       assertThat(e).hasMessageContaining("small.json");
     }
   }

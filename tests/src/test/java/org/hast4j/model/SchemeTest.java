@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Map;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.nn.CifarResNet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,7 +59,7 @@ class SchemeTest {
   @Test
   void namesThatAreNoneAreRefusedWithTheNearest() {
     assertThatThrownBy(() -> Scheme.of(MODEL, FOUR, Map.of("layer1.0.conv", EIGHT)))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessage(
             "cifar-resnet8-w4-b has no layer \"layer1.0.conv\" to give bits to; the nearest names"
                 + " are layer1.0.conv1, layer1.0.conv2, layer2.0.conv1");
@@ -72,7 +73,7 @@ class SchemeTest {
   @ValueSource(strings = {"W1A4", "W4A9", "W4", "4", "W4A4A4", "", "W44A4"})
   void bitsThatAreNone(String text) {
     assertThatThrownBy(() -> Bits.parse(text))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("such as W4A4");
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
@@ -108,14 +109,14 @@ class CifarResNetTest {
         "cifar-resnet20-b-1"
       })
   void otherNamesAreRefused(String name) {
-    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(RefusedException.class);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {-4, 0, 2, 7, 19, 21})
   void otherDepthsAreRefused(int depth) {
     assertThatThrownBy(() -> CifarResNet.of(depth, 16, 10, CifarResNet.Shortcut.A))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("6n + 2");
   }
 

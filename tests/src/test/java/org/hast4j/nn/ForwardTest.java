@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -229,7 +230,8 @@ class ForwardTest {
         Arguments.of(new Window(new Window.Size(3, 2), one, same, one), "window (3x2)"),
         Arguments.of(
             new Window(three, one, new Window.Padding(1, 1, 2, 2), one), "padding ([1, 1, 2, 2])"),
-        Arguments.of(new Window(three, one, same, new Window.Size(2, 2)), "dilation (2x2)"));
+        Arguments.of(new Window(three, one, same, new Window.Size(2, 2)), "dilation (2x2)"),
+        Arguments.of(Window.square(17, 1, 8), "window (17x17) is larger than 16"));
   }
 
   @ParameterizedTest
@@ -240,7 +242,7 @@ class ForwardTest {
     String pooled = net.add("pool", new Operator.GlobalAveragePool(), "odd");
     net.add("fc", new Operator.Linear(4, 3), pooled);
     assertThatThrownBy(() -> Forward.check(net.build("net")))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageStartingWith("net: layer odd cannot be computed yet: ")
         .hasMessageContaining(why);
   }

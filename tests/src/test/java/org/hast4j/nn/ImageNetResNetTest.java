@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.junit.jupiter.api.Test;
@@ -91,7 +92,7 @@ class ImageNetResNetTest {
         "Resnet18"
       })
   void otherNamesAreRefused(String name) {
-    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(RefusedException.class);
   }
 
   @Test
@@ -101,7 +102,7 @@ class ImageNetResNetTest {
     assertThat(slots.get("label_emb.weight").type().shape().sizes()).containsExactly(1000, 100);
     Model odd = ImageNetResNet.of(18, 64, 1000, 226);
     assertThatThrownBy(() -> new Generator(100, odd))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContainingAll("resnet18-226px", "226x226", "calibration.source");
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
@@ -192,17 +193,17 @@ class MobileNetTest {
         "MobileNetV2"
       })
   void otherNamesAreRefused(String name) {
-    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(RefusedException.class);
   }
 
   @ParameterizedTest
   @ValueSource(doubles = {0, -1, 4.05, .03, 1e300, Double.NaN, Double.POSITIVE_INFINITY})
   void multipliersThatCannotBe(double width) {
     assertThatThrownBy(() -> MobileNetV1.of(width, 1000, 224))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("width multiplier");
     assertThatThrownBy(() -> MobileNetV2.of(width, 1000, 224, MobileNetV2.FirstBlock.PLAIN))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(RefusedException.class)
         .hasMessageContaining("width multiplier");
   }
 

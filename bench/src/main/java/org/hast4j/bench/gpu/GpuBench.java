@@ -1,6 +1,5 @@
 package org.hast4j.bench.gpu;
 
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
@@ -12,6 +11,8 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.hast4j.device.Device;
+import org.hast4j.failure.Mendable;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Recipe;
 import org.hast4j.kernel.Availability;
 import org.hast4j.kernel.Backend;
@@ -133,14 +134,12 @@ public final class GpuBench implements Callable<Integer> {
   }
 
   private static int failed(Exception failure) throws Exception {
-    return switch (failure) {
-      // A library, a folder or a file that does not do: the message says which.
-      case IllegalStateException _, UncheckedIOException _ -> {
-        System.err.println("bench: " + failure.getMessage());
-        yield 1;
-      }
-      default -> throw failure;
-    };
+    if (!Mendable.is(failure)) {
+      throw failure;
+    }
+    // A library, a folder or a file that does not do: the message says which.
+    System.err.println("bench: " + failure.getMessage());
+    return 1;
   }
 
   @Override
@@ -159,7 +158,7 @@ public final class GpuBench implements Callable<Integer> {
     for (String recipe : recipes) {
       try {
         Recipe.read(recipe, Map.of());
-      } catch (IllegalArgumentException e) {
+      } catch (RefusedException e) {
         throw new ParameterException(spec.commandLine(), "--recipes: " + e.getMessage());
       }
     }

@@ -13,6 +13,7 @@ import org.hast4j.bench.StepKernels;
 import org.hast4j.bench.gpu.DeviceTimer.Timing;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
+import org.hast4j.failure.Mendable;
 import org.hast4j.hast.FineTuning;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.ConvolutionDirection;
@@ -204,7 +205,8 @@ final class Measurements {
         failure);
   }
 
+  /** What a report says of a failure; of a defect also its kind. */
   static String message(RuntimeException failure) {
-    return String.valueOf(failure.getMessage());
+    return Mendable.is(failure) ? failure.getMessage() : failure.toString();
   }
 }

@@ -18,6 +18,7 @@ import org.hast4j.data.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.data.Progress;
 import org.hast4j.device.Device;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Job;
@@ -60,7 +61,7 @@ final class WholeRuns {
           Path network = folder.resolve(NETWORK);
           try (InputStream in = Hast.class.getResourceAsStream(RESOURCE)) {
             if (in == null) {
-              throw new IllegalStateException("this build lacks " + RESOURCE);
+              throw new UnavailableException("this build lacks " + RESOURCE);
             }
             Files.copy(in, network);
           }

@@ -1,0 +1,77 @@
+package org.hast4j.hast;
+
+import java.util.Map;
+import java.util.Optional;
+import org.hast4j.exec.Memory;
+import org.hast4j.model.Model;
+
+/**
+ * How good a run's student is as it stands: its accuracy on test images, where there are some, and
+ * its agreement with the teacher on the pool, both in percent.
+ */
+record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
+  /** Entry of a line of metrics. */
+  static final String ACCURACY = "accuracy";
+
+  /** Entry of a line of metrics: images of the pool that student and teacher give one class. */
+  static final String AGREEMENT = "agreement";
+
+  private static final int AGREEMENT_IMAGES = 1024;
+
+  /** Adds both to a line of metrics. */
+  void addTo(Map<String, Object> line) {
+    try (Evaluation student = student()) {
+      test.ifPresent(given -> line.put(ACCURACY, accuracy(student, given)));
+      line.put(AGREEMENT, agreement(student));
+    }
+  }
+
+  /** Accuracy alone. */
+  Optional<Double> accuracy() {
+    return test.map(
+        given -> {
+          try (Evaluation student = student()) {
+            return accuracy(student, given);
+          }
+        });
+  }
+
+  /** Accuracy of the network as it came, not of its normal form. */
+  Optional<Double> fullPrecision() {
+    return test.map(
+        given -> {
+          int batch = Evaluation.batch(job.teacher().model());
+          try (Evaluation teacher = Evaluation.of(state.memory(), job.teacher(), batch)) {
+            return accuracy(teacher, given);
+          }
+        });
+  }
+
+  private Evaluation student() {
+    return Evaluation.of(state.memory(), state.student(), state.quantisation());
+  }
+
+  private double accuracy(Evaluation evaluation, Hast.Test given) {
+    return evaluation.accuracy(given.images(), job.teacher().normalization(), _ -> {});
+  }
+
+  private double agreement(Evaluation student) {
+    Memory memory = state.memory();
+    Pool pool = state.pool();
+    int count = Math.min(pool.count(), AGREEMENT_IMAGES);
+    int size = Math.toIntExact(pool.imageType().shape().elements() / pool.count());
+    Model model = job.teacher().model();
+    int part = Evaluation.batch(model);
+    int alike = 0;
+    try (Evaluation teacher = Evaluation.of(memory, state.teacher())) {
+      for (int start = 0; start < count; start += part) {
+        int n = Math.min(part, count - start);
+        float[] images = new float[n * size];
+        memory.buffer(pool.images()).download((long) start * size * Float.BYTES, images);
+        alike +=
+            Evaluation.alike(teacher.logits(images, n), student.logits(images, n), model.classes());
+      }
+    }
+    return 100.0 * alike / count;
+  }
+}
