@@ -3,6 +3,7 @@ package org.hast4j.cli;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
@@ -15,6 +16,7 @@ import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Stage;
 import org.hast4j.io.Sha256;
+import org.hast4j.model.Model;
 import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.AlignmentTaps;
@@ -55,9 +57,16 @@ record QuantisationRun(
 
   /** Quantises and reports. */
   void run(DeviceOptions options, Reporter reporter) {
+    Model model = source.network().model();
     reporter.note(
-        "quantising %s (%s) to %s in %s"
-            .formatted(source.path(), source.network().model().name(), scheme, folder));
+        "quantising %s (%s) to %s in %s".formatted(source.path(), model.name(), scheme, folder));
+    List<String> unquantized = scheme.unquantized(model);
+    if (!unquantized.isEmpty()) {
+      reporter.note(
+          "%d of %d layers with weights read values that are not quantised (--points inputs has none): %s"
+              .formatted(
+                  unquantized.size(), model.weighted().size(), String.join(", ", unquantized)));
+    }
     StageProgress progress = new StageProgress(reporter);
     Hast.Result result =
         hast(options, progress, reporter, (hast, job) -> hast.quantise(job, folder, resume, test));
@@ -167,6 +176,7 @@ record QuantisationRun(
     json.put("network_sha256", source.sha256());
     json.put("topology", source.network().model().name());
     put(json, scheme);
+    json.put("unquantised_inputs", scheme.unquantized(source.network().model()));
     json.put("alignment_taps", AlignmentTaps.of(source.network().model()));
     json.put("seed", seed);
     json.put("full_precision_accuracy", result.fullPrecision().orElse(null));

@@ -3,9 +3,11 @@ package org.hast4j.model;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
@@ -96,6 +98,47 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
     return switch (points) {
       case PAPER -> model.activations();
       case INPUTS -> model.weighted();
+    };
+  }
+
+  /**
+   * Names of the convolutions and linear layers that read what no quantizer gives: the image, a sum
+   * or a mean of quantized values. In order; none at points {@code inputs}.
+   */
+  public List<String> unquantized(Model model) {
+    if (points == QuantizationPoints.INPUTS) {
+      return List.of();
+    }
+    Set<String> quantized = new HashSet<>(quantizers(model));
+    for (Layer layer : model.layers()) {
+      if (passesLevels(layer.op()) && quantized.containsAll(layer.inputs())) {
+        quantized.add(layer.name());
+      }
+    }
+    return model.weighted().stream()
+        .filter(name -> !quantized.contains(model.layer(name).orElseThrow().input()))
+        .toList();
+  }
+
+  /** Whether a layer gives values that it reads, and zeros. */
+  private static boolean passesLevels(Operator op) {
+    return switch (op) {
+      case Operator.Pool pool -> pool.kind() == Operator.Pool.Kind.MAX;
+      case Operator.Concat _,
+          Operator.Flatten _,
+          Operator.ChannelPad _,
+          Operator.ChannelShuffle _,
+          Operator.Slice _ ->
+          true;
+      case Operator.Convolution _,
+          Operator.BatchNorm _,
+          Operator.Activation _,
+          Operator.PRelu _,
+          Operator.Add _,
+          Operator.Mul _,
+          Operator.GlobalAveragePool _,
+          Operator.Linear _ ->
+          false;
     };
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Map;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.nn.CifarResNet;
+import org.hast4j.tensor.ActivationFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -38,6 +39,34 @@ class SchemeTest {
     // The image is not quantised; what the classifier reads is, in front of the pool.
     assertThat(scheme.activationBits(MODEL, "relu")).isEqualTo(4);
     assertThat(scheme.activationBits(MODEL, "layer3.0.relu2")).isEqualTo(7);
+  }
+
+  /** The image, and the mean over pixels; a sum is one before its activation only. */
+  @Test
+  void whatIsReadUnquantizedIsNamed() {
+    assertThat(new Scheme(FOUR).unquantized(MODEL)).containsExactly("conv1", "fc");
+    assertThat(new Scheme(FOUR).at(QuantizationPoints.INPUTS).unquantized(MODEL)).isEmpty();
+  }
+
+  /** Where levels stay levels: maxima, slices, parts side by side; not in means and products. */
+  @Test
+  void levelsPassWhatOnlyMovesThem() {
+    Model.Builder net = new Model.Builder(new Model.Input(8, 8, 4));
+    Operator relu = new Operator.Activation(ActivationFunction.relu());
+    String a = net.add("a", relu, net.add("c1", new Operator.Convolution(4, 4, 1, 1, 0), "image"));
+    String half = net.add("half", new Operator.Slice(0, 2), a);
+    String both = net.add("both", new Operator.Concat(), half, a);
+    Window two = Window.square(2, 2, 0);
+    String most = net.add("most", new Operator.Pool(Operator.Pool.Kind.MAX, two), both);
+    String c2 = net.add("c2", new Operator.Convolution(6, 4, 1, 1, 0), most);
+    String mixed = net.add("mixed", new Operator.Concat(), c2, most);
+    String c3 = net.add("c3", new Operator.Convolution(10, 4, 1, 1, 0), mixed);
+    String squared = net.add("squared", new Operator.Mul(), net.add("b", relu, c3), "b");
+    String c4 = net.add("c4", new Operator.Convolution(4, 4, 1, 1, 0), squared);
+    String mean = net.add("mean", new Operator.GlobalAveragePool(), net.add("d", relu, c4));
+    net.add("fc", new Operator.Linear(4, 3), mean);
+    assertThat(new Scheme(FOUR).unquantized(net.build("net")))
+        .containsExactly("c1", "c3", "c4", "fc");
   }
 
   @Test
