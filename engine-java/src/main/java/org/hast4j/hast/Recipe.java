@@ -98,6 +98,14 @@ public record Recipe(
     SYNTHETIC
   }
 
+  /** What an activation range is. */
+  public enum Ranges {
+    /** The tracked extremes. */
+    EXTREMES,
+    /** The share of them at which the squared error is least. */
+    ERROR
+  }
+
   /** Section 3, calibration. */
   public record Calibration(
       Source source,
@@ -107,7 +115,8 @@ public record Recipe(
       float learningRate,
       float statisticsWeight,
       float momentum,
-      RangeRule rule) {
+      RangeRule rule,
+      Ranges ranges) {
     public Calibration {
       atLeast(1, iterations, "calibration.iterations");
       atLeast(1, batch, "calibration.batch");
@@ -279,7 +288,8 @@ public record Recipe(
             number(c, "calibration.learning-rate"),
             number(c, "calibration.statistics-weight"),
             number(c, "calibration.momentum"),
-            choice(c, "calibration.rule", RangeRule.values()));
+            choice(c, "calibration.rule", RangeRule.values()),
+            choice(c, "calibration.ranges", Ranges.values()));
     FineTuning fineTuning =
         new FineTuning(
             whole(c, "fine-tuning.steps"),

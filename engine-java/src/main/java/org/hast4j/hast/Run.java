@@ -202,6 +202,7 @@ final class Run {
       }
       float[] ranges = memory.floats(state.quantisation().ranges());
       checkRanges(ranges, recipe.iterations());
+      state.refine();
       Map<String, Object> line = line(Stage.CALIBRATION);
       line.put("iteration", recipe.iterations());
       calibration.loss().ifPresent(loss -> line.put("generator_loss", loss));

@@ -104,6 +104,14 @@ final class RunState {
         job.seed());
   }
 
+  /** What follows calibration, as the recipe has it. */
+  void refine() {
+    Recipe.Calibration recipe = job.recipe().calibration();
+    if (recipe.ranges() == Recipe.Ranges.ERROR) {
+      RangeSearch.run(memory, student, quantisation, pool);
+    }
+  }
+
   /** Fine-tuning on the images that are not held back. */
   FineTuning fineTuning() {
     return new FineTuning(

@@ -1,0 +1,98 @@
+package org.hast4j.hast;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.model.Model;
+import org.hast4j.nn.Forward;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Range;
+import org.hast4j.tensor.Shape;
+
+/**
+ * Chooses activation ranges by error: each becomes the share of what calibration found at which the
+ * squared error of quantising what the quantiser takes in is least. From the first layer to the
+ * last, as each changes what those behind it see.
+ */
+final class RangeSearch {
+  private static final int IMAGES = 64;
+  private static final int LEAST = 4;
+  private static final int MOST = 48;
+  private static final float STEP = .025f;
+
+  private RangeSearch() {}
+
+  /** Narrows the ranges of a calibrated student on the first images of a pool. */
+  static void run(Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
+    Model model = student.model();
+    Shape all = pool.imageType().shape();
+    int batch = Math.min(IMAGES, pool.count());
+    TensorType type = TensorType.f32(batch, all.size(1), all.size(2), all.size(3));
+    Graph graph = new Graph();
+    Map<String, Value> weights =
+        Parameters.quantised(graph, model, student.values(graph), quantisation.scheme());
+    Forward forward =
+        Forward.of(
+            graph,
+            "range search",
+            model,
+            weights,
+            graph.variable(pool.images(), type),
+            new Mode.Observed(quantisation.quantizers()));
+    Map<String, Storage> activations = new LinkedHashMap<>();
+    forward
+        .activations()
+        .forEach(
+            (layer, value) -> {
+              Storage storage = Storage.of("activations of " + layer, value.type());
+              graph.keep(value, storage);
+              activations.put(layer, storage);
+            });
+    try (Program program = Program.compile("range search workspace", graph, memory)) {
+      activations.forEach(
+          (layer, storage) -> {
+            program.run();
+            Map<String, Range> ranges = quantisation.download(memory);
+            int bits = quantisation.quantizers().bits().get(layer);
+            ranges.put(layer, best(memory.floats(storage), ranges.get(layer), bits));
+            quantisation.upload(memory, ranges);
+          });
+    } finally {
+      activations.values().forEach(memory::free);
+    }
+  }
+
+  private static Range best(float[] values, Range found, int bits) {
+    Range best = found;
+    double least = Double.POSITIVE_INFINITY;
+    for (int i = LEAST; i <= MOST; i++) {
+      Range range = new Range(found.min() * i * STEP, found.max() * i * STEP);
+      double error = error(values, 0, values.length, range.min(), range.max(), bits);
+      if (error < least) {
+        least = error;
+        best = range;
+      }
+    }
+    return best;
+  }
+
+  /** Squared error of quantising values [from, to) on a range. */
+  static double error(float[] values, int from, int to, float min, float max, int bits) {
+    float half = 1 << bits - 1;
+    float s = ((1 << bits) - 1) / Math.max(max - min, 1e-8f);
+    float z = (float) Math.rint(s * min) + half;
+    double sum = 0;
+    for (int i = from; i < to; i++) {
+      float level = Math.clamp((float) Math.rint(s * values[i] - z), -half, half - 1);
+      double off = (level + z) / s - values[i];
+      sum += off * off;
+    }
+    return sum;
+  }
+}
