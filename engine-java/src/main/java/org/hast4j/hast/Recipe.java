@@ -116,7 +116,8 @@ public record Recipe(
       float statisticsWeight,
       float momentum,
       RangeRule rule,
-      Ranges ranges) {
+      Ranges ranges,
+      boolean correctStatistics) {
     public Calibration {
       atLeast(1, iterations, "calibration.iterations");
       atLeast(1, batch, "calibration.batch");
@@ -289,7 +290,8 @@ public record Recipe(
             number(c, "calibration.statistics-weight"),
             number(c, "calibration.momentum"),
             choice(c, "calibration.rule", RangeRule.values()),
-            choice(c, "calibration.ranges", Ranges.values()));
+            choice(c, "calibration.ranges", Ranges.values()),
+            c.getBoolean("calibration.correct-statistics"));
     FineTuning fineTuning =
         new FineTuning(
             whole(c, "fine-tuning.steps"),

@@ -110,6 +110,9 @@ final class RunState {
     if (recipe.ranges() == Recipe.Ranges.ERROR) {
       RangeSearch.run(memory, student, quantisation, pool);
     }
+    if (recipe.correctStatistics()) {
+      StatisticsCorrection.run(memory, units, teacher, student, quantisation, pool);
+    }
   }
 
   /** Fine-tuning on the images that are not held back. */

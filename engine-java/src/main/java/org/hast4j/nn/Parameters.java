@@ -46,6 +46,11 @@ public final class Parameters {
     return trained;
   }
 
+  /** Where each statistic lies in its storage. */
+  public Slots statisticsSlots() {
+    return statistics;
+  }
+
   public Storage trainedStorage() {
     return trainedStorage;
   }

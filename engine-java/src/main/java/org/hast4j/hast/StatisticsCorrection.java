@@ -1,0 +1,140 @@
+package org.hast4j.hast;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.hast4j.exec.Memory;
+import org.hast4j.exec.Program;
+import org.hast4j.graph.Graph;
+import org.hast4j.graph.Storage;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
+import org.hast4j.nn.Forward;
+import org.hast4j.nn.Mode;
+import org.hast4j.nn.Parameters;
+import org.hast4j.nn.Slots;
+import org.hast4j.tensor.Shape;
+
+/**
+ * Gives the student's BatchNorms the statistics of its own, quantised values: on images of the
+ * pool, each channel then has the mean and the variance behind its BatchNorm that it has in the
+ * teacher.
+ */
+final class StatisticsCorrection {
+  private static final int IMAGES = 256;
+
+  // Of the unit squared: what varies less is as good as constant.
+  private static final double CONSTANT = 1e-3;
+
+  private final Memory memory;
+  private final Units units;
+  private final Parameters student;
+  private final Map<String, Storage> kept = new LinkedHashMap<>();
+
+  private StatisticsCorrection(Memory memory, Units units, Parameters student) {
+    this.memory = memory;
+    this.units = units;
+    this.student = student;
+  }
+
+  /** Corrects a calibrated student's statistics on the first images of a pool. */
+  static void run(
+      Memory memory,
+      Units units,
+      Parameters teacher,
+      Parameters student,
+      Quantisation quantisation,
+      Pool pool) {
+    new StatisticsCorrection(memory, units, student).run(teacher, quantisation, pool);
+  }
+
+  private void run(Parameters teacher, Quantisation quantisation, Pool pool) {
+    Shape all = pool.imageType().shape();
+    int batch = Math.min(IMAGES, pool.count());
+    TensorType type = TensorType.f32(batch, all.size(1), all.size(2), all.size(3));
+    Graph taught = new Graph();
+    List<String> names =
+        keep(
+            taught,
+            "teacher ",
+            Forward.of(
+                taught,
+                "correction teacher",
+                teacher.model(),
+                teacher.values(taught),
+                taught.variable(pool.images(), type),
+                new Mode.Evaluation()));
+    Graph learnt = new Graph();
+    Map<String, Value> weights =
+        Parameters.quantised(
+            learnt, student.model(), student.values(learnt), quantisation.scheme());
+    keep(
+        learnt,
+        "student ",
+        Forward.of(
+            learnt,
+            "correction student",
+            student.model(),
+            weights,
+            learnt.variable(pool.images(), type),
+            new Mode.Quantised(quantisation.quantizers())));
+    try (Program once = Program.compile("teacher's statistics workspace", taught, memory);
+        Program often = Program.compile("student's statistics workspace", learnt, memory)) {
+      once.run();
+      // Each run is right for one more layer: what a layer sees depends on those before it.
+      for (int i = 0; i < names.size(); i++) {
+        often.run();
+        names.forEach(this::correct);
+      }
+    } finally {
+      kept.values().forEach(memory::free);
+    }
+  }
+
+  private List<String> keep(Graph graph, String owner, Forward forward) {
+    List<String> names = new ArrayList<>();
+    for (Forward.Statistics layer : forward.statistics()) {
+      keep(graph, owner + "mean of " + layer.name(), layer.mean());
+      keep(graph, owner + "variance of " + layer.name(), layer.variance());
+      names.add(layer.name());
+    }
+    return names;
+  }
+
+  private void keep(Graph graph, String name, Value value) {
+    Storage storage = Storage.of(name, value.type());
+    graph.keep(value, storage);
+    kept.put(name, storage);
+  }
+
+  private float[] values(String name) {
+    return memory.floats(kept.get(name));
+  }
+
+  /** (m - mean) / s becomes the teacher's, with s squared in the ratio of the batch variances. */
+  private void correct(String name) {
+    Map<String, float[]> weights = units.network().weights();
+    float[] means = weights.get(name + ".running_mean").clone();
+    float[] variances = weights.get(name + ".running_var").clone();
+    float[] squares = units.statistics().get(name).squaredUnit();
+    float[] mean = values("teacher mean of " + name);
+    float[] variance = values("teacher variance of " + name);
+    float[] ownMean = values("student mean of " + name);
+    float[] ownVariance = values("student variance of " + name);
+    for (int i = 0; i < means.length; i++) {
+      double floor = CONSTANT * squares[i];
+      double ratio = (ownVariance[i] + floor) / (variance[i] + floor);
+      double epsilon = squares[i] - variances[i];
+      means[i] = (float) (ownMean[i] - (mean[i] - means[i]) * Math.sqrt(ratio));
+      variances[i] = (float) Math.max(ratio * squares[i] - epsilon, 0);
+    }
+    Slots slots = student.statisticsSlots();
+    memory
+        .buffer(student.statisticsStorage())
+        .upload(slots.get(name + ".running_mean").offset(), means);
+    memory
+        .buffer(student.statisticsStorage())
+        .upload(slots.get(name + ".running_var").offset(), variances);
+  }
+}
