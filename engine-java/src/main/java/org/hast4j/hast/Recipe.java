@@ -117,7 +117,8 @@ public record Recipe(
       float momentum,
       RangeRule rule,
       Ranges ranges,
-      boolean correctStatistics) {
+      boolean correctStatistics,
+      boolean clipWeights) {
     public Calibration {
       atLeast(1, iterations, "calibration.iterations");
       atLeast(1, batch, "calibration.batch");
@@ -291,7 +292,8 @@ public record Recipe(
             number(c, "calibration.momentum"),
             choice(c, "calibration.rule", RangeRule.values()),
             choice(c, "calibration.ranges", Ranges.values()),
-            c.getBoolean("calibration.correct-statistics"));
+            c.getBoolean("calibration.correct-statistics"),
+            c.getBoolean("calibration.clip-weights"));
     FineTuning fineTuning =
         new FineTuning(
             whole(c, "fine-tuning.steps"),

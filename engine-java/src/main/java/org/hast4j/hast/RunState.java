@@ -45,7 +45,11 @@ final class RunState {
     pool = Pool.of(network.model(), images);
     units = job.recipe().normalForm() ? Units.normal(network) : Units.own(network);
     teacher.upload(memory, units.network());
-    student.upload(memory, units.network());
+    student.upload(
+        memory,
+        calibration.clipWeights()
+            ? WeightClipping.of(units.network(), job.scheme())
+            : units.network());
     memory.buffer(pool.images());
   }
 
