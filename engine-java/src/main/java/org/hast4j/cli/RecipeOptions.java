@@ -22,8 +22,8 @@ final class RecipeOptions {
           "balanced (the default; well under an hour on two cores), quick (minutes), thorough (the"
               + " paper's budget; for a GPU), paper (the paper's settings for CIFAR-10; the same"
               + " and more), imagenet (those for ImageNet), released"
-              + " (the authors' code, oddities included), rounding (no fine-tuning at all: the"
-              + " baseline), or a HOCON file.")
+              + " (the authors' code, oddities included), rounding (no fine-tuning at all),"
+              + " or a HOCON file.")
   private String recipe;
 
   @Option(

@@ -12,6 +12,7 @@ import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
+import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.Range;
 import org.hast4j.tensor.Shape;
 

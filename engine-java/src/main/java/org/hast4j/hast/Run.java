@@ -200,13 +200,12 @@ final class Run {
         listener.progress(Stage.CALIBRATION, done + 1, recipe.iterations());
         checkpoint(Stage.CALIBRATION, done + 1, calibration.state());
       }
-      float[] ranges = memory.floats(state.quantisation().ranges());
-      checkRanges(ranges, recipe.iterations());
+      checkRanges(memory.floats(state.quantisation().ranges()), recipe.iterations());
       state.refine();
       Map<String, Object> line = line(Stage.CALIBRATION);
       line.put("iteration", recipe.iterations());
       calibration.loss().ifPresent(loss -> line.put("generator_loss", loss));
-      line.put("ranges", ranges);
+      line.put("ranges", memory.floats(state.quantisation().ranges()));
       evaluated(line);
     }
   }

@@ -45,8 +45,9 @@ final class WeightClipping {
     double least = Double.POSITIVE_INFINITY;
     for (int i = MOST; i >= LEAST; i--) {
       for (int j = MOST; j >= LEAST; j--) {
-        float a = min * i / MOST;
-        float b = max * j / MOST;
+        // A bound beyond all weights is none: the quantiser would not see it.
+        float a = Math.max(min, min * i / MOST);
+        float b = Math.min(max, max * j / MOST);
         double error = a < b ? RangeSearch.error(values, from, to, a, b, bits) : least;
         if (error < least) {
           least = error;
