@@ -3,6 +3,7 @@ package org.hast4j.exec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Loss;
@@ -13,18 +14,26 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Random;
+import org.hast4j.graph.TensorType;
+import org.hast4j.graph.Value;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.abi.MemoryCopy;
 import org.hast4j.plan.Location;
 import org.hast4j.plan.Plan;
+import org.hast4j.tensor.DType;
 
 /**
  * Turns planned steps into launches with every argument bound, and tells what scratch they take.
  */
 record Lowering(KernelLibrary library, Products products) {
-  /** Scratch bytes of an operation's kernel. */
+  /**
+   * Scratch bytes of an operation's kernel.
+   *
+   * @throws IllegalArgumentException if there is none for its elements
+   */
   long workspaceBytes(Node node) {
+    checkElements(node);
     return switch (node.op()) {
       case Convolution op -> new ConvolutionLowering(library, products).workspaceBytes(op, node);
       case Norm op -> NormLowering.workspaceBytes(op, node, library);
@@ -32,6 +41,22 @@ record Lowering(KernelLibrary library, Products products) {
       case Elementwise op -> ElementwiseLowering.workspaceBytes(op, node, library);
       case Op.Variable _, Op.Reshape _, Pooling _, Loss _, Random _, Optimizer _ -> 0;
     };
+  }
+
+  /** A type of elements gets its kernels with its first user; float32 has them. */
+  private static void checkElements(Node node) {
+    if (node.op() instanceof Op.Variable || node.op() instanceof Op.Reshape) {
+      return;
+    }
+    Stream.concat(node.inputs().stream().map(Value::type), node.outputs().stream())
+        .map(TensorType::dtype)
+        .filter(dtype -> dtype.isFloating() && dtype != DType.F32)
+        .findFirst()
+        .ifPresent(
+            dtype -> {
+              throw new IllegalArgumentException(
+                  "%s has no kernel for %s, only for %s".formatted(node, dtype, DType.F32));
+            });
   }
 
   /** The launches of a step. */

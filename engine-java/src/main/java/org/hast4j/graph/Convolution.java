@@ -26,7 +26,8 @@ public sealed interface Convolution extends Op {
       if (inputs.size() == 3) {
         Shapes.same("conv2d bias", inputs.get(2), f32(w.size(0)));
       }
-      return List.of(Shapes.convolved(x, w, window));
+      Shapes.elements("conv2d x and weight", inputs.get(0), inputs.get(1));
+      return List.of(Shapes.convolved(inputs.get(0), w, window));
     }
   }
 
@@ -69,7 +70,8 @@ public sealed interface Convolution extends Op {
       Shape w = Shapes.rank("depthwise conv2d weight", inputs.get(1), 4);
       Shapes.equal("depthwise conv2d channels of x and filters", x.size(3), w.size(0));
       Shapes.equal("depthwise conv2d channels of a filter and 1", w.size(3), 1);
-      return List.of(Shapes.convolved(x, w, window));
+      Shapes.elements("depthwise conv2d x and filters", inputs.get(0), inputs.get(1));
+      return List.of(Shapes.convolved(inputs.get(0), w, window));
     }
   }
 
@@ -111,7 +113,8 @@ public sealed interface Convolution extends Op {
       if (inputs.size() == 3) {
         Shapes.same("linear bias", inputs.get(2), f32(w.size(0)));
       }
-      return List.of(f32(x.size(0), w.size(0)));
+      Shapes.elements("linear x and weight", inputs.get(0), inputs.get(1));
+      return List.of(inputs.get(0).of(x.size(0), w.size(0)));
     }
   }
 
@@ -123,7 +126,8 @@ public sealed interface Convolution extends Op {
       Shape dy = Shapes.rank("linear data gradient dy", inputs.get(0), 2);
       Shape w = Shapes.rank("linear data gradient weight", inputs.get(1), 2);
       Shapes.equal("linear outputs of dy and weight", dy.size(1), w.size(0));
-      return List.of(f32(dy.size(0), w.size(1)));
+      Shapes.elements("linear data gradient dy and weight", inputs.get(0), inputs.get(1));
+      return List.of(inputs.get(0).of(dy.size(0), w.size(1)));
     }
   }
 
@@ -135,7 +139,8 @@ public sealed interface Convolution extends Op {
       Shape dy = Shapes.rank("linear weight gradient dy", inputs.get(0), 2);
       Shape x = Shapes.rank("linear weight gradient x", inputs.get(1), 2);
       Shapes.equal("linear rows of dy and x", dy.size(0), x.size(0));
-      return List.of(f32(dy.size(1), x.size(1)), f32(dy.size(1)));
+      Shapes.elements("linear weight gradient dy and x", inputs.get(0), inputs.get(1));
+      return List.of(inputs.get(0).of(dy.size(1), x.size(1)), f32(dy.size(1)));
     }
 
     @Override

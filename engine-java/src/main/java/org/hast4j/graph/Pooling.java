@@ -1,7 +1,5 @@
 package org.hast4j.graph;
 
-import static org.hast4j.graph.TensorType.f32;
-
 import java.util.List;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
@@ -14,7 +12,7 @@ public sealed interface Pooling extends Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("global average pooling", inputs, 1);
       Shape x = Shapes.rank("global average pooling x", inputs.get(0), 4);
-      return List.of(f32(x.size(0), x.size(3)));
+      return List.of(inputs.get(0).of(x.size(0), x.size(3)));
     }
   }
 
@@ -74,7 +72,7 @@ public sealed interface Pooling extends Op {
       Shapes.count("pixel sum", inputs, 1, 2);
       Shape x = Shapes.rank("pixel sum x", inputs.get(0), 4);
       Shapes.same("pixel sum factor", inputs.getLast(), inputs.get(0));
-      return List.of(f32(x.size(0), x.size(3)));
+      return List.of(inputs.get(0).of(x.size(0), x.size(3)));
     }
   }
 
@@ -173,7 +171,7 @@ public sealed interface Pooling extends Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("flattening", inputs, 1);
       Shape x = Shapes.rank("flattening x", inputs.get(0), 4);
-      return List.of(f32(x.size(0), x.elements() / x.size(0)));
+      return List.of(inputs.get(0).of(x.size(0), x.elements() / x.size(0)));
     }
   }
 
@@ -194,7 +192,7 @@ public sealed interface Pooling extends Op {
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("upsampling", inputs, 1);
       Shape x = Shapes.rank("upsampling x", inputs.get(0), 4);
-      return List.of(f32(x.size(0), 2 * x.size(1), 2 * x.size(2), x.size(3)));
+      return List.of(inputs.get(0).of(x.size(0), 2 * x.size(1), 2 * x.size(2), x.size(3)));
     }
   }
 
@@ -221,11 +219,13 @@ public sealed interface Pooling extends Op {
                 .formatted(stride, channels, x.size(3)));
       }
       return List.of(
-          f32(
-              x.size(0),
-              Math.ceilDiv(x.size(1), stride),
-              Math.ceilDiv(x.size(2), stride),
-              channels));
+          inputs
+              .get(0)
+              .of(
+                  x.size(0),
+                  Math.ceilDiv(x.size(1), stride),
+                  Math.ceilDiv(x.size(2), stride),
+                  channels));
     }
   }
 

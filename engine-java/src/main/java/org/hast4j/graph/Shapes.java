@@ -19,8 +19,10 @@ final class Shapes {
   }
 
   static void floats(String what, TensorType type) {
-    if (type.dtype() != DType.F32) {
-      throw new IllegalArgumentException("%s must be %s, got %s".formatted(what, DType.F32, type));
+    if (!type.dtype().isFloating()) {
+      throw new IllegalArgumentException(
+          "%s must be %s, %s or %s, got %s"
+              .formatted(what, DType.F32, DType.F16, DType.BF16, type));
     }
   }
 
@@ -36,7 +38,15 @@ final class Shapes {
     return n;
   }
 
-  /** The shape of float32 values with so many dimensions. */
+  /** Elements of one type. */
+  static void elements(String what, TensorType a, TensorType b) {
+    if (a.dtype() != b.dtype()) {
+      throw new IllegalArgumentException(
+          "%s differ in their elements: %s, %s".formatted(what, a, b));
+    }
+  }
+
+  /** The shape of floating-point values with so many dimensions. */
   static Shape rank(String what, TensorType type, int rank) {
     floats(what, type);
     if (type.shape().rank() != rank) {
@@ -58,10 +68,11 @@ final class Shapes {
     }
   }
 
-  /** Float32 values, as many in one as in the other. */
+  /** Values of one type, as many in one as in the other. */
   static void alike(String what, List<TensorType> types) {
     for (TensorType type : types) {
       floats(what + " values", type);
+      elements(what + " values", type, types.getFirst());
       equal(what + " elements", type.shape().elements(), types.getFirst().shape().elements());
     }
   }
@@ -76,7 +87,7 @@ final class Shapes {
     floats(what + " a", a);
     if (!b.equals(a) && b.shape().rank() == 2) {
       Shape shape = rank(what + " a", a, 4);
-      same(what + " b", b, TensorType.f32(shape.size(0), shape.size(3)));
+      same(what + " b", b, a.of(shape.size(0), shape.size(3)));
     } else {
       same(what + " b", b, a);
     }
@@ -85,16 +96,15 @@ final class Shapes {
 
   /** A window that slides over [n, h, w, c]: [n, p, q, c]. */
   static TensorType pooled(String what, TensorType x, int window, int stride, int pad) {
-    Shape shape = rank(what, x, 4);
-    Shape windows = Shape.of(shape.size(3), window, window);
-    return convolved(shape, windows, new Window(stride, pad));
+    Shape windows = Shape.of(rank(what, x, 4).size(3), window, window);
+    return convolved(x, windows, new Window(stride, pad));
   }
 
   /** The type with another number of channels. */
   static TensorType channels(TensorType x, long channels) {
     long[] sizes = x.shape().sizes();
     sizes[sizes.length - 1] = channels;
-    return TensorType.f32(sizes);
+    return x.of(sizes);
   }
 
   static void bits(int bits) {
@@ -112,8 +122,9 @@ final class Shapes {
   }
 
   /** What filters [k, r, s, ..] make of images [n, h, w, ..]. */
-  static TensorType convolved(Shape x, Shape w, Window window) {
-    return TensorType.f32(
+  static TensorType convolved(TensorType images, Shape w, Window window) {
+    Shape x = images.shape();
+    return images.of(
         x.size(0),
         window.height(x.size(1), w.size(1)),
         window.width(x.size(2), w.size(2)),

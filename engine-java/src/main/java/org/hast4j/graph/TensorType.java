@@ -17,6 +17,11 @@ public record TensorType(DType dtype, Shape shape) {
     return new TensorType(DType.I64, Shape.of(sizes));
   }
 
+  /** Another shape of the same elements. */
+  TensorType of(long... sizes) {
+    return new TensorType(dtype, Shape.of(sizes));
+  }
+
   public long bytes() {
     return shape.elements() * dtype.bytes();
   }

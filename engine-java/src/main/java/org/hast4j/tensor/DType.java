@@ -17,6 +17,11 @@ public enum DType {
     this.bytes = bytes;
   }
 
+  /** Whether values of a network may have it: float32, or half of that. */
+  public boolean isFloating() {
+    return this == F32 || this == F16 || this == BF16;
+  }
+
   /** Bytes of one element. */
   public int bytes() {
     return bytes;

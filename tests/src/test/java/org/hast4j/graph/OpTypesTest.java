@@ -243,4 +243,42 @@ class OpTypesTest {
     assertThatThrownBy(() -> misfit.op.outputs(misfit.inputs))
         .isInstanceOf(IllegalArgumentException.class);
   }
+
+  private static TensorType half(TensorType type) {
+    return new TensorType(DType.F16, type.shape());
+  }
+
+  static Stream<Good> halves() {
+    TensorType x = half(X);
+    Norm.BnAct norm = new Norm.BnAct(true, true, 4, 0, 1e-5f, true);
+    return Stream.of(
+        Good.of(new Convolution.Conv2d(2, 1), x, half(WEIGHT), f32(5)),
+        Good.of(new Convolution.DepthwiseConv2d(2, 1), x, half(FILTERS)),
+        Good.of(new Convolution.Linear(), half(f32(2, 3)), half(f32(4, 3)), f32(4)),
+        Good.of(norm, x, C, C, C, C, x, f32(2)),
+        Good.of(new Quantization.FakeQuant(4), x, f32(2)),
+        Good.of(new Elementwise.Activation(ActivationFunction.relu()), x),
+        Good.of(new Elementwise.Add(), x, half(f32(2, 3))),
+        Good.of(new Pooling.Concat(), x, x),
+        Good.of(new Pooling.Slice(0, 2), x),
+        Good.of(new Pooling.GlobalAvgPool(), x),
+        Good.of(new Pooling.Shortcut(2, 5), x),
+        Good.of(new Pooling.MaxPool(2, 2, 0), x));
+  }
+
+  /** What comes in as halves goes out as halves; halves and singles do not mix. */
+  @ParameterizedTest
+  @MethodSource("halves")
+  void elementsRunThrough(Good good) {
+    assertThat(good.op().outputs(good.inputs()).getFirst().dtype()).isEqualTo(DType.F16);
+    for (int i = 1; i < good.inputs().size(); i++) {
+      if (good.inputs().get(i).dtype() == DType.F16) {
+        List<TensorType> mixed = new ArrayList<>(good.inputs());
+        mixed.set(i, new TensorType(DType.F32, mixed.get(i).shape()));
+        assertThatThrownBy(() -> good.op().outputs(mixed))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("F16");
+      }
+    }
+  }
 }
