@@ -17,6 +17,8 @@ import org.hast4j.nn.Forward;
  */
 public record Pool(Storage images, Storage labels, TensorType imageType) {
   private static final int UPLOAD_CHUNK = 1000;
+  // 256 MiB: less than what any later stage takes of a network that large.
+  private static final long KEPT_FLOATS = 1L << 26;
 
   /**
    * A pool for {@code count} images of a network's input size.
@@ -63,6 +65,16 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
             imageType.shape().size(1),
             imageType.shape().size(2),
             imageType.shape().size(3)));
+  }
+
+  /**
+   * How many of the first images to compute at once for a statistic of them.
+   *
+   * @param most that are worth it
+   * @param floats that are kept of each
+   */
+  int some(int most, long floats) {
+    return (int) Math.clamp(KEPT_FLOATS / floats, 1L, Math.min(most, count()));
   }
 
   public int count() {

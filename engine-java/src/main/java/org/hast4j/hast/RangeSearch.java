@@ -14,7 +14,6 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.Range;
-import org.hast4j.tensor.Shape;
 
 /**
  * Chooses activation ranges by error: each becomes the share of what calibration found at which the
@@ -32,9 +31,11 @@ final class RangeSearch {
   /** Narrows the ranges of a calibrated student on the first images of a pool. */
   static void run(Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
     Model model = student.model();
-    Shape all = pool.imageType().shape();
-    int batch = Math.min(IMAGES, pool.count());
-    TensorType type = TensorType.f32(batch, all.size(1), all.size(2), all.size(3));
+    long floats = 1;
+    for (String layer : quantisation.quantizers().bits().keySet()) {
+      floats += model.shape(layer).elements();
+    }
+    TensorType type = Forward.images(model, pool.some(IMAGES, floats));
     Graph graph = new Graph();
     Map<String, Value> weights =
         Parameters.quantised(graph, model, student.values(graph), quantisation.scheme());

@@ -10,12 +10,13 @@ import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.model.Layer;
+import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
 import org.hast4j.quant.Quantisation;
-import org.hast4j.tensor.Shape;
 
 /**
  * Gives the student's BatchNorms the statistics of its own, quantised values: on images of the
@@ -51,9 +52,12 @@ final class StatisticsCorrection {
   }
 
   private void run(Parameters teacher, Quantisation quantisation, Pool pool) {
-    Shape all = pool.imageType().shape();
-    int batch = Math.min(IMAGES, pool.count());
-    TensorType type = TensorType.f32(batch, all.size(1), all.size(2), all.size(3));
+    Model model = student.model();
+    long floats = 0;
+    for (Layer layer : model.layers()) {
+      floats = Math.max(floats, model.shape(layer.name()).elements());
+    }
+    TensorType type = Forward.images(model, pool.some(IMAGES, floats));
     Graph taught = new Graph();
     List<String> names =
         keep(
