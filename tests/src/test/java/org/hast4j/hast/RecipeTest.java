@@ -34,8 +34,9 @@ class RecipeTest {
     Recipe rounding = Recipe.read("rounding", Map.of());
     Recipe balanced = Recipe.read("balanced", Map.of());
     assertThat(rounding.fineTuning().steps()).isZero();
-    assertThat(rounding.calibration()).isEqualTo(balanced.calibration());
-    assertThat(balanced.calibration().ranges()).isEqualTo(Recipe.Ranges.ERROR);
+    assertThat(rounding.calibration().iterations()).isEqualTo(balanced.calibration().iterations());
+    assertThat(rounding.calibration().ranges()).isEqualTo(Recipe.Ranges.ERROR);
+    assertThat(balanced.calibration().ranges()).isEqualTo(Recipe.Ranges.EXTREMES);
   }
 
   @Test
