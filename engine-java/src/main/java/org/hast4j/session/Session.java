@@ -33,7 +33,8 @@ public final class Session implements AutoCloseable {
   private final float[] image;
   private final float[] logits;
   private final ReentrantLock caller = new ReentrantLock();
-  private boolean closed;
+  // Set before the call under way has ended, so that the next one hears of it.
+  private volatile boolean closed;
 
   /** Takes over the device. */
   Session(
@@ -200,14 +201,17 @@ public final class Session implements AutoCloseable {
   }
 
   private void enter() {
-    if (!caller.tryLock()) {
-      throw new IllegalStateException(
-          "another thread is using this session: open one for each thread");
+    boolean alone = caller.tryLock();
+    if (alone && !closed) {
+      return;
     }
-    if (closed) {
+    if (alone) {
       caller.unlock();
-      throw new IllegalStateException("the session is closed");
     }
+    throw new IllegalStateException(
+        closed
+            ? "the session is closed"
+            : "another thread is using this session: open one for each thread");
   }
 
   private void checkSize(long values) {
@@ -249,9 +253,9 @@ public final class Session implements AutoCloseable {
 
   /** Waits for the call under way and gives everything back. */
   void end() {
+    closed = true;
     caller.lock();
     try {
-      closed = true;
       memory.close();
       device.close();
     } finally {
