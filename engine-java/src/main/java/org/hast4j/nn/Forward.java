@@ -82,7 +82,8 @@ public record Forward(
 
   private Forward mapped(Map<Value, Value> fused) {
     Map<String, Value> inputs = new LinkedHashMap<>(activations);
-    inputs.replaceAll((_, value) -> fused.get(value));
+    // What stands in front of the model, its image for one, is no node of it.
+    inputs.replaceAll((_, value) -> fused.getOrDefault(value, value));
     return new Forward(
         fused.get(logits),
         taps.stream().map(tap -> new Tap(fused.get(tap.attention), tap.area)).toList(),
