@@ -14,6 +14,7 @@ import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
 import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.Range;
+import org.hast4j.quant.UniformQuantizer;
 
 /**
  * Chooses activation ranges by error: each becomes the share of what calibration found at which the
@@ -86,13 +87,10 @@ final class RangeSearch {
 
   /** Squared error of quantising values [from, to) on a range. */
   static double error(float[] values, int from, int to, float min, float max, int bits) {
-    float half = 1 << bits - 1;
-    float s = ((1 << bits) - 1) / Math.max(max - min, 1e-8f);
-    float z = (float) Math.rint(s * min) + half;
+    UniformQuantizer quantizer = UniformQuantizer.of(min, max, bits);
     double sum = 0;
     for (int i = from; i < to; i++) {
-      float level = Math.clamp((float) Math.rint(s * values[i] - z), -half, half - 1);
-      double off = (level + z) / s - values[i];
+      double off = quantizer.value(quantizer.level(values[i])) - values[i];
       sum += off * off;
     }
     return sum;

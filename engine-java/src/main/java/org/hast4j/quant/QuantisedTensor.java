@@ -14,8 +14,6 @@ import org.hast4j.failure.RefusedException;
  * @param zero [rows], z of the formula
  */
 public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale, float[] zero) {
-  private static final float SMALLEST_RANGE = 1e-8f;
-
   public QuantisedTensor {
     checkBits("weights", bits);
     if (scale.length != zero.length
@@ -59,18 +57,14 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
         min = Math.min(min, weight[i]);
         max = Math.max(max, weight[i]);
       }
-      scale[row] = ((1 << bits) - 1) / Math.max(max - min, SMALLEST_RANGE);
-      zero[row] = rint(scale[row] * min) + half;
+      UniformQuantizer quantizer = UniformQuantizer.of(min, max, bits);
+      scale[row] = quantizer.scale();
+      zero[row] = quantizer.zero();
       for (int i = row * columns; i < (row + 1) * columns; i++) {
-        float level = rint(scale[row] * weight[i] - zero[row]);
-        levels[i] = (int) Math.clamp(level, (float) -half, (float) half - 1) + half;
+        levels[i] = (int) quantizer.level(weight[i]) + half;
       }
     }
     return new QuantisedTensor(bits, columns, levels, scale, zero);
-  }
-
-  private static float rint(float value) {
-    return (float) Math.rint(value);
   }
 
   /** The weights the levels stand for. */
@@ -79,7 +73,7 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
     int half = 1 << bits - 1;
     for (int i = 0; i < weight.length; i++) {
       int row = i / columns;
-      weight[i] = ((float) (levels[i] - half) + zero[row]) / scale[row];
+      weight[i] = new UniformQuantizer(bits, scale[row], zero[row]).value(levels[i] - half);
     }
     return weight;
   }

@@ -212,8 +212,7 @@ class ForwardTest {
   void theImageIsObservedWhereItIsQuantised() {
     Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Scheme inputs = new Scheme(new Bits(4, 3)).at(QuantizationPoints.INPUTS);
-    Forward forward =
-        forward(model, new Mode.Observed(ActivationQuantizers.of(model, inputs)));
+    Forward forward = forward(model, new Mode.Observed(ActivationQuantizers.of(model, inputs)));
     assertThat(forward.activations()).containsOnlyKeys(model.weighted());
     assertThat(forward.activations().values()).doesNotContainNull();
     assertThat(forward.activations().get("conv1").type()).isEqualTo(Forward.images(model, 2));
