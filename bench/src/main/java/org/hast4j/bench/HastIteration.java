@@ -11,7 +11,7 @@ import org.hast4j.hast.Synthesis;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import org.hast4j.model.Model;
-import org.hast4j.nn.CifarResNet;
+import org.hast4j.zoo.CifarResNet;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;

@@ -14,7 +14,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.hast4j.cifar.Cifar10;
 import org.hast4j.exec.Program;
+import org.hast4j.hast.Hast;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,12 +30,15 @@ class LayersTest {
   private static final String ROOT = "org.hast4j.";
   private static final String EVERY = "org.hast4j..";
 
-  /** What each package may use besides itself. */
+  /** Each module's packages, and what each of them may use besides itself. */
   private static final Map<String, List<String>> MAY_USE =
       Map.ofEntries(
+          // org.hast4j.runtime
           Map.entry("failure", List.of()),
           Map.entry("tensor", List.of()),
-          Map.entry("kernel", List.of("failure", "tensor")),
+          Map.entry("natives", List.of()),
+          Map.entry("io", List.of("failure", "tensor")),
+          Map.entry("kernel", List.of("failure", "tensor", "io", "natives")),
           Map.entry("device", List.of("failure", "tensor", "kernel")),
           Map.entry("graph", List.of("tensor")),
           Map.entry("plan", List.of("tensor", "graph")),
@@ -41,43 +46,49 @@ class LayersTest {
           Map.entry(
               "exec",
               List.of("failure", "tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
-          Map.entry("io", List.of("failure", "tensor")),
           Map.entry("model", List.of("failure", "tensor")),
-          Map.entry("data", List.of("failure", "tensor", "io", "model")),
           Map.entry(
               "nn",
               List.of(
-                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
-                  "data", "quant")),
+                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io")),
           Map.entry(
               "quant",
               List.of(
                   "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
-                  "data", "nn")),
+                  "nn")),
           Map.entry(
               "session",
               List.of(
                   "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "nn",
                   "quant")),
+          // org.hast4j.quantize
+          Map.entry("data", List.of("failure", "io", "model")),
+          Map.entry("zoo", List.of("failure", "tensor", "graph", "model", "io", "nn", "quant")),
           Map.entry(
               "hast",
               List.of(
                   "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
-                  "data", "nn", "quant")),
+                  "data", "nn", "quant", "zoo")),
+          // org.hast4j.cli
+          Map.entry("cifar", List.of("failure", "io", "data", "model")),
           Map.entry(
               "cli",
               List.of(
-                  "failure", "tensor", "kernel", "device", "vendor", "graph", "plan", "exec",
-                  "model", "io", "data", "nn", "quant", "hast")));
+                  "failure", "tensor", "kernel", "device", "vendor", "exec", "model", "io", "data",
+                  "cifar", "nn", "quant", "zoo", "hast")));
 
   private static JavaClasses engine;
 
   @BeforeAll
   static void read() {
-    // Where the engine's own classes lie, a folder or a jar: the tests share its package names.
+    // Where each module's own classes lie, a folder or a jar: the tests share its package names.
     engine =
         new ClassFileImporter()
-            .importUrl(Program.class.getProtectionDomain().getCodeSource().getLocation());
+            .importUrls(
+                Stream.of(Program.class, Hast.class, Cifar10.class)
+                    .map(c -> c.getProtectionDomain().getCodeSource().getLocation())
+                    .distinct()
+                    .toList());
   }
 
   static Stream<String> packages() {

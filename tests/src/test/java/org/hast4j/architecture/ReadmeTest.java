@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -16,10 +17,16 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What the README shows compiles against what the module exports. */
+/** What the README shows compiles against what the modules export. */
 class ReadmeTest {
   private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
-  private static final Path MODULE = Path.of("../engine-java/src/main/java/module-info.java");
+  private static final List<Path> MODULES =
+      Stream.of("runtime", "quantize")
+          .map(name -> Path.of("../engine-java", name, "src/main/java/module-info.java"))
+          .toList();
+
+  // Those to everybody.
+  private static final Pattern EXPORTS = Pattern.compile("exports ([\\w.]+);");
 
   @TempDir private Path scratch;
 
@@ -34,12 +41,14 @@ class ReadmeTest {
   }
 
   private static String imports() throws IOException {
-    Stream<String> exported =
-        Pattern.compile("exports ([\\w.]+);")
-            .matcher(Files.readString(MODULE))
-            .results()
-            .map(match -> match.group(1));
-    return Stream.concat(Stream.of("java.nio.file", "java.time", "java.util"), exported)
+    List<String> exported = new ArrayList<>();
+    for (Path module : MODULES) {
+      EXPORTS
+          .matcher(Files.readString(module))
+          .results()
+          .forEach(match -> exported.add(match.group(1)));
+    }
+    return Stream.concat(Stream.of("java.nio.file", "java.time", "java.util"), exported.stream())
         .map(name -> "import " + name + ".*;\n")
         .collect(Collectors.joining());
   }

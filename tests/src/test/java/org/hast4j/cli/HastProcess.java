@@ -21,7 +21,7 @@ final class HastProcess {
   /** In the paths of what the module needs, among those of what the tests need. */
   private static final Pattern ENGINE =
       Pattern.compile(
-          "/(hast4j-engine-|engine-java/|config-|jackson-|jline-|picocli-|progressbar-)[^/]*");
+          "/(hast4j-(?:cli|quantize|runtime|native)-|engine-java/|native/|config-|jackson-|jline-|picocli-|progressbar-)[^/]*");
 
   private final Process process;
   private final Path out;
@@ -104,11 +104,11 @@ final class HastProcess {
             .collect(Collectors.joining(File.pathSeparator));
     List<String> program =
         List.of(
-            "--enable-native-access=org.hast4j.engine",
+            "--enable-native-access=org.hast4j.cli",
             "-p",
             path,
             "-m",
-            "org.hast4j.engine/org.hast4j.cli.Main");
+            "org.hast4j.cli/org.hast4j.cli.Main");
     return start(temporary(scratch, "out"), scratch, program, Map.of(), arguments).outcome();
   }
 

@@ -87,7 +87,7 @@ class LauncherTest {
   @ValueSource(strings = {"plain", "a:b", "a b", ":", "a:b/c d:e"})
   void aCheckoutRunsInAnyFolder(String name) throws IOException, InterruptedException {
     Path home = Files.createDirectories(scratch.resolve(name));
-    Path target = home.resolve("engine-java/target");
+    Path target = home.resolve("engine-java/cli/target");
     copy(ROOT.resolve("tools"), home.resolve("tools"));
     for (String source : List.of("native", "cuda-kernels")) {
       Files.createDirectories(home.resolve(source));
@@ -95,7 +95,7 @@ class LauncherTest {
     Files.writeString(home.resolve("pom.xml"), "");
     Path script = home.resolve("hast");
     Files.copy(ROOT.resolve("hast"), script, StandardCopyOption.COPY_ATTRIBUTES);
-    program(target.resolve("hast4j-engine-1.jar"), target.resolve("lib/word.jar"));
+    program(target.resolve("hast4j-cli-1.jar"), target.resolve("lib/word.jar"));
     // Built for whatever this machine can run, after everything else.
     Files.writeString(target.resolve("built"), "cpu cuda");
     assertThat(run(script)).isEqualTo(new Outcome(0, "Word?\n"));

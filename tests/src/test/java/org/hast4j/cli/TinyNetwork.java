@@ -11,10 +11,10 @@ import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
 import org.hast4j.tensor.Shape;
+import org.hast4j.zoo.CifarResNet;
 
 /** A network that is quantised in a second: a ResNet-8 of width 4 with random weights. */
 final class TinyNetwork {

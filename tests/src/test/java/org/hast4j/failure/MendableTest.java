@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;
-import org.hast4j.data.DataUnavailableException;
+import org.hast4j.cifar.DataUnavailableException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.kernel.KernelFailure;

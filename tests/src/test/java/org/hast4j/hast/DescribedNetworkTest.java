@@ -30,6 +30,7 @@ import org.hast4j.nn.Network;
 import org.hast4j.quant.Quantisation;
 import org.hast4j.quant.QuantisedNetwork;
 import org.hast4j.tensor.Shape;
+import org.hast4j.zoo.StateDict;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -115,7 +116,7 @@ class DescribedNetworkTest {
   }
 
   private Network network(String json) throws IOException {
-    return Checkpoint.read(tensors, Optional.of(description(json)), Optional.empty());
+    return StateDict.read(tensors, Optional.of(description(json)), Optional.empty());
   }
 
   private Hast.Result quantise(Network network, Scheme scheme, String folder, boolean resume) {
@@ -203,7 +204,7 @@ class DescribedNetworkTest {
     Network network = network(PLAIN);
     Path file = scratch.resolve("whole.safetensors");
     Checkpoint.write(file, network);
-    Network read = Checkpoint.read(file);
+    Network read = StateDict.read(file);
     assertThat(read.model()).isEqualTo(network.model());
     assertThat(read.normalization()).isEqualTo(network.normalization());
     assertThat(read.weights()).usingRecursiveComparison().isEqualTo(network.weights());

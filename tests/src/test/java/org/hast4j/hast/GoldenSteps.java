@@ -21,13 +21,12 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.Generator;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.nn.Slots;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.quant.Quantisation;
+import org.hast4j.zoo.StateDict;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,7 +44,7 @@ abstract class GoldenSteps {
   @RegisterExtension final Devices devices;
 
   private final Network network =
-      Checkpoint.read(
+      StateDict.read(
           Golden.path("small_resnet20"),
           Optional.empty(),
           Optional.of(new Normalization(ZERO, ONE)));

@@ -42,14 +42,16 @@ import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.model.Window;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Topologies;
 import org.hast4j.quant.Provenance;
 import org.hast4j.quant.QuantisedNetwork;
 import org.hast4j.quant.Range;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
+import org.hast4j.zoo.CifarResNet;
+import org.hast4j.zoo.QuantisedFile;
+import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.Topologies;
 
 /** Law: no file and no recipe, whatever is in it, reads as a defect of the program. */
 class HostileInputTest {
@@ -122,7 +124,7 @@ class HostileInputTest {
   }
 
   private static Network network(Path file) {
-    return Checkpoint.read(file, Optional.empty(), Optional.empty());
+    return StateDict.read(file, Optional.empty(), Optional.empty());
   }
 
   @Property(tries = TRIES)
@@ -162,7 +164,7 @@ class HostileInputTest {
     try {
       ModelDescription description = Checkpoint.description(file);
       assertThat(ModelDescription.parse(description.json(false), "it")).isEqualTo(description);
-      Checkpoint.read(weights, Optional.of(description), Optional.empty());
+      StateDict.read(weights, Optional.of(description), Optional.empty());
     } catch (RuntimeException e) {
       assertThat(e).matches(Mendable::is, "something that a user can mend");
       assertThat(e.getMessage()).containsAnyOf(file.toString(), weights.toString());
@@ -190,7 +192,7 @@ class HostileInputTest {
 
   @Property(tries = 2 * TRIES)
   void aQuantisedNetwork(@ForAll long seed) throws IOException {
-    readOrRefused(quantised(seed), seed, QuantisedNetwork::read);
+    readOrRefused(quantised(seed), seed, QuantisedFile::read);
   }
 
   /** In the first format a network is a name, and ranges have none. */
@@ -225,8 +227,8 @@ class HostileInputTest {
       }
       writer.write(good);
     }
-    assertThat(QuantisedNetwork.read(good).scheme()).isEqualTo(new Scheme(new Bits(3, 4)));
-    readOrRefused(good, seed, QuantisedNetwork::read);
+    assertThat(QuantisedFile.read(good).scheme()).isEqualTo(new Scheme(new Bits(3, 4)));
+    readOrRefused(good, seed, QuantisedFile::read);
   }
 
   @Property(tries = 3 * TRIES)
@@ -237,7 +239,7 @@ class HostileInputTest {
     metadata.computeIfPresent(
         random.nextInt(4) == 0 ? "scheme" : Checkpoint.MODEL,
         (_, text) -> HostileJson.damaged(text, random));
-    readOrRefused(HostileFiles.withMetadata(good, metadata), QuantisedNetwork::read);
+    readOrRefused(HostileFiles.withMetadata(good, metadata), QuantisedFile::read);
   }
 
   /** Wherever a file ends, it is not a shorter network. */
@@ -249,7 +251,7 @@ class HostileInputTest {
       for (int length = 0; length < whole.length; length += step) {
         Path file = folder.resolve("cut.safetensors");
         Files.write(file, Arrays.copyOf(whole, length));
-        assertThatThrownBy(() -> QuantisedNetwork.read(file))
+        assertThatThrownBy(() -> QuantisedFile.read(file))
             .isInstanceOf(CorruptFileException.class)
             .hasMessageContaining(file.toString());
       }

@@ -10,8 +10,8 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
+import org.hast4j.zoo.CifarResNet;
 import org.junit.jupiter.api.Test;
 
 /** What a job says of a recipe before it runs. */

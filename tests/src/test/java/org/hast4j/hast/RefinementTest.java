@@ -21,13 +21,13 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.quant.Range;
+import org.hast4j.zoo.CifarResNet;
 import org.junit.jupiter.api.Test;
 
 /** What may follow calibration: ranges and filters of least error, statistics of the student. */

@@ -17,7 +17,7 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
-import org.hast4j.nn.CifarResNet;
+import org.hast4j.zoo.CifarResNet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Map;
 import org.hast4j.failure.RefusedException;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.zoo.CifarResNet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

@@ -26,6 +26,8 @@ import org.hast4j.model.Operator;
 import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.model.Window;
+import org.hast4j.zoo.CifarResNet;
+import org.hast4j.zoo.Topologies;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;

@@ -25,6 +25,7 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tensor;
+import org.hast4j.zoo.Topologies;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -14,11 +14,12 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.CifarResNet;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Slots;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.zoo.CifarResNet;
+import org.hast4j.zoo.QuantisedFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -84,7 +85,7 @@ class QuantisedFileTest {
   }
 
   private static void refused(Path file) {
-    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+    assertThatThrownBy(() -> QuantisedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("changed.safetensors")
         .hasMessageNotContaining("null");
@@ -93,7 +94,7 @@ class QuantisedFileTest {
   @Test
   void aGoodFileIsRead() {
     Path file = changed("", "", "", null);
-    assertThat(QuantisedNetwork.read(file).weights().get("conv1.weight").levels())
+    assertThat(QuantisedFile.read(file).weights().get("conv1.weight").levels())
         .containsExactly(network(4, 4).weights().get("conv1.weight").levels());
   }
 
@@ -112,7 +113,7 @@ class QuantisedFileTest {
   void everythingComesBack() {
     Path file = folder.resolve("network.safetensors");
     network(3, 4).write(file);
-    QuantisedNetwork read = QuantisedNetwork.read(file);
+    QuantisedNetwork read = QuantisedFile.read(file);
     same(read, network(3, 4));
     assertThat(read.weights().get("fc.weight").bits()).isEqualTo(8);
     assertThat(read.weights().get("conv1.weight").bits()).isEqualTo(3);
@@ -160,14 +161,24 @@ class QuantisedFileTest {
 
   @Test
   void theFirstFormatIsRead() {
-    same(QuantisedNetwork.read(ofTheFirstFormat(plain())), plain());
+    same(QuantisedFile.read(ofTheFirstFormat(plain())), plain());
+  }
+
+  /** Whoever only runs networks has no names of built-in ones, and hears who has. */
+  @Test
+  void theFirstFormatNeedsTheNamesOfNetworks() {
+    Path file = ofTheFirstFormat(plain());
+    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessageContaining("format 1")
+        .hasMessageContaining("hast4j-quantize");
   }
 
   @Test
   void aNewerFormatIsRefusedInWords() {
     Path file = changed("format", "hast4j-quantised-3", "", null);
     assertThat(QuantisedNetwork.isOne(Safetensors.read(file))).isTrue();
-    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+    assertThatThrownBy(() -> QuantisedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("of format 3, this program reads up to 2: a newer one wrote it");
   }
@@ -186,7 +197,7 @@ class QuantisedFileTest {
       })
   void whatDescribesNoNetwork(String key, String text, String message) {
     Path file = changed(key, text, "", null);
-    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+    assertThatThrownBy(() -> QuantisedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("changed.safetensors")
         .hasMessageContaining(message);
@@ -223,7 +234,7 @@ class QuantisedFileTest {
   @ValueSource(strings = {"null", "[null, 1, 1]"})
   void aNormalisationOfNothing(String mean) {
     Path file = changed(ofTheFirstFormat(plain()), "mean", mean, "", null);
-    assertThatThrownBy(() -> QuantisedNetwork.read(file)).isInstanceOf(CorruptFileException.class);
+    assertThatThrownBy(() -> QuantisedFile.read(file)).isInstanceOf(CorruptFileException.class);
   }
 
   @ParameterizedTest

@@ -7,8 +7,8 @@ import org.hast4j.bench.Activations;
 import org.hast4j.bench.ResNet20Convolution;
 import org.hast4j.bench.StepKernels;
 import org.hast4j.model.Model;
-import org.hast4j.nn.CifarResNet;
-import org.hast4j.nn.ImageNetResNet;
+import org.hast4j.zoo.CifarResNet;
+import org.hast4j.zoo.ImageNetResNet;
 
 /**
  * How large everything is.

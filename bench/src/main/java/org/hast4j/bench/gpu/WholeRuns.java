@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.hast4j.data.Cifar10;
+import org.hast4j.cifar.Cifar10;
+import org.hast4j.cifar.Progress;
 import org.hast4j.data.ImageSet;
-import org.hast4j.data.Progress;
 import org.hast4j.device.Device;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.hast.Hast;
@@ -29,8 +29,8 @@ import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
+import org.hast4j.zoo.StateDict;
 
 /** Whole runs: how long they take by the clock, and what accuracy they reach. */
 final class WholeRuns {
@@ -133,7 +133,7 @@ final class WholeRuns {
     Precision precision = target.precisions().getFirst();
     String name = file.getFileName().toString();
     try (Device device = target.open(target.usual(precision))) {
-      Network network = Checkpoint.read(file);
+      Network network = StateDict.read(file);
       Job job =
           new Job(
               network,

@@ -1,0 +1,12 @@
+/** The command line. */
+module org.hast4j.cli {
+  requires org.hast4j.quantize;
+  requires com.fasterxml.jackson.databind;
+  requires info.picocli;
+  requires java.desktop;
+  requires me.tongfei.progressbar;
+
+  // picocli fills the commands by reflection.
+  opens org.hast4j.cli to
+      info.picocli;
+}

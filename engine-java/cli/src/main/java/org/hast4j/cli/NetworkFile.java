@@ -1,0 +1,82 @@
+package org.hast4j.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.io.Safetensors;
+import org.hast4j.io.Sha256;
+import org.hast4j.io.UnreadableFileException;
+import org.hast4j.model.ModelDescription;
+import org.hast4j.model.Normalization;
+import org.hast4j.nn.Network;
+import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.zoo.QuantisedFile;
+import org.hast4j.zoo.StateDict;
+
+/**
+ * A network and the file it came from.
+ *
+ * @param network the network, dequantised where the file holds a quantised one
+ * @param quantised what the file holds if it is a quantised network
+ */
+record NetworkFile(
+    Path path, String sha256, Network network, Optional<QuantisedNetwork> quantised) {
+  private static final String EXTENSION = ".safetensors";
+
+  /** Reads a float or a quantised network. */
+  static NetworkFile read(
+      Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
+    if (!Files.isRegularFile(path)) {
+      throw new RefusedException(
+          path + (Files.exists(path) ? ": it is not a file" : ": there is no such file"));
+    }
+    String sha256 = Sha256.of(path);
+    if (!QuantisedNetwork.isOne(Safetensors.read(path))) {
+      return new NetworkFile(
+          path, sha256, StateDict.read(path, description, normalization), Optional.empty());
+    }
+    if (description.isPresent()) {
+      throw new RefusedException(
+          path + ": it is a quantised network, which says its structure itself: leave out --model");
+    }
+    QuantisedNetwork quantised = QuantisedFile.read(path);
+    Network network = quantised.dequantised();
+    return new NetworkFile(
+        path,
+        sha256,
+        new Network(
+            network.model(), normalization.orElse(network.normalization()), network.weights()),
+        Optional.of(quantised));
+  }
+
+  /** Reads a float network. */
+  static NetworkFile readFloat(
+      Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
+    NetworkFile file = read(path, description, normalization);
+    if (file.quantised.isPresent()) {
+      throw new RefusedException(
+          path + ": it is quantised already; give the full-precision network that it came from");
+    }
+    return file;
+  }
+
+  /** The file's name without its extension. */
+  String name() {
+    String name = path.getFileName().toString();
+    return name.endsWith(EXTENSION) ? name.substring(0, name.length() - EXTENSION.length()) : name;
+  }
+
+  long bytes() {
+    return size(path);
+  }
+
+  static long size(Path path) {
+    try {
+      return Files.size(path);
+    } catch (IOException e) {
+      throw new UnreadableFileException(path, e);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** What jars with kernel libraries provide. */
+package org.hast4j.natives;

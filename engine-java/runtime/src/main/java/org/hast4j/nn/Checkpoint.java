@@ -1,0 +1,274 @@
+package org.hast4j.nn;
+
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Safetensors;
+import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.io.UnreadableFileException;
+import org.hast4j.model.Model;
+import org.hast4j.model.ModelDescription;
+import org.hast4j.model.Normalization;
+import org.hast4j.tensor.Shape;
+
+/**
+ * Full-precision networks in safetensors files that say in their metadata what network they hold
+ * (docs/format.md): PyTorch's names, or those names with "module." in front, and OIHW weights.
+ */
+public final class Checkpoint {
+  /** Key of the metadata that describe a network. */
+  public static final String MODEL = "hast4j_model";
+
+  // A bound on what is read into memory at once, far beyond any network in use.
+  private static final long MAX_DESCRIPTION_BYTES = 1 << 25;
+  private static final String PARALLEL = "module.";
+  private static final String BATCH_COUNTER = "num_batches_tracked";
+
+  private Checkpoint() {}
+
+  /**
+   * Reads what {@link #write} wrote.
+   *
+   * @throws CorruptFileException if the file is damaged, or does not say what network it holds
+   */
+  public static Network read(Path file) {
+    Safetensors tensors = Safetensors.read(file);
+    try {
+      ModelDescription description =
+          described(tensors)
+              .orElseThrow(
+                  () ->
+                      new RefusedException(
+                          "its metadata do not say what network it holds (they lack %s)"
+                              .formatted(MODEL)));
+      Normalization normalization =
+          description
+              .normalization()
+              .orElseThrow(() -> new RefusedException("its model has no mean and std"));
+      return network(
+          file,
+          tensors(file, tensors),
+          description.model(),
+          normalization,
+          UnaryOperator.identity());
+    } catch (RefusedException e) {
+      throw new CorruptFileException(file, e.getMessage(), e);
+    }
+  }
+
+  /**
+   * What a file's metadata say of its network; empty where they say nothing.
+   *
+   * @throws RefusedException if it is damaged
+   */
+  public static Optional<ModelDescription> described(Safetensors file) {
+    return Optional.ofNullable(file.metadata().get(MODEL))
+        .map(text -> ModelDescription.parse(text, "its metadata " + MODEL));
+  }
+
+  /**
+   * Reads a structure that stands in a file of its own, as JSON.
+   *
+   * @throws CorruptFileException saying where it is wrong
+   * @throws UnreadableFileException if the file cannot be read
+   */
+  public static ModelDescription description(Path file) {
+    try {
+      if (Files.size(file) > MAX_DESCRIPTION_BYTES) {
+        throw new CorruptFileException(
+            file,
+            "it is larger than %d bytes, this is hardly a model".formatted(MAX_DESCRIPTION_BYTES));
+      }
+      return ModelDescription.parse(Files.readString(file), "the model");
+    } catch (CharacterCodingException e) {
+      throw new CorruptFileException(file, "it is no text in UTF-8", e);
+    } catch (IOException e) {
+      throw new UnreadableFileException(file, e);
+    } catch (RefusedException e) {
+      throw new CorruptFileException(file, e.getMessage(), e);
+    }
+  }
+
+  /**
+   * A file's tensors by their names without what PyTorch's data parallelism puts in front; batch
+   * counters are left out.
+   *
+   * @throws CorruptFileException if two are the same without it
+   */
+  public static Map<String, Safetensors.Tensor> tensors(Path file, Safetensors tensors) {
+    Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
+    for (String name : tensors.names()) {
+      if (!name.endsWith(BATCH_COUNTER)) {
+        Safetensors.Tensor before = byName.put(single(name), tensors.tensor(name));
+        if (before != null) {
+          throw new CorruptFileException(
+              file,
+              "tensors %s and %s are two names of the same one".formatted(before.name(), name));
+        }
+      }
+    }
+    return byName;
+  }
+
+  /**
+   * A network of a file's tensors.
+   *
+   * @param tensors every one must be the network's; those it takes are removed
+   * @param inFile the file's name for a tensor that the model calls so
+   * @throws CorruptFileException if one is missing, left over, or has another shape
+   */
+  public static Network network(
+      Path file,
+      Map<String, Safetensors.Tensor> tensors,
+      Model model,
+      Normalization normalization,
+      UnaryOperator<String> inFile) {
+    Forward.check(model);
+    return new Network(model, normalization, weights(file, model, tensors, inFile));
+  }
+
+  private static Map<String, float[]> weights(
+      Path file,
+      Model model,
+      Map<String, Safetensors.Tensor> byName,
+      UnaryOperator<String> inFile) {
+    Safetensors.Tensor last = byName.get(inFile.apply(model.output() + ".weight"));
+    boolean convolution = last != null && last.shape().rank() == 4;
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    shapes(model)
+        .forEach(
+            (name, shape) -> {
+              String stored = inFile.apply(name);
+              Safetensors.Tensor tensor = byName.remove(stored);
+              if (tensor != null) {
+                weights.put(name, inside(file, tensor, model, shape));
+              } else if (convolution && name.equals(model.output() + ".bias")) {
+                // As a convolution the classifier may have no bias.
+                weights.put(name, new float[model.classes()]);
+              } else {
+                throw new CorruptFileException(
+                    file,
+                    "%s needs tensor %s of shape %s; BatchNorm must not be folded into the convolutions"
+                        .formatted(model.name(), stored, oihw(shape)));
+              }
+            });
+    if (!byName.isEmpty()) {
+      throw new CorruptFileException(
+          file,
+          "tensor %s does not belong to %s"
+              .formatted(byName.values().iterator().next().name(), model.name()));
+    }
+    return weights;
+  }
+
+  /** A tensor's name without what PyTorch's data parallelism puts in front. */
+  private static String single(String name) {
+    return name.startsWith(PARALLEL) ? name.substring(PARALLEL.length()) : name;
+  }
+
+  /** Writes a network as PyTorch would name and order it. */
+  public static void write(Path file, Network network) {
+    write(file, network, false);
+  }
+
+  /** Writes a network with float16 weights: half the size, for files that are shipped. */
+  public static void writeHalf(Path file, Network network) {
+    write(file, network, true);
+  }
+
+  private static void write(Path file, Network network, boolean half) {
+    SafetensorsWriter writer =
+        new SafetensorsWriter()
+            .metadata(
+                MODEL,
+                new ModelDescription(network.model(), Optional.of(network.normalization()))
+                    .json(false));
+    Map<String, Shape> shapes = shapes(network.model());
+    network.weights().forEach((name, values) -> put(writer, name, shapes.get(name), values, half));
+    writer.write(file);
+  }
+
+  private static void put(
+      SafetensorsWriter writer, String name, Shape inside, float[] values, boolean half) {
+    Shape outside = oihw(inside);
+    float[] ordered = inside.rank() == 4 ? toOihw(values, inside) : values;
+    // Statistics span more orders of magnitude than float16 holds.
+    if (half && inside.rank() > 1) {
+      writer.putHalf(name, outside, ordered);
+    } else {
+      writer.put(name, outside, ordered);
+    }
+  }
+
+  /** Shapes of all tensors of a model, as this engine orders them. */
+  private static Map<String, Shape> shapes(Model model) {
+    Map<String, Shape> shapes = model.parameters();
+    shapes.putAll(model.statistics());
+    return shapes;
+  }
+
+  private static float[] inside(Path file, Safetensors.Tensor tensor, Model model, Shape expected) {
+    switch (tensor.dtype()) {
+      case F64, F32, F16, BF16 -> {}
+      case I64, I32, I8, U8 ->
+          throw new CorruptFileException(
+              file,
+              "tensor %s holds %s: a network's weights are floating-point numbers"
+                  .formatted(tensor.name(), tensor.dtype()));
+    }
+    Shape outside = oihw(expected);
+    // A linear layer may be a 1x1 convolution of the pooled features.
+    boolean same =
+        tensor.shape().equals(outside)
+            || expected.rank() == 2
+                && tensor.shape().equals(Shape.of(expected.size(0), expected.size(1), 1, 1));
+    if (!same) {
+      throw new CorruptFileException(
+          file,
+          "tensor %s has shape %s, %s needs %s"
+              .formatted(tensor.name(), tensor.shape(), model.name(), outside));
+    }
+    return expected.rank() == 4 ? toOhwi(tensor.floats(), outside) : tensor.floats();
+  }
+
+  /** The shape in PyTorch's order of a weight that is [o, h, w, i] here; others stay. */
+  private static Shape oihw(Shape shape) {
+    return shape.rank() == 4
+        ? Shape.of(shape.size(0), shape.size(3), shape.size(1), shape.size(2))
+        : shape;
+  }
+
+  /** Reorders weights from PyTorch's [o, i, h, w] to [o, h, w, i]; {@code shape} is the former. */
+  public static float[] toOhwi(float[] values, Shape shape) {
+    int inputs = Math.toIntExact(shape.size(1));
+    int area = Math.toIntExact(shape.size(2) * shape.size(3));
+    return transposed(values, inputs, area);
+  }
+
+  /** Reorders weights from [o, h, w, i] to PyTorch's [o, i, h, w]; {@code shape} is the former. */
+  public static float[] toOihw(float[] values, Shape shape) {
+    int inputs = Math.toIntExact(shape.size(3));
+    int area = Math.toIntExact(shape.size(1) * shape.size(2));
+    return transposed(values, area, inputs);
+  }
+
+  /** Transposes every consecutive [rows, columns] matrix. */
+  private static float[] transposed(float[] values, int rows, int columns) {
+    float[] result = new float[values.length];
+    for (int start = 0; start < values.length; start += rows * columns) {
+      for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) {
+          result[start + column * rows + row] = values[start + row * columns + column];
+        }
+      }
+    }
+    return result;
+  }
+}
