@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -65,16 +64,13 @@ class DamagedRunTest {
     }
 
     @Override
-    public void metrics(Map<String, Object> line) {}
-
-    @Override
     public boolean stopping() {
       return stop[0];
     }
   }
 
   private static void run(Path folder, Stage last) {
-    new Hast(DEVICES.open(), new StopAfter(last, new boolean[1]), Duration.ofDays(1))
+    new Run(DEVICES.open(), new StopAfter(last, new boolean[1]), Duration.ofDays(1))
         .quantise(JOB, folder, true, Optional.empty());
   }
 
@@ -110,26 +106,6 @@ class DamagedRunTest {
     copy(Stage.DONE);
     Files.writeString(folder.resolve("run.json"), text);
     refused("run.json");
-  }
-
-  /** Lines as many bytes long as a checkpoint expects. */
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "null",
-        "{}",
-        "3",
-        "{\"agreement\": null}",
-        "{\"agreement\": \"all\"}",
-        "{",
-        "\u00ff"
-      })
-  void whatHappenedIsNoMetrics(String line) throws IOException {
-    copy(Stage.DONE);
-    Path metrics = folder.resolve("metrics.jsonl");
-    int lines = Math.toIntExact(Files.size(metrics)) / (line.length() + 1) + 1;
-    Files.write(metrics, (line + "\n").repeat(lines).getBytes(StandardCharsets.ISO_8859_1));
-    refused("metrics.jsonl");
   }
 
   private void rewrite(String key, String text, boolean floats) {

@@ -120,18 +120,10 @@ class DescribedNetworkTest {
   }
 
   private Hast.Result quantise(Network network, Scheme scheme, String folder, boolean resume) {
-    Listener silent =
-        new Listener() {
-          @Override
-          public void progress(Stage stage, long done, long total) {}
-
-          @Override
-          public void metrics(Map<String, Object> line) {}
-        };
     Job job =
         new Job(
             network, "none", scheme, Recipe.read("balanced", TINY), new Images.Synthesised(), 1);
-    return new Hast(DEVICES.open(), silent, Duration.ofDays(1))
+    return new Run(DEVICES.open(), new Listener() {}, Duration.ofDays(1))
         .quantise(job, scratch.resolve(folder), resume, Optional.empty());
   }
 

@@ -267,7 +267,7 @@ class HostileInputTest {
       if (!Files.exists(good)) {
         SyntheticSet.write(good, memory, pool, NETWORK, "ab");
       }
-      readOrRefused(good, seed, file -> SyntheticSet.read(file, NETWORK, memory, pool));
+      readOrRefused(good, seed, file -> SyntheticSet.read(List.of(file), NETWORK, memory, pool));
     }
   }
 
@@ -280,7 +280,9 @@ class HostileInputTest {
     try (Device device = Platform.CPU.open(1);
         Memory memory = new Memory(device)) {
       if (!Files.exists(good)) {
-        new Snapshot(Stage.CALIBRATION, 7, 9).write(good, memory, state);
+        Score score = new Score(Optional.of(90.25), 100.0 / 3);
+        new Snapshot(Stage.DONE, 7, Optional.of(score), Optional.of(score))
+            .write(good, memory, state, 9);
       }
       readOrRefused(
           good,

@@ -62,8 +62,8 @@ class RunTest {
     }
 
     @Override
-    public void metrics(Map<String, Object> line) {
-      lines.add(line);
+    public void event(Event event) {
+      lines.add(MetricsLine.of(event));
     }
 
     @Override
@@ -90,7 +90,7 @@ class RunTest {
   }
 
   private Hast.Result run(Job job, String folder, boolean resume, Watch watch) {
-    return new Hast(DEVICES.open(), watch, Duration.ofDays(1))
+    return new Run(DEVICES.open(), watch, Duration.ofDays(1))
         .quantise(job, scratch.resolve(folder), resume, Optional.empty());
   }
 
@@ -152,7 +152,7 @@ class RunTest {
     assertThat(result.keptStep()).isZero();
     assertThat(result.rollbacks()).isPositive();
     assertThat(result.warning()).get().asString().contains("420 steps", "rounded network");
-    assertThat(watch.lines).anyMatch(line -> line.containsKey(Run.ROLLED_BACK));
+    assertThat(watch.lines).anyMatch(line -> line.containsKey("rolled_back_to"));
   }
 
   @Test
@@ -209,7 +209,7 @@ class RunTest {
     Network network = Networks.of(MODEL, 3);
     run(job(network, recipe()), "plain");
     Watch watch = new Watch(_ -> false);
-    new Hast(DEVICES.open(), watch, Duration.ofDays(1), true)
+    new Run(DEVICES.open(), watch, Duration.ofDays(1), true)
         .quantise(job(network, recipe()), scratch.resolve("watched"), false, Optional.empty());
     sameTensors("plain", "watched", "quantised.safetensors");
     assertThat(watch.lines)
@@ -221,8 +221,7 @@ class RunTest {
   @Test
   void anExpectationTriesEveryStageAndLeavesNothing() {
     Job job = job(Networks.of(MODEL, 3), recipe());
-    Expectation expected =
-        new Hast(DEVICES.open(), new Watch(_ -> false), Duration.ofDays(1)).expect(job);
+    Expectation expected = Hast.expect(job, DEVICES.open());
     assertThat(expected.times().keySet())
         .containsExactlyInAnyOrder(Stage.SYNTHESIS, Stage.CALIBRATION, Stage.FINE_TUNING);
     assertThat(expected.total()).isPositive();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
@@ -20,6 +21,10 @@ import org.junit.jupiter.api.io.TempDir;
 class SnapshotTest {
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
+  private static final Snapshot WRITTEN =
+      new Snapshot(
+          Stage.FINE_TUNING, 7, Optional.of(new Score(Optional.of(1e-3), 100)), Optional.empty());
+
   @TempDir private Path folder;
 
   /** More than is on the Java heap at a time, and not a multiple of it. */
@@ -33,9 +38,10 @@ class SnapshotTest {
     try (Memory memory = new Memory(DEVICES.open())) {
       memory.buffer(large).upload(0, values);
       memory.buffer(small).upload(0, new long[] {-5});
-      new Snapshot(Stage.CALIBRATION, 7, 9).write(file, memory, List.of(large, small));
+      WRITTEN.write(file, memory, List.of(large, small), 9);
     }
-    assertThat(Snapshot.read(file)).isEqualTo(new Snapshot(Stage.CALIBRATION, 7, 9));
+    assertThat(Snapshot.read(file)).isEqualTo(WRITTEN);
+    assertThat(Snapshot.metricsBytes(file)).isEqualTo(9);
     try (Memory memory = new Memory(DEVICES.open())) {
       Snapshot.restore(file, memory, List.of(small, large));
       int[] restored = new int[count];

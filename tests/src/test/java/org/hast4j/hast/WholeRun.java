@@ -103,15 +103,12 @@ abstract class WholeRun {
     Listener listener =
         new Listener() {
           @Override
-          public void progress(Stage stage, long done, long total) {}
-
-          @Override
-          public void metrics(Map<String, Object> line) {
-            metrics.add(line);
+          public void event(Event event) {
+            metrics.add(MetricsLine.of(event));
           }
         };
     Path folder = scratch.resolve(name);
-    new Hast(device, listener, Duration.ofDays(1)).quantise(job, folder, false, Optional.empty());
+    new Run(device, listener, Duration.ofDays(1)).quantise(job, folder, false, Optional.empty());
     return new Outcome(folder, metrics);
   }
 
@@ -149,7 +146,7 @@ abstract class WholeRun {
       compare(whole.of(Stage.SYNTHESIS), own.of(Stage.SYNTHESIS), TOLERANCE);
       // Adam's first steps go by the sign of a gradient: where that is nearly 0 the images differ,
       // so what follows is compared on the same ones.
-      Images stored = new Images.Stored(whole.folder().resolve("synthetic.safetensors"));
+      Images stored = new Images.Stored(List.of(whole.folder().resolve("synthetic.safetensors")));
       Outcome same = run(model, cpu, model.name() + "-same-" + calibrateOn, calibrateOn, stored);
       Stage[] rest = {Stage.CALIBRATION, Stage.FINE_TUNING};
       compare(whole.of(rest), same.of(rest), TOLERANCE);

@@ -19,12 +19,13 @@ import org.hast4j.cifar.Progress;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.failure.UnavailableException;
+import org.hast4j.hast.Event;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Job;
 import org.hast4j.hast.Listener;
 import org.hast4j.hast.Recipe;
-import org.hast4j.hast.Stage;
+import org.hast4j.hast.Run;
 import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
 import org.hast4j.model.Bits;
@@ -144,7 +145,7 @@ final class WholeRuns {
               seed);
       StageClock clock = new StageClock();
       Hast.Result result =
-          new Hast(device, clock, NEVER)
+          new Run(device, clock, NEVER)
               .quantise(
                   job,
                   folder.resolve("%s-%s-%d-%d".formatted(name, recipe, bits, seed)),
@@ -168,20 +169,17 @@ final class WholeRuns {
   }
 
   /**
-   * What each stage takes by the clock, with what prepares it and the evaluation that ends it. A
-   * line of metrics comes after the device has finished what it tells of; progress may come before.
+   * What each stage takes by the clock, with what prepares it and the evaluation that ends it. An
+   * event comes after the device has finished what it tells of; progress may come before.
    */
   private static final class StageClock implements Listener {
     final Map<String, Double> seconds = new LinkedHashMap<>();
     private long heard = System.nanoTime();
 
     @Override
-    public void progress(Stage stage, long done, long total) {}
-
-    @Override
-    public void metrics(Map<String, Object> line) {
+    public void event(Event event) {
       long now = System.nanoTime();
-      String stage = line.get("stage").toString().toLowerCase(Locale.ROOT).replace('_', '-');
+      String stage = event.stage().name().toLowerCase(Locale.ROOT).replace('_', '-');
       seconds.merge(stage, (now - heard) * 1e-9, Double::sum);
       heard = now;
     }

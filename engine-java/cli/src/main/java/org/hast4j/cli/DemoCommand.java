@@ -13,6 +13,7 @@ import org.hast4j.cifar.DataUnavailableException;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
+import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.model.Bits;
@@ -54,12 +55,16 @@ final class DemoCommand implements Runnable {
     try (TemporaryFolder temporary = new TemporaryFolder("hast-demo")) {
       Path network = temporary.path().resolve(NETWORK);
       extract(network);
+      NetworkFile source = NetworkFile.readFloat(network, Optional.empty(), Optional.empty());
       new QuantisationRun(
-              NetworkFile.readFloat(network, Optional.empty(), Optional.empty()),
-              SCHEME,
-              Recipe.read("quick", Map.of()),
-              new Images.Synthesised(),
-              SEED,
+              source,
+              new Job(
+                  source.network(),
+                  source.sha256(),
+                  SCHEME,
+                  Recipe.read("quick", Map.of()),
+                  new Images.Synthesised(),
+                  SEED),
               keep == null ? temporary.path().resolve("run") : keep,
               true,
               CHECKPOINT_EVERY,

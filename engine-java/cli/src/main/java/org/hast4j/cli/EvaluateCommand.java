@@ -13,7 +13,10 @@ import org.hast4j.hast.Evaluation;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** {@code hast evaluate}. */
 @Command(
@@ -25,6 +28,8 @@ import picocli.CommandLine.Option;
     description =
         "Measures the accuracy of a network, full-precision or quantised, on real test images.")
 final class EvaluateCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
   @CommandLine.Parameters(
       paramLabel = "FILE",
       description = "A safetensors file: a trained network, or what quantize wrote.")
@@ -43,6 +48,14 @@ final class EvaluateCommand implements Runnable {
   private Data data;
 
   @Option(
+      names = "--images",
+      paramLabel = "DIR",
+      description =
+          "Instead of a test set a folder of images (JPEG, PNG) without labels: on how many"
+              + " --reference agrees.")
+  private Path folder;
+
+  @Option(
       names = "--reference",
       paramLabel = "NETWORK",
       description =
@@ -57,21 +70,32 @@ final class EvaluateCommand implements Runnable {
   @Override
   public void run() {
     NetworkFile network = NetworkFile.read(file, model.given(), normalization.given());
-    CifarImages.check(network.network().model());
+    if (folder != null && reference == null) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--images needs --reference NETWORK: images without labels only show whether two agree");
+    }
     Optional<NetworkFile> other =
         Optional.ofNullable(reference)
             .map(path -> NetworkFile.read(path, Optional.empty(), Optional.empty()));
-    other.ifPresent(o -> CifarImages.check(o.network().model()));
     ImageSet images =
-        switch (data) {
-          case CIFAR10 -> new CifarImages(reporter).obtained(Cifar10.Split.TEST);
-        };
+        folder != null
+            ? ImageFolder.read(folder, network.network().model(), reporter)
+            : tests(network, other);
     long began = System.nanoTime();
     try (Device opened = device.open()) {
       int[] classes = classify(opened, network, images);
       Duration time = Duration.ofNanos(System.nanoTime() - began);
       report(network, images, classes, other.map(o -> agreement(opened, o, images, classes)), time);
     }
+  }
+
+  private ImageSet tests(NetworkFile network, Optional<NetworkFile> other) {
+    CifarImages.check(network.network().model());
+    other.ifPresent(o -> CifarImages.check(o.network().model()));
+    return switch (data) {
+      case CIFAR10 -> new CifarImages(reporter).obtained(Cifar10.Split.TEST);
+    };
   }
 
   private int[] classify(Device opened, NetworkFile file, ImageSet images) {
@@ -107,27 +131,33 @@ final class EvaluateCommand implements Runnable {
       int[] classes,
       Optional<Double> agreement,
       Duration time) {
-    int right = 0;
-    for (int i = 0; i < classes.length; i++) {
-      right += classes[i] == images.label(i) ? 1 : 0;
-    }
-    double accuracy = 100.0 * right / classes.length;
     String kind = network.quantised().map(q -> q.scheme().toString()).orElse("full precision");
-    reporter.line(
-        "%s, %s: %.2f %% of %d CIFAR-10 test images right"
-            .formatted(network.network().model().name(), kind, accuracy, classes.length));
-    agreement.ifPresent(
-        share -> reporter.line("agrees with %s on %.2f %%".formatted(reference, share)));
+    String name = "%s, %s".formatted(network.network().model().name(), kind);
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", network.path().toString());
     json.put("sha256", network.sha256());
     json.put("topology", network.network().model().name());
     network.quantised().ifPresent(q -> QuantisationRun.put(json, q.scheme()));
-    json.put("data", "cifar10");
+    json.put("data", folder == null ? "cifar10" : folder.toString());
     json.put("images", classes.length);
-    json.put("right", right);
-    json.put("accuracy", accuracy);
-    agreement.ifPresent(share -> json.put("agreement", share));
+    if (folder == null) {
+      int right = 0;
+      for (int i = 0; i < classes.length; i++) {
+        right += classes[i] == images.label(i) ? 1 : 0;
+      }
+      double accuracy = 100.0 * right / classes.length;
+      reporter.line(
+          "%s: %.2f %% of %d CIFAR-10 test images right".formatted(name, accuracy, classes.length));
+      json.put("right", right);
+      json.put("accuracy", accuracy);
+    } else {
+      reporter.line("%s: %d images of %s".formatted(name, classes.length, folder));
+    }
+    agreement.ifPresent(
+        share -> {
+          reporter.line("agrees with %s on %.2f %%".formatted(reference, share));
+          json.put("agreement", share);
+        });
     json.put("seconds", time.toMillis() / 1000.0);
     reporter.result(json);
   }

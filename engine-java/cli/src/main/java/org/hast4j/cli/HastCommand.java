@@ -41,6 +41,7 @@ import picocli.CommandLine.Spec;
     versionProvider = HastCommand.Version.class,
     subcommands = {
       QuantizeCommand.class,
+      RunCommand.class,
       SynthesizeCommand.class,
       EvaluateCommand.class,
       TrainCommand.class,

@@ -6,14 +6,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.hast4j.device.Device;
 import org.hast4j.hast.Expectation;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Job;
-import org.hast4j.hast.Recipe;
+import org.hast4j.hast.Run;
 import org.hast4j.hast.Stage;
 import org.hast4j.io.Sha256;
 import org.hast4j.model.Model;
@@ -28,10 +28,7 @@ import org.hast4j.nn.AlignmentTaps;
  */
 record QuantisationRun(
     NetworkFile source,
-    Scheme scheme,
-    Recipe recipe,
-    Images images,
-    long seed,
+    Job job,
     Path folder,
     boolean resume,
     Duration checkpointEvery,
@@ -51,13 +48,10 @@ record QuantisationRun(
     return ": the same command with --resume goes on from " + folder;
   }
 
-  private Job job() {
-    return new Job(source.network(), source.sha256(), scheme, recipe, images, seed);
-  }
-
   /** Quantises and reports. */
   void run(DeviceOptions options, Reporter reporter) {
     Model model = source.network().model();
+    Scheme scheme = job.scheme();
     reporter.note(
         "quantising %s (%s) to %s in %s".formatted(source.path(), model.name(), scheme, folder));
     List<String> unquantized = scheme.unquantized(model);
@@ -69,7 +63,7 @@ record QuantisationRun(
     }
     StageProgress progress = new StageProgress(reporter);
     Hast.Result result =
-        hast(options, progress, reporter, (hast, job) -> hast.quantise(job, folder, resume, test));
+        run(options, progress, reporter, run -> run.quantise(job, folder, resume, test));
     Path file = folder.resolve("quantised.safetensors");
     print(result, file, progress.times(), reporter);
     reporter.result(json(result, file, progress.times()));
@@ -78,36 +72,31 @@ record QuantisationRun(
   /** Makes the images only. */
   void synthesise(DeviceOptions options, Reporter reporter) {
     StageProgress progress = new StageProgress(reporter);
-    Path file =
-        hast(options, progress, reporter, (hast, job) -> hast.synthesise(job, folder, resume));
-    reporter.line("%d images: %s (%s)".formatted(recipe.synthesis().images(), file, size(file)));
+    Path file = run(options, progress, reporter, run -> run.synthesise(job, folder, resume));
+    reporter.line(
+        "%d images: %s (%s)".formatted(job.recipe().synthesis().images(), file, size(file)));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("network", source.path().toString());
-    json.put("images", recipe.synthesis().images());
+    json.put("images", job.recipe().synthesis().images());
     json.put("file", file.toString());
     json.put("sha256", Sha256.of(file));
     json.put("seconds", seconds(progress.times()));
     reporter.result(json);
   }
 
-  private <R> R hast(
-      DeviceOptions options,
-      StageProgress progress,
-      Reporter reporter,
-      BiFunction<Hast, Job, R> work) {
-    Job job = job();
+  private <R> R run(
+      DeviceOptions options, StageProgress progress, Reporter reporter, Function<Run, R> work) {
     job.caution().ifPresent(reporter::note);
     job.withoutTaps().ifPresent(text -> reporter.note("warning: " + text));
     try (progress;
         Device device = options.open();
         Interruption interruption = new Interruption(reporter, true, "stopped" + howToGoOn)) {
       progress.stopWhen(interruption::asked);
-      Hast hast = new Hast(device, progress, checkpointEvery, diagnose);
       if (!resume) {
-        hast.check(job).warning().ifPresent(text -> reporter.note("warning: " + text));
-        tell(hast.expect(job), reporter);
+        Hast.check(job, device).warning().ifPresent(text -> reporter.note("warning: " + text));
+        tell(Hast.expect(job, device), reporter);
       }
-      return work.apply(hast, job);
+      return work.apply(new Run(device, progress, checkpointEvery, diagnose));
     }
   }
 
@@ -139,10 +128,10 @@ record QuantisationRun(
     reporter.line(
         "Agreement: share of %s images that both networks put into the same class."
             .formatted(
-                switch (images) {
+                switch (job.images()) {
                   case Images.Synthesised _ -> "synthetic";
                   case Images.Stored _ -> "stored";
-                  case Images.Real _ -> "training";
+                  case Images.Real real -> real.labelled() ? "training" : "given";
                 }));
     times.forEach(
         (stage, time) ->
@@ -175,10 +164,10 @@ record QuantisationRun(
     json.put("network", source.path().toString());
     json.put("network_sha256", source.sha256());
     json.put("topology", source.network().model().name());
-    put(json, scheme);
-    json.put("unquantised_inputs", scheme.unquantized(source.network().model()));
+    put(json, job.scheme());
+    json.put("unquantised_inputs", job.scheme().unquantized(source.network().model()));
     json.put("alignment_taps", AlignmentTaps.of(source.network().model()));
-    json.put("seed", seed);
+    json.put("seed", job.seed());
     json.put("full_precision_accuracy", result.fullPrecision().orElse(null));
     json.put("rounded_accuracy", result.rounded().orElse(null));
     json.put("fine_tuned_accuracy", result.fineTuned().orElse(null));

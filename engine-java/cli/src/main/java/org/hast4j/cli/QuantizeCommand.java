@@ -2,10 +2,16 @@ package org.hast4j.cli;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
 import org.hast4j.cifar.Cifar10;
+import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
+import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
+import org.hast4j.hast.RunSpec;
 import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -22,10 +28,12 @@ import picocli.CommandLine.Parameters;
     optionListHeading = "%n",
     description = {
       "Quantises a trained network without its data.",
-      "The run's folder gets quantised.safetensors, the images, the metrics, and what it takes to"
-          + " resume."
+      "The run's folder gets quantised.safetensors, the images, the metrics, what it takes to"
+          + " resume, and spec.json, which `hast run` repeats anywhere."
     })
 final class QuantizeCommand implements Runnable {
+  private static final String SPEC = "spec.json";
+
   @Parameters(
       paramLabel = "NETWORK",
       description =
@@ -59,21 +67,35 @@ final class QuantizeCommand implements Runnable {
   static final class ImageChoice {
     @Option(
         names = "--images",
+        split = ",",
         paramLabel = "FILE",
-        description = "Fine-tunes on the images of an earlier synthesis instead of new ones.")
-    private Path stored;
+        hideParamSyntax = true,
+        description =
+            "Fine-tunes on the images of an earlier synthesis instead of new ones; several files"
+                + " with commas between them.")
+    private List<Path> stored = List.of();
 
     @Option(
         names = "--real-images",
-        description = "Fine-tunes on CIFAR-10's training images: the upper bound to compare with.")
-    private boolean real;
+        arity = "0..1",
+        fallbackValue = "",
+        paramLabel = "DIR",
+        description =
+            "Fine-tunes on real images: those in a folder (JPEG, PNG), which need no labels, or,"
+                + " without a folder, CIFAR-10's training images with theirs, the upper bound to"
+                + " compare with.")
+    private String real;
 
     Images images(NetworkFile source, Reporter reporter) {
-      if (stored != null) {
+      Model model = source.network().model();
+      if (!stored.isEmpty()) {
         return new Images.Stored(stored);
       }
-      CifarImages.check(source.network().model());
-      return new Images.Real(new CifarImages(reporter).obtained(Cifar10.Split.TRAIN));
+      if (!real.isEmpty()) {
+        return new Images.Real(ImageFolder.read(Path.of(real), model, reporter), false);
+      }
+      CifarImages.check(model);
+      return new Images.Real(new CifarImages(reporter).obtained(Cifar10.Split.TRAIN), true);
     }
   }
 
@@ -91,18 +113,37 @@ final class QuantizeCommand implements Runnable {
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantisationRun.defaultFolder(source, scheme);
     Images images = choice == null ? new Images.Synthesised() : choice.images(source, reporter);
+    Optional<Hast.Test> followed =
+        test.of(source.network().model(), chosen.fineTuning().steps(), reporter);
+    Job job = new Job(source.network(), source.sha256(), scheme, chosen, images, run.seed());
     new QuantisationRun(
             source,
-            scheme,
-            chosen,
-            images,
-            run.seed(),
+            job,
             folder,
             run.resume(),
             interval,
             run.diagnose(),
-            test.of(source.network().model(), chosen.fineTuning().steps(), reporter),
+            followed,
             QuantisationRun.resumable(folder))
         .run(device, reporter);
+    switch (images) {
+      case Images.Synthesised _ -> spec(job, List.of()).write(folder.resolve(SPEC));
+      case Images.Stored files -> spec(job, files.files()).write(folder.resolve(SPEC));
+      case Images.Real _ -> {
+        // There is no file to name.
+      }
+    }
+  }
+
+  private RunSpec spec(Job job, List<Path> images) {
+    return new RunSpec(
+        network.toAbsolutePath(),
+        job.sourceSha256(),
+        model.given(),
+        normalization.given(),
+        job.scheme(),
+        job.recipe(),
+        images.stream().map(Path::toAbsolutePath).toList(),
+        job.seed());
   }
 }

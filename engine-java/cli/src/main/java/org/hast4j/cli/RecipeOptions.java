@@ -57,6 +57,11 @@ final class RecipeOptions {
   }
 
   Recipe read() {
+    return read(Map.of());
+  }
+
+  /** Reads the recipe with more values, by path, that nothing changes. */
+  Recipe read(Map<String, String> more) {
     Map<String, String> all = new LinkedHashMap<>();
     if (calibrateOn != null) {
       all.put("calibration.source", calibrateOn.name());
@@ -71,6 +76,7 @@ final class RecipeOptions {
       all.put("fine-tuning.alignment", "false");
     }
     all.putAll(overrides);
+    all.putAll(more);
     try {
       return Recipe.read(recipe, all);
     } catch (RefusedException e) {

@@ -1,11 +1,14 @@
 package org.hast4j.cli;
 
 import java.time.Duration;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import org.hast4j.hast.Event;
 import org.hast4j.hast.Listener;
+import org.hast4j.hast.Score;
 import org.hast4j.hast.Stage;
 
 /** Shows the stages of a run, and takes their time. */
@@ -33,45 +36,42 @@ final class StageProgress implements Listener, AutoCloseable {
   }
 
   @Override
-  public void metrics(Map<String, Object> line) {
+  public void event(Event event) {
     // A resumed run may report the last evaluation of a stage whose steps were all done before.
     if (current != null) {
       takeTime();
     }
-    if (line.get("statistics_mismatch") instanceof Map<?, ?> layers) {
-      reporter.note(mismatch(layers));
-    }
-    if (line.get("rolled_back_to") != null) {
-      reporter.note(
-          "fine-tuning diverged (held-back loss %s at step %s, %s at step %s): it goes on from there at a lower rate"
-              .formatted(
-                  line.get("held_back_loss"),
-                  line.get("look"),
-                  line.get("best_held_back_loss"),
-                  line.get("rolled_back_to")));
-    }
-    if (line.get("accuracy") instanceof Double accuracy) {
-      reporter.note(
-          line.get("step") == null
-              ? "straight after rounding: %.2f %%".formatted(accuracy)
-              : "after %s steps: %.2f %%".formatted(line.get("step"), accuracy));
+    switch (event) {
+      case Event.ImagesReady ready when !ready.statisticsMismatch().isEmpty() ->
+          reporter.note(mismatch(ready.statisticsMismatch()));
+      case Event.Looked seen when seen.rolledBackRate().isPresent() ->
+          reporter.note(
+              "fine-tuning diverged (held-back loss %s at step %d, %s at step %d): it goes on from there at a lower rate"
+                  .formatted(seen.loss(), seen.step(), seen.best(), seen.bestStep()));
+      case Event.Calibrated done -> accuracy("straight after rounding", done.score());
+      case Event.FineTuned done -> accuracy("after %d steps".formatted(done.steps()), done.score());
+      case Event.FineTuningLosses seen ->
+          seen.score().ifPresent(s -> accuracy("after %d steps".formatted(seen.step()), s));
+      case Event.ImagesReady _,
+          Event.Looked _,
+          Event.SynthesisLosses _,
+          Event.StudentDiagnosed _ -> {}
     }
   }
 
-  private static String mismatch(Map<?, ?> layers) {
-    String worst = "";
-    double most = -1;
+  private void accuracy(String when, Score score) {
+    score.accuracy().ifPresent(value -> reporter.note("%s: %.2f %%".formatted(when, value)));
+  }
+
+  private static String mismatch(Map<String, Double> layers) {
+    Map.Entry<String, Double> worst =
+        Collections.max(layers.entrySet(), Map.Entry.comparingByValue());
     double sum = 0;
-    for (Map.Entry<?, ?> layer : layers.entrySet()) {
-      double value = (double) layer.getValue();
+    for (double value : layers.values()) {
       sum += value;
-      if (value > most) {
-        most = value;
-        worst = layer.getKey().toString();
-      }
     }
     return "mismatch of the images' BatchNorm statistics: mean %.3g, most at %s with %.3g"
-        .formatted(sum / layers.size(), worst, most);
+        .formatted(sum / layers.size(), worst.getKey(), worst.getValue());
   }
 
   /** Has the run stop, with a checkpoint, when it is said to. */

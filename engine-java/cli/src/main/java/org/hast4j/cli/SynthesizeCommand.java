@@ -1,8 +1,10 @@
 package org.hast4j.cli;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import org.hast4j.hast.Images;
+import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Scheme;
@@ -47,6 +49,15 @@ final class SynthesizeCommand implements Runnable {
       description = "Folder of the run; runs/<network>-<bits> by default.")
   private Path out;
 
+  @Option(
+      names = "--batches",
+      paramLabel = "FIRST-LAST",
+      converter = BatchRange.Converter.class,
+      description =
+          "Makes only these batches, counted from 0, so that several machines may make some each;"
+              + " quantize --images A,B takes their files together.")
+  private BatchRange batches;
+
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
   @Mixin private ModelOptions model;
@@ -57,15 +68,19 @@ final class SynthesizeCommand implements Runnable {
   @Override
   public void run() {
     Recipe chosen = recipe.read();
+    Images images = new Images.Synthesised();
+    if (batches != null) {
+      images = new Images.Synthesised(batches.first());
+      chosen =
+          recipe.read(
+              Map.of("synthesis.images", "" + batches.count() * chosen.synthesis().batch()));
+    }
     NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantisationRun.defaultFolder(source, scheme);
     new QuantisationRun(
             source,
-            scheme,
-            chosen,
-            new Images.Synthesised(),
-            run.seed(),
+            new Job(source.network(), source.sha256(), scheme, chosen, images, run.seed()),
             folder,
             run.resume(),
             run.checkpointEvery(),

@@ -1,16 +1,46 @@
 package org.hast4j.hast;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.hast4j.data.ImageSet;
+import org.hast4j.failure.RefusedException;
 
 /** Where the images of fine-tuning come from. */
 public sealed interface Images {
-  /** From nothing: the method itself. */
-  record Synthesised() implements Images {}
+  /**
+   * From nothing: the method itself.
+   *
+   * @param firstBatch number of the first batch. Each batch is a function of seed and number alone,
+   *     so that several machines may make some each
+   */
+  record Synthesised(int firstBatch) implements Images {
+    public Synthesised {
+      if (firstBatch < 0) {
+        throw new RefusedException("batches are numbered from 0, got " + firstBatch);
+      }
+    }
 
-  /** From the file of an earlier synthesis. */
-  record Stored(Path file) implements Images {}
+    /** All batches. */
+    public Synthesised() {
+      this(0);
+    }
+  }
 
-  /** Real ones, the upper bound the paper compares with. */
-  record Real(ImageSet set) implements Images {}
+  /** From the files of earlier syntheses, one after the other. */
+  record Stored(List<Path> files) implements Images {
+    public Stored {
+      files = List.copyOf(files);
+      if (files.isEmpty()) {
+        throw new RefusedException("no file of images is named");
+      }
+    }
+  }
+
+  /**
+   * Real ones, the upper bound the paper compares with.
+   *
+   * @param labelled whether their labels are right; otherwise each has the class that the
+   *     full-precision network gives it
+   */
+  record Real(ImageSet set, boolean labelled) implements Images {}
 }

@@ -1,19 +1,19 @@
 package org.hast4j.hast;
 
-import java.util.Map;
-
-/** Hears what a run does, on the run's thread. */
+/** Hears what a quantisation does, on its thread. */
 public interface Listener {
   /**
    * One more unit of a stage is done: an iteration of synthesis or calibration, or a fine-tuning
    * step.
    */
-  void progress(Stage stage, long done, long total);
+  default void progress(Stage stage, long done, long total) {}
 
-  /** A line of metrics, as it goes into the run's metrics file. */
-  void metrics(Map<String, Object> line);
+  /** Something happened. */
+  default void event(Event event) {}
 
-  /** Whether the run should write a checkpoint and stop, with a {@link StoppedException}. */
+  /**
+   * Whether to stop, with a {@link StoppedException}; a run in a folder writes a checkpoint first.
+   */
   default boolean stopping() {
     return false;
   }

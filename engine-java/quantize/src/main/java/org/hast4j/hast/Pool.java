@@ -8,6 +8,7 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Forward;
+import org.hast4j.nn.Parameters;
 
 /**
  * Images on the device to draw batches from: the synthetic set, or real ones.
@@ -53,6 +54,36 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
               set.normalized(start, end, normalization));
     }
     memory.buffer(labels).upload(0, set.labels());
+  }
+
+  /**
+   * Labels the images with the classes that a network gives them.
+   *
+   * @throws RefusedException if it gives one none
+   */
+  void label(Memory memory, Parameters network) {
+    Model model = network.model();
+    int size = Math.toIntExact(model.input().size());
+    int part = Evaluation.batch(model);
+    int[] classes = new int[count()];
+    try (Evaluation evaluation = Evaluation.of(memory, network)) {
+      for (int start = 0; start < classes.length; start += part) {
+        int n = Math.min(part, classes.length - start);
+        float[] pixels = new float[n * size];
+        memory.buffer(images).download((long) start * size * Float.BYTES, pixels);
+        float[] logits = evaluation.logits(pixels, n);
+        for (int i = 0; i < n; i++) {
+          int label = Evaluation.argmax(logits, i * model.classes(), model.classes());
+          if (label < 0) {
+            throw new RefusedException(
+                "%s gives image %d no class: a logit of it is no number"
+                    .formatted(model.name(), start + i));
+          }
+          classes[start + i] = label;
+        }
+      }
+    }
+    memory.buffer(labels).upload(0, classes);
   }
 
   /** The first {@code count} images. */

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.RangeRule;
@@ -212,13 +213,32 @@ public record Recipe(
    * @throws RefusedException naming a value that is unknown, missing, or out of range
    */
   public static Recipe read(String nameOrFile, Map<String, String> overrides) {
+    return read(
+        nameOrFile,
+        () ->
+            NAMES.contains(nameOrFile)
+                ? resource(nameOrFile)
+                : ConfigFactory.parseFile(existing(nameOrFile), REQUIRED),
+        overrides);
+  }
+
+  /**
+   * Reads a recipe's text, such as what {@link #rendered} gives.
+   *
+   * @param place what messages call it
+   * @throws RefusedException naming a value that is unknown, missing, or out of range
+   */
+  public static Recipe parse(String text, String place) {
+    return read(
+        place,
+        () -> ConfigFactory.parseString(text, REQUIRED.setOriginDescription(place)),
+        Map.of());
+  }
+
+  private static Recipe read(String name, Supplier<Config> source, Map<String, String> overrides) {
     Config reference = resource("reference");
     try {
-      Config chosen =
-          NAMES.contains(nameOrFile)
-              ? resource(nameOrFile)
-              : ConfigFactory.parseFile(existing(nameOrFile), REQUIRED);
-      Config config = chosen;
+      Config config = source.get();
       for (Map.Entry<String, String> override : overrides.entrySet()) {
         String text = override.getKey() + "=" + override.getValue();
         config =
@@ -233,12 +253,12 @@ public record Recipe(
         failure = failure.getCause();
       }
       throw new RefusedException(
-          "recipe %s cannot be read: %s".formatted(nameOrFile, failure.getMessage()), e);
+          "recipe %s cannot be read: %s".formatted(name, failure.getMessage()), e);
     } catch (StackOverflowError e) {
       // The parser goes as deep as the brackets do.
-      throw new RefusedException("recipe %s is nested too deeply".formatted(nameOrFile), e);
+      throw new RefusedException("recipe %s is nested too deeply".formatted(name), e);
     } catch (ConfigException e) {
-      throw new RefusedException("recipe " + nameOrFile + ", " + e.getMessage(), e);
+      throw new RefusedException("recipe " + name + ", " + e.getMessage(), e);
     }
   }
 

@@ -16,11 +16,8 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
@@ -212,31 +209,6 @@ public final class RunDirectory implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + metrics() + ": is the disk full?", e);
     }
-  }
-
-  /**
-   * The lines of the metrics that have a number under a key.
-   *
-   * @throws CorruptFileException if there is none, or a line is no JSON object
-   */
-  List<Map<String, Object>> metricsLines(String key) {
-    List<Map<String, Object>> found = new ArrayList<>();
-    try (Stream<String> lines = Files.lines(metrics())) {
-      for (String line : (Iterable<String>) lines::iterator) {
-        Map<String, Object> values = LINES.readValue(line, new TypeReference<>() {});
-        if (values != null && values.get(key) instanceof Number) {
-          found.add(values);
-        }
-      }
-    } catch (IOException | UncheckedIOException e) {
-      throw new CorruptFileException(
-          metrics(), "it is not readable JSON lines: start again in another folder", e);
-    }
-    if (found.isEmpty()) {
-      throw new CorruptFileException(
-          metrics(), "no line of it has %s: start again in another folder".formatted(key));
-    }
-    return found;
   }
 
   /**

@@ -38,7 +38,7 @@ final class RunState {
     int images =
         switch (job.images()) {
           case Images.Synthesised _ -> job.recipe().synthesis().images();
-          case Images.Stored stored -> SyntheticSet.count(stored.file(), network);
+          case Images.Stored stored -> SyntheticSet.count(stored.files(), network);
           case Images.Real real -> real.set().count();
         };
     pool = Pool.of(network.model(), images);

@@ -1,6 +1,5 @@
 package org.hast4j.hast;
 
-import java.util.Map;
 import java.util.Optional;
 import org.hast4j.exec.Memory;
 import org.hast4j.model.Model;
@@ -10,19 +9,11 @@ import org.hast4j.model.Model;
  * its agreement with the teacher on the pool, both in percent.
  */
 record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
-  /** Entry of a line of metrics. */
-  static final String ACCURACY = "accuracy";
-
-  /** Entry of a line of metrics: images of the pool that student and teacher give one class. */
-  static final String AGREEMENT = "agreement";
-
   private static final int AGREEMENT_IMAGES = 1024;
 
-  /** Adds both to a line of metrics. */
-  void addTo(Map<String, Object> line) {
+  Score score() {
     try (Evaluation student = student()) {
-      test.ifPresent(given -> line.put(ACCURACY, accuracy(student, given)));
-      line.put(AGREEMENT, agreement(student));
+      return new Score(test.map(given -> accuracy(student, given)), agreement(student));
     }
   }
 

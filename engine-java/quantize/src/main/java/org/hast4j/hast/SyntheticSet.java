@@ -2,6 +2,7 @@ package org.hast4j.hast;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
@@ -99,11 +100,30 @@ final class SyntheticSet {
     }
   }
 
-  static void read(Path file, Network network, Memory memory, Pool pool) {
-    int count = count(file, network);
-    if (count != pool.count()) {
+  /**
+   * Number of images in several files together, each checked like {@link #count(Path, Network)}.
+   */
+  static int count(List<Path> files, Network network) {
+    return Math.toIntExact(files.stream().mapToLong(file -> count(file, network)).sum());
+  }
+
+  /** Reads files one after the other into a pool for all of their images. */
+  static void read(List<Path> files, Network network, Memory memory, Pool pool) {
+    int start = 0;
+    for (Path file : files) {
+      start += read(file, network, memory, pool, start);
+    }
+    if (start != pool.count()) {
       throw new CorruptFileException(
-          file, "it holds %d images instead of %d".formatted(count, pool.count()));
+          files.getLast(), "it ends at image %d of %d".formatted(start, pool.count()));
+    }
+  }
+
+  private static int read(Path file, Network network, Memory memory, Pool pool, int start) {
+    int count = count(file, network);
+    if (start + count > pool.count()) {
+      throw new CorruptFileException(
+          file, "it holds %d images instead of %d".formatted(count, pool.count() - start));
     }
     Safetensors set = Safetensors.read(file);
     Safetensors.Tensor images = set.tensor(IMAGES);
@@ -118,11 +138,16 @@ final class SyntheticSet {
       }
       memory
           .buffer(pool.images())
-          .upload((long) image * size * Float.BYTES, Checkpoint.toOhwi(pixels, images.shape()));
+          .upload(
+              (long) (start + image) * size * Float.BYTES,
+              Checkpoint.toOhwi(pixels, images.shape()));
     }
     long[] labels = set.tensor(LABELS).longs();
     memory
         .buffer(pool.labels())
-        .upload(0, Arrays.stream(labels).mapToInt(Math::toIntExact).toArray());
+        .upload(
+            (long) start * Integer.BYTES,
+            Arrays.stream(labels).mapToInt(Math::toIntExact).toArray());
+    return count;
   }
 }

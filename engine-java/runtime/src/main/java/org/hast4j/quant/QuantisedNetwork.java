@@ -162,8 +162,8 @@ public record QuantisedNetwork(
       throw new RefusedException(
           format.equals("1")
               ? "it is a quantised network of format 1, which says its structure by a name that"
-                    + " only org.hast4j.zoo knows (QuantisedFile of hast4j-quantize): quantise it"
-                    + " again"
+                  + " only org.hast4j.zoo knows (QuantisedFile of hast4j-quantize): quantise it"
+                  + " again"
               : "it is a quantised network of format %s, this program reads up to %d: a newer one wrote it"
                   .formatted(format, FORMAT));
     }

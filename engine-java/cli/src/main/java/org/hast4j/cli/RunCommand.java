@@ -1,0 +1,68 @@
+package org.hast4j.cli;
+
+import java.nio.file.Path;
+import org.hast4j.hast.Job;
+import org.hast4j.hast.RunSpec;
+import org.hast4j.model.Model;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code hast run}. */
+@Command(
+    name = "run",
+    customSynopsis = "hast run SPEC [OPTION]..",
+    sortOptions = false,
+    parameterListHeading = "%n",
+    optionListHeading = "%n",
+    description = "Repeats a run from the spec.json in its folder, on this or another machine.")
+final class RunCommand implements Runnable {
+  @Parameters(paramLabel = "SPEC", description = "What to run: spec.json of a run's folder.")
+  private Path file;
+
+  @Option(
+      names = "--network",
+      paramLabel = "FILE",
+      description = "Where the network is, if not where the spec says; it must be the same file.")
+  private Path network;
+
+  @Option(
+      names = "--out",
+      paramLabel = "RUN_DIR",
+      description = "Folder of the run; runs/<network>-<bits> by default.")
+  private Path out;
+
+  @Mixin private ResumeOptions run;
+  @Mixin private TestOptions test;
+  @Mixin private DeviceOptions device;
+  @Mixin private Reporter reporter;
+
+  @Override
+  public void run() {
+    RunSpec read = RunSpec.read(file);
+    RunSpec spec = network == null ? read : read.withNetwork(network);
+    NetworkFile source = NetworkFile.readFloat(spec.network(), spec.model(), spec.normalization());
+    spec.check(source.sha256());
+    Model model = source.network().model();
+    Job job =
+        new Job(
+            source.network(),
+            source.sha256(),
+            spec.scheme(),
+            spec.recipe(),
+            spec.source(),
+            spec.seed());
+    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, spec.scheme());
+    new QuantisationRun(
+            source,
+            job,
+            folder,
+            run.resume(),
+            run.checkpointEvery(),
+            run.diagnose(),
+            test.of(model, spec.recipe().fineTuning().steps(), reporter),
+            QuantisationRun.resumable(folder))
+        .run(device, reporter);
+  }
+}
