@@ -1,6 +1,6 @@
 // Adjoint of bn_act_fwd, through the straight-through quantiser.
 //
-//   dv = dy * (mask ? 1 : slope);  daddend = dv;  df = dv + f * attention_grad[n, c]
+//   dv = dy * (mask ? 1 : slope);  dresidual = dv;  df = dv + f * attention_grad[n, c]
 //   dgamma = sum df * xhat;  dbeta = sum df;  xhat = (u - mean) / sqrt(variance + epsilon)
 //   du = df * scale, minus in training its projection on 1 and xhat; plus the gradient of the statistics
 //
@@ -8,7 +8,7 @@
 // Shapes [n, hw, c]. Evaluation is one launch and one pass over memory; training is two (the sums must be known first:
 // the block that finishes them leaves shift and slant in the workspace). panel.cuh has the division of work and the
 // order of sums. Deterministic. Bytes per element and pass: 4 dy, +1 mask, +4 u where a sum, attention or correction
-// needs it, 4 du, +4 daddend.
+// needs it, 4 du, +4 dresidual.
 //
 // The sums and the outputs are compiled in, for their registers; the rest is a branch that all threads agree on.
 #include <hast/norm.h>
@@ -22,7 +22,7 @@ namespace {
 constexpr int kRows = 2;  // that a thread loads before it uses the first
 
 struct Backward {
-  float *du, *daddend, *dgamma, *dbeta;
+  float *du, *dresidual, *dgamma, *dbeta;
   const float* dy;
   const uint8_t* mask;
   const float *u, *gamma, *beta, *mean, *variance, *attention_grad, *stat_grad, *batch_mean;
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) backward(const Ba
   const int64_t step = s.lines * s.c;
   const float slope = job.slope;
   const bool affine = kOutputs && (job.correction != nullptr || job.stat_grad != nullptr);
-  const bool centred = kSums || affine || job.attention_grad != nullptr;
+  const bool centered = kSums || affine || job.attention_grad != nullptr;
 
   Floats mean{}, scale{}, beta{}, shift{}, slant{};
   if (at.inside) {
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) backward(const Ba
       image_grad = load<kWidth>(job.attention_grad + image * s.c + at.channel);
     }
     for (int row = at.line; row < last; row += kRows * s.lines, start += kRows * step) {
-      // du or daddend may be dy: these rows of it are read before they are written.
+      // du or dresidual may be dy: these rows of it are read before they are written.
       Floats df[kRows], u[kRows];
       Pack<uint8_t, kWidth> mask[kRows];
       int rows = 0;
@@ -135,7 +135,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) backward(const Ba
           if (r < rows) mask[r] = load<kWidth>(job.mask + start + r * step);
         }
       }
-      if (centred) {
+      if (centered) {
 #pragma unroll
         for (int r = 0; r < kRows; r++) {
           if (r < rows) u[r] = load<kWidth>(job.u + start + r * step);
@@ -149,8 +149,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) backward(const Ba
 #pragma unroll
           for (int k = 0; k < kWidth; k++) df[r][k] = mask[r][k] != 0 ? df[r][k] : slope * df[r][k];
         }
-        if (kOutputs && job.daddend != nullptr) store(job.daddend + element, df[r]);
-        if (centred) {
+        if (kOutputs && job.dresidual != nullptr) store(job.dresidual + element, df[r]);
+        if (centered) {
 #pragma unroll
           for (int k = 0; k < kWidth; k++) u[r][k] -= mean[k];
         }
@@ -206,7 +206,7 @@ int64_t hast_bn_act_bwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexce
   return (most_pieces(n * hw, c) + 1) * 2 * c * static_cast<int64_t>(sizeof(float));
 }
 
-int32_t hast_bn_act_bwd_f32(float* du, float* daddend, float* dgamma, float* dbeta, const float* dy,
+int32_t hast_bn_act_bwd_f32(float* du, float* dresidual, float* dgamma, float* dbeta, const float* dy,
                             const uint8_t* mask, const float* u, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* attention_grad,
                             const float* stat_grad, const float* batch_mean, void* workspace, int64_t workspace_bytes,
@@ -214,18 +214,18 @@ int32_t hast_bn_act_bwd_f32(float* du, float* daddend, float* dgamma, float* dbe
                             void* stream) noexcept {
   if (any_null(du, dy, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((dgamma == nullptr) != (dbeta == nullptr) || (mask == nullptr && slope != 1.0f)) return HAST_EARGUMENT;
-  if ((stat_grad != nullptr && batch_mean == nullptr) || !(epsilon >= 0.0f) || du == daddend) return HAST_EARGUMENT;
+  if ((stat_grad != nullptr && batch_mean == nullptr) || !(epsilon >= 0.0f) || du == dresidual) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_bwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned4(mask) &&
-                    aligned16(du, daddend, dgamma, dbeta, dy, u, gamma, beta, mean, variance, attention_grad, stat_grad,
-                              batch_mean, workspace);
+                    aligned16(du, dresidual, dgamma, dbeta, dy, u, gamma, beta, mean, variance, attention_grad,
+                              stat_grad, batch_mean, workspace);
   // Attention's gradient is the only per-image input: without it the images are one long matrix.
   const int width = wide ? 4 : 1;
   const Split s = attention_grad != nullptr ? split(n, hw, c, width, to) : split(1, n * hw, c, width, to);
   float* correction = static_cast<float*>(workspace);
   const Backward job{du,
-                     daddend,
+                     dresidual,
                      dgamma,
                      dbeta,
                      dy,

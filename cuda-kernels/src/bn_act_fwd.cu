@@ -1,19 +1,19 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling, and in range
-//   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + residual,  mask = 0 < v < ceiling, and in
+//   range y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
 // and mask agree bit for bit with the other libraries. One launch, one pass over memory; panel.cuh has the division of
 // work and the order of sums; moments as in bn_stats.cu, relative to the given mean, which is at hand and usually near.
-// Deterministic. Bytes per element: 8, +4 addend, +1 mask.
+// Deterministic. Bytes per element: 8, +4 residual, +1 mask.
 //
 // The moments and the attention are compiled in, for their registers; the rest is a branch that all threads agree on.
 #include <hast/norm.h>
 
 #include "activation.h"
 #include "panel.cuh"
-#include "quantiser.h"
+#include "quantizer.h"
 
 using namespace hast;
 
@@ -25,7 +25,7 @@ struct Forward {
   float* y;
   uint8_t* mask;
   float *batch_mean, *batch_variance, *attention;
-  const float *u, *addend, *gamma, *beta, *mean, *variance, *range;
+  const float *u, *residual, *gamma, *beta, *mean, *variance, *range;
   float *moments_partial, *attention_partial;  // [pieces, 2, c], [pieces, c]
   unsigned* tickets;
   Split split;
@@ -55,16 +55,16 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
 #pragma unroll
     for (int k = 0; k < kWidth; k++) scale[k] = gamma[k] / sqrtf(scale[k] + job.epsilon);
   }
-  Quantiser quantise{};
-  if (job.range != nullptr) quantise = quantiser(job.range[0], job.range[1], job.bits);
-  const Passing levels = passing(quantise, job.in_range);
+  Quantizer quantize{};
+  if (job.range != nullptr) quantize = quantizer(job.range[0], job.range[1], job.bits);
+  const Passing levels = passing(quantize, job.in_range);
 
   Moments<kWidth> moments{};
   for (int64_t image = p.first_image; image < p.last_image; image++) {
     int64_t start = (image * s.hw + p.first_row + at.line) * s.c + at.channel;
     Floats squares{};
     for (int row = at.line; row < last; row += kRows * s.lines, start += kRows * step) {
-      Floats u[kRows], addend[kRows];
+      Floats u[kRows], residual[kRows];
       int rows = 0;
 #pragma unroll
       for (int r = 0; r < kRows; r++) {
@@ -72,11 +72,11 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
         if (row + r * s.lines < last) u[r] = load<kWidth>(job.u + start + r * step);
         rows += row + r * s.lines < last ? 1 : 0;
       }
-      // y may be the addend: these rows of it are read before they are written.
-      if (job.addend != nullptr) {
+      // y may be the residual: these rows of it are read before they are written.
+      if (job.residual != nullptr) {
 #pragma unroll
         for (int r = 0; r < kRows; r++) {
-          if (r < rows) addend[r] = load<kWidth>(job.addend + start + r * step);
+          if (r < rows) residual[r] = load<kWidth>(job.residual + start + r * step);
         }
       }
 #pragma unroll
@@ -95,9 +95,9 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
           v[k] = u[r][k] * scale[k] + beta[k];
           if constexpr (kAttention) squares[k] += v[k] * v[k];
         }
-        if (job.addend != nullptr) {
+        if (job.residual != nullptr) {
 #pragma unroll
-          for (int k = 0; k < kWidth; k++) v[k] += addend[r][k];
+          for (int k = 0; k < kWidth; k++) v[k] += residual[r][k];
         }
         Pack<uint8_t, kWidth> mask;
 #pragma unroll
@@ -108,13 +108,13 @@ __global__ void __launch_bounds__(kThreads, kBlocksAProcessor) forward(const For
         if (job.mask != nullptr) {
           if (job.range != nullptr) {
 #pragma unroll
-            for (int k = 0; k < kWidth; k++) mask[k] = levels(quantise.level(v[k])) ? mask[k] : 0;
+            for (int k = 0; k < kWidth; k++) mask[k] = levels(quantize.level(v[k])) ? mask[k] : 0;
           }
           store(job.mask + element, mask);
         }
         if (job.range != nullptr) {
 #pragma unroll
-          for (int k = 0; k < kWidth; k++) v[k] = fake_quant(quantise, v[k]);
+          for (int k = 0; k < kWidth; k++) v[k] = fake_quant(quantize, v[k]);
         }
         store(job.y + element, v);
       }
@@ -169,7 +169,7 @@ int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexce
 }
 
 int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* batch_variance, float* attention,
-                            const float* u, const float* addend, const float* gamma, const float* beta,
+                            const float* u, const float* residual, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
                             float ceiling, int32_t bits, int32_t in_range, void* stream) noexcept {
@@ -182,7 +182,7 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   const Stream& to = stream_of(stream);
   const bool wide =
       c % 4 == 0 && aligned4(mask) &&
-      aligned16(y, batch_mean, batch_variance, attention, u, addend, gamma, beta, mean, variance, workspace);
+      aligned16(y, batch_mean, batch_variance, attention, u, residual, gamma, beta, mean, variance, workspace);
   // Attention is the only per-image quantity: without it the images are one long matrix.
   const int width = wide ? 4 : 1;
   const Split s = attention != nullptr ? split(n, hw, c, width, to) : split(1, n * hw, c, width, to);
@@ -190,7 +190,7 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   const Forward job{y,          mask,
                     batch_mean, batch_variance,
                     attention,  u,
-                    addend,     gamma,
+                    residual,   gamma,
                     beta,       mean,
                     variance,   range,
                     partial,    partial + s.pieces * 2 * c,

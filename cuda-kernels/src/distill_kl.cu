@@ -36,8 +36,8 @@ __device__ double row_loss(float* dstudent, float* dteacher, const float* studen
   s_sum = warp_sum(s_sum);
   t_sum = warp_sum(t_sum);
   // log b_j - a_j is delta_j + normalisers.
-  const double normalisers = (s_shift + log(s_sum)) - (t_shift + log(t_sum));
-  const double divergence = warp_sum(deltas) / t_sum + normalisers;
+  const double normalizers = (s_shift + log(s_sum)) - (t_shift + log(t_sum));
+  const double divergence = warp_sum(deltas) / t_sum + normalizers;
   if (dstudent != nullptr || dteacher != nullptr) {
     const double s_scale = share / s_sum;
     const double t_scale = share / t_sum;
@@ -48,7 +48,7 @@ __device__ double row_loss(float* dstudent, float* dteacher, const float* studen
       const double b = t_scale * exp(zt - t_shift);
       if (dstudent != nullptr) dstudent[j] = static_cast<float>(s_scale * exp(zs - s_shift) - b);
       if (dteacher != nullptr) {
-        dteacher[j] = static_cast<float>(b != 0.0 ? b * (zt - zs + normalisers - divergence) : 0.0);
+        dteacher[j] = static_cast<float>(b != 0.0 ? b * (zt - zs + normalizers - divergence) : 0.0);
       }
     }
   }

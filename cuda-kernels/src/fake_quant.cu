@@ -11,7 +11,7 @@
 #include <hast/quantize.h>
 
 #include "kernel.cuh"
-#include "quantiser.h"
+#include "quantizer.h"
 
 using namespace hast;
 
@@ -42,13 +42,13 @@ __device__ Range block_range(Range range) {
   return range;
 }
 
-__device__ float4 fake_quant4(const Quantiser& q, float4 x) {
+__device__ float4 fake_quant4(const Quantizer& q, float4 x) {
   return make_float4(fake_quant(q, x.x), fake_quant(q, x.y), fake_quant(q, x.z), fake_quant(q, x.w));
 }
 
 // y may be x: an element is read before it is written, by the same thread.
-__global__ void quantise(float* y, const float* x, const float* range, int64_t n, int64_t quads, int32_t bits) {
-  const Quantiser q = quantiser(range[0], range[1], bits);
+__global__ void quantize(float* y, const float* x, const float* range, int64_t n, int64_t quads, int32_t bits) {
+  const Quantizer q = quantizer(range[0], range[1], bits);
   for (int64_t i = first_item(); i < quads; i += item_step()) {
     reinterpret_cast<float4*>(y)[i] = fake_quant4(q, reinterpret_cast<const float4*>(x)[i]);
   }
@@ -58,7 +58,7 @@ __global__ void quantise(float* y, const float* x, const float* range, int64_t n
 // dx may be dy or x, as y above.
 __global__ void pass(float* dx, const float* dy, const float* x, const float* range, int64_t n, int64_t quads,
                      int32_t bits) {
-  const Quantiser q = quantiser(range[0], range[1], bits);
+  const Quantizer q = quantizer(range[0], range[1], bits);
   const Passing levels = passing(q, true);
   for (int64_t i = first_item(); i < quads; i += item_step()) {
     const float4 g = reinterpret_cast<const float4*>(dy)[i], v = reinterpret_cast<const float4*>(x)[i];
@@ -71,7 +71,7 @@ __global__ void pass(float* dx, const float* dy, const float* x, const float* ra
 
 // Value is float4 if rows may be accessed so; cols counts Values.
 template <class Value>
-__global__ void quantise_rows(float* y, const float* x, int64_t cols, int32_t bits) {
+__global__ void quantize_rows(float* y, const float* x, int64_t cols, int32_t bits) {
   const Value* from = reinterpret_cast<const Value*>(x) + blockIdx.x * cols;
   Value* to = reinterpret_cast<Value*>(y) + blockIdx.x * cols;
   const float first = *reinterpret_cast<const float*>(from);
@@ -79,7 +79,7 @@ __global__ void quantise_rows(float* y, const float* x, int64_t cols, int32_t bi
 #pragma unroll 4
   for (int64_t i = threadIdx.x; i < cols; i += blockDim.x) range = keep(range, from[i]);
   range = block_range(range);
-  const Quantiser q = quantiser(range.min, range.max, bits);
+  const Quantizer q = quantizer(range.min, range.max, bits);
   for (int64_t i = threadIdx.x; i < cols; i += blockDim.x) {
     if constexpr (sizeof(Value) == sizeof(float4)) {
       to[i] = fake_quant4(q, from[i]);
@@ -122,7 +122,7 @@ int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, in
   if (any_null(y, x, range) || stream == nullptr || n < 1 || !good_bits(bits)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, y, x);
-  return launch(quantise, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, y, x, range, n, quads, bits);
+  return launch(quantize, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, y, x, range, n, quads, bits);
 }
 
 int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, const float* range, int64_t n, int32_t bits,
@@ -139,7 +139,7 @@ int32_t hast_fake_quant_channel_fwd_f32(float* y, const float* x, int64_t rows, 
   const bool wide = cols % 4 == 0 && aligned16(y, x);
   const int64_t values = wide ? cols / 4 : cols;
   const unsigned threads = static_cast<unsigned>(smaller(kThreads, ceil_div(values, kWarp) * kWarp));
-  return launch(wide ? quantise_rows<float4> : quantise_rows<float>, dim3(static_cast<unsigned>(rows)), threads, 0,
+  return launch(wide ? quantize_rows<float4> : quantize_rows<float>, dim3(static_cast<unsigned>(rows)), threads, 0,
                 stream_of(stream), y, x, values, bits);
 }
 

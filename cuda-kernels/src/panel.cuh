@@ -270,14 +270,14 @@ __device__ void finish_moments(float* mean, float* variance, float* partial, con
   });
 #pragma unroll
   for (int k = 0; k < kWidth; k++) all_mean[k] /= rows;
-  const Floats centre = rounded(all_mean);
+  const Floats center = rounded(all_mean);
   Doubles all_variance = sum_pieces<kWidth>(s, at, 0, s.pieces, [&](int piece) {
     const Floats piece_mean = load<kWidth>(partial + piece * step);
     Floats term = load<kWidth>(partial + piece * step + s.c);
     const float weight = part_count(s, piece);
 #pragma unroll
     for (int k = 0; k < kWidth; k++) {
-      const float d = piece_mean[k] - centre[k];
+      const float d = piece_mean[k] - center[k];
       term[k] += weight * d * d;
     }
     return term;

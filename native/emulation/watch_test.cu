@@ -13,7 +13,7 @@ namespace {
 constexpr unsigned kBlocks = 3;
 
 // A value passes to the neighbouring thread through shared memory.
-__global__ void neighbours(float* out, bool barrier) {
+__global__ void neighbors(float* out, bool barrier) {
   __shared__ float values[kThreads];
   values[threadIdx.x] = 1.0f;
   if (barrier) __syncthreads();
@@ -162,7 +162,7 @@ int main() {
   *tickets = 0;
   Judge judge{stream};
   for (const bool clean : {true, false}) {
-    judge.expect(clean, "neighbours", neighbours, values, clean);
+    judge.expect(clean, "neighbours", neighbors, values, clean);
     judge.expect(clean, "rounds", rounds, values, clean);
     judge.expect(clean, "lanes", lanes, values, clean);
     judge.expect(clean, "unwritten", unwritten, values, clean);

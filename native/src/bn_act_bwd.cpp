@@ -1,13 +1,13 @@
 // Adjoint of bn_act_fwd, through the straight-through quantiser.
 //
-//   dv = dy * (mask ? 1 : slope);  daddend = dv;  df = dv + f * attention_grad[n, c]
+//   dv = dy * (mask ? 1 : slope);  dresidual = dv;  df = dv + f * attention_grad[n, c]
 //   dgamma = sum df * xhat;  dbeta = sum df;  xhat = (u - mean) / sqrt(variance + epsilon)
 //   du = df * scale, minus in training its projection on 1 and xhat; plus the gradient of the statistics
 //
 // Both corrections are affine in u, so they share one form: du = df * scale + shift[c] + slant[c] * (u - mean).
 // Shapes [n, hw, c]. Evaluation takes one pass over memory, training two (the sums must be known first). Sums in
 // float32 within a block, in double across blocks and pieces. Deterministic; independent of the number of threads.
-// Bytes per element and pass: 4 dy, +1 mask, +4 u where a sum, attention or correction needs it, 4 du, +4 daddend.
+// Bytes per element and pass: 4 dy, +1 mask, +4 u where a sum, attention or correction needs it, 4 du, +4 dresidual.
 #include <hast/norm.h>
 
 #include <utility>
@@ -17,11 +17,11 @@
 namespace hast {
 namespace {
 
-constexpr int kMask = 1, kAttention = 2, kSums = 4, kAffine = 8, kAddend = 16, kVariants = 32;
+constexpr int kMask = 1, kAttention = 2, kSums = 4, kAffine = 8, kResidual = 16, kVariants = 32;
 constexpr int kSumsOnly = 32;  // first pass of training: kMask and kAttention may be added
 
 struct Backward {
-  float *du, *daddend;
+  float *du, *dresidual;
   const float* dy;
   const uint8_t* mask;
   const float *u, *gamma, *beta, *mean, *variance, *attention_grad;
@@ -39,8 +39,8 @@ HAST_CLONES void backward_piece(const Backward& job, int64_t piece) {
   constexpr bool attention = (kVariant & kAttention) != 0;
   constexpr bool sums = sums_only || (kVariant & kSums) != 0;
   constexpr bool affine = (kVariant & kAffine) != 0;
-  constexpr bool addend = (kVariant & kAddend) != 0;
-  constexpr bool centred = attention || sums || affine;
+  constexpr bool residual = (kVariant & kResidual) != 0;
+  constexpr bool centered = attention || sums || affine;
 
   alignas(64) float mean[kPitch];
   alignas(64) float scale[kPitch];
@@ -94,19 +94,19 @@ HAST_CLONES void backward_piece(const Backward& job, int64_t piece) {
         for (int64_t g = 0; g < groups(p, rows); g++) {
           const Group in = group(p, rows, g);
           const int64_t length = in.length;
-          // du or daddend may be dy, so none of these is restrict; the same element is read before it is written.
+          // du or dresidual may be dy, so none of these is restrict; the same element is read before it is written.
           const float* dy = job.dy + start + in.offset;
           const uint8_t* m = mask ? job.mask + start + in.offset : nullptr;
-          const float* u = centred ? job.u + start + in.offset : nullptr;
+          const float* u = centered ? job.u + start + in.offset : nullptr;
           float* du = sums_only ? nullptr : job.du + start + in.offset;
-          float* daddend = addend ? job.daddend + start + in.offset : nullptr;
+          float* dresidual = residual ? job.dresidual + start + in.offset : nullptr;
           HAST_INDEPENDENT
           for (int64_t i = 0; i < length; i++) {
             float df = dy[i];
             if constexpr (mask) df = m[i] != 0 ? df : slope * df;
-            if constexpr (addend) daddend[i] = df;
+            if constexpr (residual) dresidual[i] = df;
             float d = 0.0f;
-            if constexpr (centred) d = u[i] - mean[i];
+            if constexpr (centered) d = u[i] - mean[i];
             if constexpr (attention) df += (d * scale[i] + beta[i]) * image_grad[i];
             if constexpr (sums) {
               sum[i] += df;
@@ -201,7 +201,7 @@ int64_t hast_bn_act_bwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexce
   return ((pieces + 1) * 2 * c) * static_cast<int64_t>(sizeof(double)) + 2 * c * static_cast<int64_t>(sizeof(float));
 }
 
-int32_t hast_bn_act_bwd_f32(float* du, float* daddend, float* dgamma, float* dbeta, const float* dy,
+int32_t hast_bn_act_bwd_f32(float* du, float* dresidual, float* dgamma, float* dbeta, const float* dy,
                             const uint8_t* mask, const float* u, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* attention_grad,
                             const float* stat_grad, const float* batch_mean, void* workspace, int64_t workspace_bytes,
@@ -209,15 +209,15 @@ int32_t hast_bn_act_bwd_f32(float* du, float* daddend, float* dgamma, float* dbe
                             void* stream) noexcept {
   if (any_null(du, dy, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
   if ((dgamma == nullptr) != (dbeta == nullptr) || (mask == nullptr && slope != 1.0f)) return HAST_EARGUMENT;
-  if ((stat_grad != nullptr && batch_mean == nullptr) || !(epsilon >= 0.0f) || du == daddend) return HAST_EARGUMENT;
+  if ((stat_grad != nullptr && batch_mean == nullptr) || !(epsilon >= 0.0f) || du == dresidual) return HAST_EARGUMENT;
   if (workspace == nullptr || workspace_bytes < hast_bn_act_bwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
   const Split s = split_backward(n, hw, c, attention_grad != nullptr);
   double* partial = static_cast<double*>(workspace);
   double* totals = partial + s.pieces * 2 * c;
   float* shift = reinterpret_cast<float*>(totals + 2 * c);
   float* slant = shift + c;
-  const Backward job{du,    daddend, dy,      mask, u, gamma,   beta, mean, variance, attention_grad,
-                     shift, slant,   partial, s,    c, epsilon, slope};
+  const Backward job{du,    dresidual, dy,      mask, u, gamma,   beta, mean, variance, attention_grad,
+                     shift, slant,     partial, s,    c, epsilon, slope};
   const int reads = (mask != nullptr ? kMask : 0) | (attention_grad != nullptr ? kAttention : 0);
   const bool train = training != 0;
   if (train) {
@@ -246,7 +246,7 @@ int32_t hast_bn_act_bwd_f32(float* du, float* daddend, float* dgamma, float* dbe
     }
   }
   const bool sums = !train && dgamma != nullptr;
-  run(job, reads | (sums ? kSums : 0) | (affine ? kAffine : 0) | (daddend != nullptr ? kAddend : 0), stream);
+  run(job, reads | (sums ? kSums : 0) | (affine ? kAffine : 0) | (dresidual != nullptr ? kResidual : 0), stream);
   if (sums) total(totals, job, dgamma, dbeta, stream);
   return HAST_OK;
 }

@@ -1,32 +1,32 @@
 // Batch normalisation fused with the residual add, the activation, fake quantisation and three by-products.
 //
-//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + addend,  mask = 0 < v < ceiling, and in range
-//   y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
+//   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + residual,  mask = 0 < v < ceiling, and in
+//   range y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
 // Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
 // and mask agree bit for bit with the other libraries. One pass over memory: a block stays in the L1 cache while its
 // moments are taken and its outputs are written. Attention is summed in float32 within a block, in double across
 // blocks; moments as in bn_stats.cpp. Deterministic; independent of the number of threads. Bytes per element: 8, +4
-// addend, +1 mask.
+// residual, +1 mask.
 #include <hast/norm.h>
 
 #include <utility>
 
 #include "activation.h"
 #include "panel.h"
-#include "quantiser.h"
+#include "quantizer.h"
 
 namespace hast {
 namespace {
 
-constexpr int kAddend = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantised = 16, kBounded = 32;
+constexpr int kResidual = 1, kMask = 2, kMoments = 4, kAttention = 8, kQuantized = 16, kBounded = 32;
 constexpr int kVariants = 64;
 
 struct Forward {
   float* y;
   uint8_t* mask;
   float* attention;
-  const float *u, *addend, *gamma, *beta, *mean, *variance, *range;
+  const float *u, *residual, *gamma, *beta, *mean, *variance, *range;
   double* partial;  // per piece: mean[c], squares[c] of u, sum of f² [c]
   Split s;
   int64_t c;
@@ -66,11 +66,11 @@ HAST_CLONES void fold_squares(double* __restrict sums, float* __restrict squares
 
 template <int kVariant>
 HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
-  constexpr bool addend = (kVariant & kAddend) != 0;
+  constexpr bool residual = (kVariant & kResidual) != 0;
   constexpr bool mask = (kVariant & kMask) != 0;
   constexpr bool moments = (kVariant & kMoments) != 0;
   constexpr bool attention = (kVariant & kAttention) != 0;
-  constexpr bool quantised = (kVariant & kQuantised) != 0;
+  constexpr bool quantized = (kVariant & kQuantized) != 0;
   constexpr bool bounded = (kVariant & kBounded) != 0;
 
   Coefficients channel;
@@ -78,9 +78,9 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
   alignas(64) double attention_sums[kPitch];
   Moments all;
   const Activation activation = job.activation;
-  Quantiser quantise{};
-  if constexpr (quantised) quantise = quantiser(job.range[0], job.range[1], job.bits);
-  const Passing levels = passing(quantise, job.in_range);
+  Quantizer quantize{};
+  if constexpr (quantized) quantize = quantizer(job.range[0], job.range[1], job.bits);
+  const Passing levels = passing(quantize, job.in_range);
   const int64_t c = job.c;
   const Part at = part(job.s, piece);
 
@@ -105,8 +105,8 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
           const Group in = group(p, rows, g);
           const int64_t length = in.length;
           const float* __restrict u = job.u + start + in.offset;
-          // y may be the addend, element by element.
-          const float* a = addend ? job.addend + start + in.offset : nullptr;
+          // y may be the residual, element by element.
+          const float* a = residual ? job.residual + start + in.offset : nullptr;
           float* y = job.y + start + in.offset;
           uint8_t* __restrict m = mask ? job.mask + start + in.offset : nullptr;
           if constexpr (moments) {
@@ -118,11 +118,11 @@ HAST_CLONES void forward_piece(const Forward& job, int64_t piece) {
             const float f = (u[i] - channel.mean[i]) * channel.scale[i] + channel.beta[i];
             if constexpr (attention) squares[i] += f * f;
             float v = f;
-            if constexpr (addend) v += a[i];
+            if constexpr (residual) v += a[i];
             const bool slopes = passes(activation, bounded, v);
             v = activate(activation, bounded, v);
-            if constexpr (mask) m[i] = quantised ? slopes & levels(quantise.level(v)) : slopes;
-            if constexpr (quantised) v = fake_quant(quantise, v);
+            if constexpr (mask) m[i] = quantized ? slopes & levels(quantize.level(v)) : slopes;
+            if constexpr (quantized) v = fake_quant(quantize, v);
             y[i] = v;
           }
         }
@@ -179,7 +179,7 @@ int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexce
 }
 
 int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* batch_variance, float* attention,
-                            const float* u, const float* addend, const float* gamma, const float* beta,
+                            const float* u, const float* residual, const float* gamma, const float* beta,
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
                             float ceiling, int32_t bits, int32_t in_range, void* stream) noexcept {
@@ -192,11 +192,11 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
   const bool per_image = attention != nullptr;
   const Split s = split_forward(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
-  const Forward job{y,     mask,    attention, u, addend,     gamma,   beta, mean,         variance,
+  const Forward job{y,     mask,    attention, u, residual,   gamma,   beta, mean,         variance,
                     range, partial, s,         c, activation, epsilon, bits, in_range != 0};
-  const int variant = (addend != nullptr ? kAddend : 0) | (mask != nullptr ? kMask : 0) |
+  const int variant = (residual != nullptr ? kResidual : 0) | (mask != nullptr ? kMask : 0) |
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
-                      (range != nullptr ? kQuantised : 0) | (activation.bounded() ? kBounded : 0);
+                      (range != nullptr ? kQuantized : 0) | (activation.bounded() ? kBounded : 0);
   const PieceFunction run = choose(variant, std::make_integer_sequence<int, kVariants>());
   parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { run(job, piece); });
   if (batch_mean != nullptr) combine_moments(batch_mean, batch_variance, partial, 3 * c, s, c, stream);

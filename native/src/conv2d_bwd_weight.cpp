@@ -29,8 +29,8 @@ namespace {
 WeightPlan PlanOf(const Geometry& g) {
   WeightPlan plan{};
   const bool aligned = g.groups == 1 && g.w == g.q * g.stride_w && g.h == g.p * g.stride_h && g.stride_w <= 2;
-  const bool centred = g.left == 1 || (g.left == 0 && g.stride_w == 2);
-  const bool three = g.r == 3 && g.s == 3 && g.dilation_w == 1 && centred && aligned && g.q >= 2;
+  const bool centered = g.left == 1 || (g.left == 0 && g.stride_w == 2);
+  const bool three = g.r == 3 && g.s == 3 && g.dilation_w == 1 && centered && aligned && g.q >= 2;
   const bool one = g.r == 1 && g.s == 1 && g.left == 0 && aligned;
   plan.padded_c = RoundUp(g.group_c(), kLanes);
   plan.method = Method::kPadded;

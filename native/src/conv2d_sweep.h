@@ -45,13 +45,13 @@ Plan PlanOf(const Sweep& sweep) {
   const bool rows =
       sweep.groups == 1 && sweep.r <= kMaxKernelRows && sweep.out_w % 8 == 0 && wide == small * sweep.stride_w;
   const bool three = rows && sweep.s == 3 && sweep.dilation_w == 1;
-  const bool centred = three && sweep.left == 1;
-  if (centred && sweep.stride_w == 1 && sweep.out_c <= 5 && sweep.out_w % 16 == 0 && sweep.out_w <= kMaxNarrowWidth) {
+  const bool centered = three && sweep.left == 1;
+  if (centered && sweep.stride_w == 1 && sweep.out_c <= 5 && sweep.out_w % 16 == 0 && sweep.out_w <= kMaxNarrowWidth) {
     plan.band = NarrowFunction<kDir>(sweep);
     plan.narrow = true;
   }
-  if (plan.band == nullptr && centred && sweep.stride_w == 1) plan.band = RowFunction<kDir, 3, 1, 1>(sweep);
-  if (plan.band == nullptr && centred && sweep.stride_w == 2) plan.band = RowFunction<kDir, 3, 2, 1>(sweep);
+  if (plan.band == nullptr && centered && sweep.stride_w == 1) plan.band = RowFunction<kDir, 3, 1, 1>(sweep);
+  if (plan.band == nullptr && centered && sweep.stride_w == 2) plan.band = RowFunction<kDir, 3, 2, 1>(sweep);
   /* Padding only behind, as TensorFlow pads where the stride is 2. */
   if (three && sweep.left == 0 && sweep.stride_w == 2) plan.band = RowFunction<kDir, 3, 2, 0>(sweep);
   if (plan.band == nullptr && rows && sweep.s == 1 && sweep.left == 0) {

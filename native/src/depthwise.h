@@ -95,11 +95,11 @@ HAST_INLINE T* Hold(T* address) {
 
 /* N neighbouring pixels, `step` apart: three of them share a base. */
 template <int N, class T>
-struct Neighbours {
+struct Neighbors {
   T* base[(N + 2) / 3];
   int64_t step;
 
-  HAST_INLINE Neighbours(T* first, int64_t step_) : step(step_) {
+  HAST_INLINE Neighbors(T* first, int64_t step_) : step(step_) {
 #pragma GCC unroll 8
     for (int b = 0; b < (N + 2) / 3; ++b) base[b] = Hold(first + 3 * b * step);
   }
@@ -138,7 +138,7 @@ inline constexpr int kPixels = 8;
 /* The sums of Q pixels, or of `count` at an edge. */
 template <int L, int Q, bool kEdge>
 HAST_INLINE void Store(const Sweep& sweep, float* out, int64_t count, const Vector<L> (&sum)[Q]) {
-  const Neighbours<Q, float> pixels(out, sweep.out_step);
+  const Neighbors<Q, float> pixels(out, sweep.out_step);
   const auto each = [&](const auto& write) HAST_LAMBDA {
 #pragma GCC unroll 8
     for (int k = 0; k < Q; ++k) {
@@ -179,8 +179,8 @@ struct Block {
       Vector<L> sum[Q];
 #pragma GCC unroll 8
       for (int k = 0; k < Q; ++k) sum[k] = Vector<L>{};
-      Neighbours<kColumns, const float> row(in + channel, sweep.c);
-      Neighbours<S, const float> weight(line.weight + PackedIndex(channel, sweep.filter_taps), sweep.weight_tap_step);
+      Neighbors<kColumns, const float> row(in + channel, sweep.c);
+      Neighbors<S, const float> weight(line.weight + PackedIndex(channel, sweep.filter_taps), sweep.weight_tap_step);
       const auto add_row = [&]() HAST_LAMBDA {
         Vector<L> tap[S];
 #pragma GCC unroll 8

@@ -70,14 +70,14 @@ struct Products {
     const float* ahead = x + g.r * row_step + (S - 1) * g.c;
     for (int64_t channel = first; channel < last; channel += L) {
       Vector<L> value[Q];
-      const Neighbours<Q, const float> from(dy + channel, g.c);
+      const Neighbors<Q, const float> from(dy + channel, g.c);
 #pragma GCC unroll 8
       for (int k = 0; k < Q; ++k) {
         value[k] = Vector<L>{};
         if (kEdge && k >= count) continue;
         value[k] = HAST_VECTOR(L, from[k]);
       }
-      Neighbours<S == 1 ? 1 : kColumns, const float> row(x + line.first_u * row_step + channel, g.c);
+      Neighbors<S == 1 ? 1 : kColumns, const float> row(x + line.first_u * row_step + channel, g.c);
       float* to = Hold(partial + PackedIndex(channel, g.r * g.s) + (line.first_u * g.s + v) * conv::kLanes);
       for (int64_t u = line.first_u; u < line.last_u; ++u) {
         Vector<L> sum[S];

@@ -16,7 +16,7 @@ using namespace hast;
 namespace {
 
 // z / T = log_softmax + shift; both parts of the shift are returned added
-double log_normaliser(const float* z, int64_t k, double temperature) {
+double log_normalizer(const float* z, int64_t k, double temperature) {
   float largest = z[0];
   for (int64_t j = 1; j < k; j++) largest = z[j] > largest ? z[j] : largest;
   const double shift = static_cast<double>(largest) / temperature;
@@ -36,8 +36,8 @@ int32_t hast_distill_kl_fwd_f32(float* loss, float* dstudent, float* dteacher, c
   const double sum = sum_rows(stream, n, k, [&](int64_t i) {
     const float* zs = student + i * k;
     const float* zt = teacher + i * k;
-    const double ns = log_normaliser(zs, k, t);
-    const double nt = log_normaliser(zt, k, t);
+    const double ns = log_normalizer(zs, k, t);
+    const double nt = log_normalizer(zt, k, t);
     double divergence = 0.0;
     for (int64_t j = 0; j < k; j++) {
       const double a = static_cast<double>(zs[j]) / t - ns;

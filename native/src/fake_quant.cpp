@@ -8,7 +8,7 @@
 #include <hast/quantize.h>
 
 #include "kernel.h"
-#include "quantiser.h"
+#include "quantizer.h"
 
 namespace hast {
 namespace {
@@ -53,27 +53,27 @@ HAST_INLINE Range range_of_inline(const float* x, int64_t n) {
 
 HAST_CLONES void range_of(Range* range, const float* x, int64_t n) { *range = range_of_inline(x, n); }
 
-HAST_INLINE void quantise_inline(float* y, const float* x, int64_t n, const Quantiser& q) {
-  const Quantiser local = q;
+HAST_INLINE void quantize_inline(float* y, const float* x, int64_t n, const Quantizer& q) {
+  const Quantizer local = q;
   HAST_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] = fake_quant(local, x[i]);
 }
 
-HAST_CLONES void quantise(float* y, const float* x, int64_t n, float min, float max, int32_t bits) {
-  quantise_inline(y, x, n, quantiser(min, max, bits));
+HAST_CLONES void quantize(float* y, const float* x, int64_t n, float min, float max, int32_t bits) {
+  quantize_inline(y, x, n, quantizer(min, max, bits));
 }
 
 HAST_CLONES void pass_range(float* dx, const float* dy, const float* x, int64_t n, float min, float max, int32_t bits) {
-  const Quantiser q = quantiser(min, max, bits);
+  const Quantizer q = quantizer(min, max, bits);
   const Passing levels = passing(q, true);
   HAST_INDEPENDENT
   for (int64_t i = 0; i < n; i++) dx[i] = levels(q.level(x[i])) ? dy[i] : 0.0f;
 }
 
-HAST_CLONES void quantise_rows(float* y, const float* x, int64_t rows, int64_t cols, int32_t bits) {
+HAST_CLONES void quantize_rows(float* y, const float* x, int64_t rows, int64_t cols, int32_t bits) {
   for (int64_t row = 0; row < rows; row++) {
     const Range range = range_of_inline(x + row * cols, cols);
-    quantise_inline(y + row * cols, x + row * cols, cols, quantiser(range.min, range.max, bits));
+    quantize_inline(y + row * cols, x + row * cols, cols, quantizer(range.min, range.max, bits));
   }
 }
 
@@ -90,7 +90,7 @@ int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, in
                                 void* stream) noexcept {
   if (any_null(y, x, range, stream) || n < 1 || bits < 2 || bits > 8) return HAST_EARGUMENT;
   for_ranges(stream, n,
-             [&](int64_t begin, int64_t length) { quantise(y + begin, x + begin, length, range[0], range[1], bits); });
+             [&](int64_t begin, int64_t length) { quantize(y + begin, x + begin, length, range[0], range[1], bits); });
   return HAST_OK;
 }
 
@@ -107,7 +107,7 @@ int32_t hast_fake_quant_channel_fwd_f32(float* y, const float* x, int64_t rows, 
                                         void* stream) noexcept {
   if (any_null(y, x, stream) || any_below_one(rows, cols) || bits < 2 || bits > 8) return HAST_EARGUMENT;
   for_items(stream, rows, cols, [&](int64_t begin, int64_t end) {
-    quantise_rows(y + begin * cols, x + begin * cols, end - begin, cols, bits);
+    quantize_rows(y + begin * cols, x + begin * cols, end - begin, cols, bits);
   });
   return HAST_OK;
 }

@@ -128,7 +128,7 @@ HAST_INLINE void store(float* to, const Vector& v) { std::memcpy(to, &v, sizeof(
 // second sum, whose x is in the L1 cache, asks for the memory that comes next: otherwise it would wait for this
 // arithmetic.
 template <bool kSquares>
-HAST_INLINE void sum_block(float* __restrict sums, const float* x, const float* centre, const float* soon,
+HAST_INLINE void sum_block(float* __restrict sums, const float* x, const float* center, const float* soon,
                            const Panel& p, int64_t rows) {
   const int64_t full = rows / p.group_rows;
   int64_t column = 0;
@@ -136,7 +136,7 @@ HAST_INLINE void sum_block(float* __restrict sums, const float* x, const float* 
     Vector sum[kVectors] = {};
     Vector middle[kVectors] = {};
     if constexpr (kSquares) {
-      for (int64_t k = 0; k < kVectors; k++) load(middle[k], centre + column + k * kLanes);
+      for (int64_t k = 0; k < kVectors; k++) load(middle[k], center + column + k * kLanes);
     }
     const float* from = x + column;
     for (int64_t g = 0; g < full; g++, from += p.stride) {
@@ -159,7 +159,7 @@ HAST_INLINE void sum_block(float* __restrict sums, const float* x, const float* 
     const float* from = x + at.offset;
     HAST_INDEPENDENT
     for (int64_t i = g < full ? column : 0; i < at.length; i++) {
-      const float v = kSquares ? from[i] - centre[i] : from[i];
+      const float v = kSquares ? from[i] - center[i] : from[i];
       sums[i] += kSquares ? v * v : v;
     }
   }
@@ -168,7 +168,7 @@ HAST_INLINE void sum_block(float* __restrict sums, const float* x, const float* 
 // Adds one block, read twice: its mean, then its squares about that mean. `soon` is the block needed after this one.
 HAST_INLINE void add_block(Moments& moments, const float* x, const float* soon, const Panel& p, int64_t rows) {
   alignas(64) float sums[kPitch];
-  alignas(64) float centre[kPitch];
+  alignas(64) float center[kPitch];
   alignas(64) double mean[kPitch];
   alignas(64) double squares[kPitch];
   sum_block<false>(sums, x, nullptr, nullptr, p, rows);
@@ -177,10 +177,10 @@ HAST_INLINE void add_block(Moments& moments, const float* x, const float* soon, 
   const double share = 1.0 / static_cast<double>(rows);
   for (int64_t i = 0; i < p.width; i++) {
     mean[i] *= share;
-    centre[i] = static_cast<float>(mean[i]);
+    center[i] = static_cast<float>(mean[i]);
   }
-  repeat(centre, p);
-  sum_block<true>(sums, x, centre, soon, p, rows);
+  repeat(center, p);
+  sum_block<true>(sums, x, center, soon, p, rows);
   fold(squares, sums, p);
   combine(moments.count, moments.mean, moments.squares, static_cast<double>(rows), mean, squares, p.width);
 }

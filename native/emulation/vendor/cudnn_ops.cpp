@@ -95,8 +95,8 @@ HAST_EXPORT cudnnStatus_t cudnnAddTensor(cudnnContext* handle, const float* alph
         for (int w = 0; w < cw; w++) {
           for (int k = 0; k < cc; k++, to++) {
             const size_t row = (size_t(n % an) * size_t(ah) + size_t(h % ah)) * size_t(aw) + size_t(w % aw);
-            const float addend = scale * a[row * size_t(ac) + size_t(k % ac)];
-            *to = keep == 0 ? addend : addend + keep * *to;
+            const float residual = scale * a[row * size_t(ac) + size_t(k % ac)];
+            *to = keep == 0 ? residual : residual + keep * *to;
           }
         }
       }

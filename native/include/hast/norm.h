@@ -15,13 +15,13 @@ HAST_API int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, /* out [c] 
                                        void* stream) HAST_NOEXCEPT;
 
 /* f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta
- * v = f + addend;  mask = 0 < v < ceiling;  y = fake_quant(min(activation(v), ceiling))
+ * v = f + residual;  mask = 0 < v < ceiling;  y = fake_quant(min(activation(v), ceiling))
  * in_range = 1: the mask is also 0 where the quantiser clamps, so that no gradient passes there; for slope 0 only.
  * ceiling: INFINITY for none (then mask = v > 0), 6 for ReLU6; above 0, and slope 0 where it is finite.
  * Given mean and variance are the running ones (evaluation) or hast_bn_stats_fwd's (training). One pass over u.
  * Optional outputs, NULL to leave out: mask; batch_mean and batch_variance, the statistics of u itself;
- * attention[n, c] = mean over hw of f². Optional inputs: addend; gamma and beta (1 and 0); range (no quantisation).
- * y may be addend. */
+ * attention[n, c] = mean over hw of f². Optional inputs: residual; gamma and beta (1 and 0); range (no quantisation).
+ * y may be residual. */
 HAST_API int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) HAST_NOEXCEPT;
 HAST_API int32_t hast_bn_act_fwd_f32(float* y,                    /* out [n, hw, c] */
                                      HAST_OPTIONAL uint8_t* mask, /* out [n, hw, c] */
@@ -29,7 +29,7 @@ HAST_API int32_t hast_bn_act_fwd_f32(float* y,                    /* out [n, hw,
                                      HAST_OPTIONAL float* batch_variance, /* out [c]; both or neither */
                                      HAST_OPTIONAL float* attention,      /* out [n, c] */
                                      const float* u,                      /* [n, hw, c] */
-                                     HAST_OPTIONAL const float* addend,   /* [n, hw, c] */
+                                     HAST_OPTIONAL const float* residual, /* [n, hw, c] */
                                      HAST_OPTIONAL const float* gamma, HAST_OPTIONAL const float* beta, /* [c] */
                                      const float* mean, const float* variance,                          /* [c] */
                                      HAST_OPTIONAL const float* range, /* [2] min, max */
@@ -37,16 +37,16 @@ HAST_API int32_t hast_bn_act_fwd_f32(float* y,                    /* out [n, hw,
                                      int64_t c, float epsilon, float slope, float ceiling, int32_t bits,
                                      int32_t in_range, void* stream) HAST_NOEXCEPT;
 
-/* dv = dy * (mask ? 1 : slope);  daddend = dv;  df = dv + f * attention_grad[n, c]
+/* dv = dy * (mask ? 1 : slope);  dresidual = dv;  df = dv + f * attention_grad[n, c]
  * dgamma = sum df * (u - mean) / sqrt(variance + epsilon);  dbeta = sum df
  * training = 0: du = df * gamma / sqrt(variance + epsilon)
  * training = 1 (mean and variance are the batch's):
  *               du = gamma / sqrt(variance + epsilon) * (df - dbeta / rows - xhat * dgamma / rows)
  * then, when stat_grad is given, du += stat_grad[0, c] + stat_grad[1, c] * (u - batch_mean[c])
- * mask may be NULL when slope is 1; du or daddend may be dy. */
+ * mask may be NULL when slope is 1; du or dresidual may be dy. */
 HAST_API int64_t hast_bn_act_bwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) HAST_NOEXCEPT;
-HAST_API int32_t hast_bn_act_bwd_f32(float* du,                    /* out [n, hw, c], = */
-                                     HAST_OPTIONAL float* daddend, /* out [n, hw, c], = */
+HAST_API int32_t hast_bn_act_bwd_f32(float* du,                      /* out [n, hw, c], = */
+                                     HAST_OPTIONAL float* dresidual, /* out [n, hw, c], = */
                                      HAST_OPTIONAL float* dgamma,
                                      HAST_OPTIONAL float* dbeta,        /* out [c]; both or neither, = */
                                      const float* dy,                   /* [n, hw, c] */

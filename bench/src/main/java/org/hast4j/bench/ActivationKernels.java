@@ -30,12 +30,13 @@ public final class ActivationKernels {
   public enum Kind {
     /** Synthesis: u to y, mask and the statistics of u. */
     BN_RELU_STATISTICS(9),
-    /** Synthesis, end of a residual unit: also reads the addend. */
+    /** Synthesis, end of a residual unit: also reads the residual. */
     BN_ADD_RELU_STATISTICS(13),
     /** Fine-tuning, student: u to quantised y and mask. */
     BN_RELU_QUANT(9),
     /**
-     * Fine-tuning, student, end of a residual unit: also reads the addend and gives the attention.
+     * Fine-tuning, student, end of a residual unit: also reads the residual and gives the
+     * attention.
      */
     BN_ADD_RELU_QUANT_ATTENTION(13),
     /** Fine-tuning, teacher: u to y. */
@@ -46,11 +47,13 @@ public final class ActivationKernels {
     BN(8),
     /** Synthesis: dy, mask, u to du, the statistics' gradient added. */
     BN_GRAD_STATISTICS(13),
-    /** Synthesis, end of a residual unit: also gives the addend's gradient. */
+    /** Synthesis, end of a residual unit: also gives the residual's gradient. */
     BN_ADD_GRAD_STATISTICS(17),
     /** Fine-tuning: dy, mask, u to du, dgamma, dbeta. */
     BN_GRAD_AFFINE(13),
-    /** Fine-tuning, end of a residual unit: also the attention's gradient in, the addend's out. */
+    /**
+     * Fine-tuning, end of a residual unit: also the attention's gradient in, the residual's out.
+     */
     BN_ADD_GRAD_AFFINE_ATTENTION(17),
     /**
      * Training: gradients flow through the batch's statistics, so a second pass is needed and not
@@ -74,10 +77,10 @@ public final class ActivationKernels {
   private final Device device;
   private final Activations size;
   private final long u;
-  private final long addend;
+  private final long residual;
   private final long dy;
   private final long y;
-  private final long daddend;
+  private final long dresidual;
   private final long mask;
   private final long mean;
   private final long variance;
@@ -96,10 +99,10 @@ public final class ActivationKernels {
     device = operands.device();
     this.size = size;
     u = operands.normal(size.elements());
-    addend = operands.normal(size.elements());
+    residual = operands.normal(size.elements());
     dy = operands.normal(size.elements());
     y = operands.constant(size.elements(), 0);
-    daddend = operands.constant(size.elements(), 0);
+    dresidual = operands.constant(size.elements(), 0);
     mask = operands.cleared(size.elements());
     mean = operands.constant(size.c(), 0);
     variance = operands.constant(size.c(), 1);
@@ -140,16 +143,16 @@ public final class ActivationKernels {
   private Launch launch(Kind kind) {
     return switch (kind) {
       case BN_RELU_STATISTICS -> forward(mask, batchMean, 0, 0, RELU, 0);
-      case BN_ADD_RELU_STATISTICS -> forward(mask, batchMean, 0, addend, RELU, 0);
+      case BN_ADD_RELU_STATISTICS -> forward(mask, batchMean, 0, residual, RELU, 0);
       case BN_RELU_QUANT -> forward(mask, 0, 0, 0, RELU, BITS);
-      case BN_ADD_RELU_QUANT_ATTENTION -> forward(mask, 0, attention, addend, RELU, BITS);
+      case BN_ADD_RELU_QUANT_ATTENTION -> forward(mask, 0, attention, residual, RELU, BITS);
       case BN_RELU -> forward(0, 0, 0, 0, RELU, 0);
-      case BN_ADD_RELU_ATTENTION -> forward(0, 0, attention, addend, RELU, 0);
+      case BN_ADD_RELU_ATTENTION -> forward(0, 0, attention, residual, RELU, 0);
       case BN -> forward(0, 0, 0, 0, IDENTITY, 0);
       case BN_GRAD_STATISTICS -> backward(0, false, 0, statisticsGradient, false);
-      case BN_ADD_GRAD_STATISTICS -> backward(daddend, false, 0, statisticsGradient, false);
+      case BN_ADD_GRAD_STATISTICS -> backward(dresidual, false, 0, statisticsGradient, false);
       case BN_GRAD_AFFINE -> backward(0, true, 0, 0, false);
-      case BN_ADD_GRAD_AFFINE_ATTENTION -> backward(daddend, true, attention, 0, false);
+      case BN_ADD_GRAD_AFFINE_ATTENTION -> backward(dresidual, true, attention, 0, false);
       case BN_GRAD_TRAINING -> backward(0, true, 0, 0, true);
       case BN_STATS ->
           new BnStatsFwd(device.library())
@@ -173,7 +176,7 @@ public final class ActivationKernels {
   }
 
   private Launch forward(
-      long maskOut, long batchMeanOut, long attentionOut, long addendIn, float slope, int bits) {
+      long maskOut, long batchMeanOut, long attentionOut, long residualIn, float slope, int bits) {
     return new BnActFwd(device.library())
         .y(y)
         .mask(maskOut)
@@ -181,7 +184,7 @@ public final class ActivationKernels {
         .batchVariance(batchMeanOut == 0 ? 0 : batchVariance)
         .attention(attentionOut)
         .u(u)
-        .addend(addendIn)
+        .residual(residualIn)
         .gamma(gamma)
         .beta(beta)
         .mean(mean)
@@ -200,10 +203,14 @@ public final class ActivationKernels {
   }
 
   private Launch backward(
-      long daddendOut, boolean affine, long attentionGradient, long statistics, boolean training) {
+      long dresidualOut,
+      boolean affine,
+      long attentionGradient,
+      long statistics,
+      boolean training) {
     return new BnActBwd(device.library())
         .du(y)
-        .daddend(daddendOut)
+        .dresidual(dresidualOut)
         .dgamma(affine ? batchMean : 0)
         .dbeta(affine ? batchVariance : 0)
         .dy(dy)

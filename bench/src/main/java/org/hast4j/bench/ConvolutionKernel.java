@@ -1,11 +1,11 @@
 package org.hast4j.bench;
 
 import org.hast4j.device.Device;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 
 /**
  * This project's convolution in one direction. Weights stay as they are trained: transforming them
@@ -44,9 +44,9 @@ public final class ConvolutionKernel {
     stream = device.stream();
   }
 
-  private static ProductMethod.Operands operands(
+  private static Algorithm.Operands operands(
       long result, long first, long second, long workspace, long bytes) {
-    return new ProductMethod.Operands(result, first, second, 0, false, workspace, bytes);
+    return new Algorithm.Operands(result, first, second, 0, false, workspace, bytes);
   }
 
   /** A convolution of standard normal operands. */

@@ -5,8 +5,8 @@ import java.util.Map;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
+import org.hast4j.hast.DataSet;
 import org.hast4j.hast.FineTuning;
-import org.hast4j.hast.Pool;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Synthesis;
 import org.hast4j.hast.Units;
@@ -17,7 +17,7 @@ import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 
 /**
  * The loops a run spends its time in, on a network of random weights, ready for an iteration. They
@@ -56,27 +56,27 @@ public final class HastLoops implements AutoCloseable {
     return synthesis;
   }
 
-  /** Fine-tuning at W4A4 on crops of a pool of noise. */
+  /** Fine-tuning at W4A4 on crops of a data set of noise. */
   public FineTuning fineTuning(int batch) {
-    Pool pool = Pool.of(model, POOL_BATCHES * batch);
-    Buffer images = memory.buffer(pool.images());
+    DataSet dataSet = DataSet.of(model, POOL_BATCHES * batch);
+    Buffer images = memory.buffer(dataSet.images());
     try (DeviceOperands key = new DeviceOperands(device)) {
       new PhiloxNormalFwd(device.library())
           .y(images.address(0, images.bytes()))
           .key(key.filled(new long[] {SEED, 0}))
-          .n(pool.imageType().shape().elements())
+          .n(dataSet.imageType().shape().elements())
           .draw(0)
           .launch(device.stream());
       device.synchronize();
     }
-    Quantisation quantisation = Quantisation.of(model, new Scheme(new Bits(BITS, BITS)));
+    QuantizationState quantization = QuantizationState.of(model, new Scheme(new Bits(BITS, BITS)));
     float[] ranges = new float[2 * model.names(Operator.Activation.class).size()];
     for (int i = 1; i < ranges.length; i += 2) {
       ranges[i] = RANGE_MAX;
     }
-    memory.buffer(quantisation.ranges()).upload(0, ranges);
+    memory.buffer(quantization.ranges()).upload(0, ranges);
     return new FineTuning(
-        memory, units, teacher, student, quantisation, pool, recipe(batch).fineTuning(), SEED);
+        memory, units, teacher, student, quantization, dataSet, recipe(batch).fineTuning(), SEED);
   }
 
   private static Recipe recipe(int batch) {

@@ -8,7 +8,7 @@ import java.util.Random;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 
 /** Networks with weights of a trained network's size: timing needs no better ones. */
 final class RandomNetwork {
@@ -17,12 +17,13 @@ final class RandomNetwork {
   static Network of(Model model) {
     Random random = new Random(1);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(model), Slots.statistics(model))) {
-      for (String name : slots.names()) {
-        long elements = slots.get(name).type().shape().elements();
+    for (ParameterLayout layout :
+        List.of(ParameterLayout.parameters(model), ParameterLayout.statistics(model))) {
+      for (String name : layout.names()) {
+        long elements = layout.get(name).type().shape().elements();
         float[] values = new float[Math.toIntExact(elements)];
-        if (slots.get(name).type().shape().rank() > 1) {
-          double std = Math.sqrt(2.0 * slots.get(name).type().shape().size(0) / elements);
+        if (layout.get(name).type().shape().rank() > 1) {
+          double std = Math.sqrt(2.0 * layout.get(name).type().shape().size(0) / elements);
           for (int i = 0; i < values.length; i++) {
             values[i] = (float) (std * random.nextGaussian());
           }

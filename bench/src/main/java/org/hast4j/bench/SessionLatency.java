@@ -8,7 +8,7 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.Provenance;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.quant.Range;
 import org.hast4j.session.Classifier;
 import org.hast4j.session.Session;
@@ -51,11 +51,11 @@ public class SessionLatency {
           bits.equals("FLOAT") ? Classifier.of(network) : Classifier.of(quantized(network));
     }
 
-    private static QuantisedNetwork quantized(Network network) {
+    private static QuantizedNetwork quantized(Network network) {
       Scheme scheme = new Scheme(new Bits(4, 4));
       Map<String, Range> ranges = new LinkedHashMap<>();
       scheme.quantizers(network.model()).forEach(layer -> ranges.put(layer, new Range(0, 3)));
-      return QuantisedNetwork.of(network, scheme, ranges, new Provenance("0".repeat(64), "", 1));
+      return QuantizedNetwork.of(network, scheme, ranges, new Provenance("0".repeat(64), "", 1));
     }
 
     @TearDown

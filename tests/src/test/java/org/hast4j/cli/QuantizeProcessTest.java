@@ -16,7 +16,7 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
 import org.hast4j.model.Model;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.zoo.Topologies;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -67,10 +67,10 @@ class QuantizeProcessTest {
     assertThat(json.get("full_precision_accuracy").isNull()).as("no test set here").isTrue();
     assertThat(json.get("fine_tuned_agreement").asDouble()).isBetween(0.0, 100.0);
     assertThat(outcome.err()).contains("CIFAR-10 is not in").contains("hast data");
-    QuantisedNetwork quantised = QuantisedNetwork.read(file);
-    assertThat(quantised.scheme().bits().weights()).isEqualTo(3);
-    assertThat(quantised.scheme().bits().activations()).isEqualTo(4);
-    assertThat(quantised.provenance().sourceSha256()).isEqualTo(Sha256.of(network));
+    QuantizedNetwork quantized = QuantizedNetwork.read(file);
+    assertThat(quantized.scheme().bits().weights()).isEqualTo(3);
+    assertThat(quantized.scheme().bits().activations()).isEqualTo(4);
+    assertThat(quantized.provenance().sourceSha256()).isEqualTo(Sha256.of(network));
   }
 
   @Test
@@ -172,7 +172,7 @@ class QuantizeProcessTest {
     "mobilenetv1-w0.1-10-64px, 27",
     "mobilenetv2-w0.1-10-64px, 35"
   })
-  void quantisesAnImageNetNetwork(String name, int quantisers) {
+  void quantizesAnImageNetNetwork(String name, int quantizers) {
     Model model = Topologies.named(name);
     Path source = scratch.resolve(name + ".safetensors");
     Checkpoint.write(source, TinyNetwork.of(model));
@@ -187,9 +187,9 @@ class QuantizeProcessTest {
     HastProcess.Outcome made = HastProcess.run(scratch, arguments.toArray(String[]::new));
     assertThat(made.code()).as(made.err()).isZero();
     assertThat(made.err()).contains("no test set for " + name);
-    QuantisedNetwork quantised = QuantisedNetwork.read(folder.resolve("quantised.safetensors"));
-    assertThat(quantised.model()).isEqualTo(model);
-    assertThat(quantised.ranges()).hasSize(quantisers);
+    QuantizedNetwork quantized = QuantizedNetwork.read(folder.resolve("quantised.safetensors"));
+    assertThat(quantized.model()).isEqualTo(model);
+    assertThat(quantized.ranges()).hasSize(quantizers);
     assertThat(
             Safetensors.read(folder.resolve("synthetic.safetensors"))
                 .tensor("images")

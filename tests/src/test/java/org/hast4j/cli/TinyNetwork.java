@@ -12,7 +12,7 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
 
@@ -39,9 +39,10 @@ final class TinyNetwork {
   static Network of(Model model) {
     Random random = new Random(7);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(model), Slots.statistics(model))) {
-      for (String name : slots.names()) {
-        Shape shape = slots.get(name).type().shape();
+    for (ParameterLayout layout :
+        List.of(ParameterLayout.parameters(model), ParameterLayout.statistics(model))) {
+      for (String name : layout.names()) {
+        Shape shape = layout.get(name).type().shape();
         int count = Math.toIntExact(shape.elements());
         // He's scale, and BatchNorms that change little: activations and losses stay near 1.
         double scale = shape.rank() > 1 ? Math.sqrt(2.0 * shape.size(0) / count) : .1;

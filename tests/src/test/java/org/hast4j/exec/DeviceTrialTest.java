@@ -8,13 +8,13 @@ import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -39,7 +39,7 @@ class DeviceTrialTest {
             List.of(
                 Product.convolution(SHAPE, direction, false),
                 Product.linear(3, 5, 7, direction, false))) {
-          ProductMethod own = new OwnProduct(device.library(), product);
+          Algorithm own = new OwnProduct(device.library(), product);
           try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
             assertThat(trial.milliseconds(own)).as("%s", product).isPositive().isFinite();
           }
@@ -50,7 +50,7 @@ class DeviceTrialTest {
   }
 
   /** Fails where a capture would be under way. */
-  private record Failing(ProductMethod method, int launches) implements ProductMethod {
+  private record Failing(Algorithm algorithm, int launches) implements Algorithm {
     @Override
     public String name() {
       return "failing";
@@ -58,12 +58,12 @@ class DeviceTrialTest {
 
     @Override
     public long workspaceBytes() {
-      return method.workspaceBytes();
+      return algorithm.workspaceBytes();
     }
 
     @Override
     public Launch bind(Operands operands) {
-      Launch launch = method.bind(operands);
+      Launch launch = algorithm.bind(operands);
       int[] left = {launches};
       return stream -> {
         if (left[0]-- == 0) {
@@ -82,10 +82,10 @@ class DeviceTrialTest {
     platform.assumeUsable();
     try (Device device = platform.open(2)) {
       Product product = Product.convolution(SHAPE, ConvolutionDirection.FORWARD, true);
-      ProductMethod own = new OwnProduct(device.library(), product);
+      Algorithm own = new OwnProduct(device.library(), product);
       try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
         for (int launches = 0; launches < 3; launches++) {
-          ProductMethod failing = new Failing(own, launches);
+          Algorithm failing = new Failing(own, launches);
           assertThatThrownBy(() -> trial.milliseconds(failing)).hasMessage("out of launches");
         }
         assertThat(trial.milliseconds(own)).isPositive().isFinite();

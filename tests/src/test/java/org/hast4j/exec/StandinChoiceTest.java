@@ -23,11 +23,11 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.io.UserCache;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.tensor.Window;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
@@ -151,8 +151,8 @@ class StandinChoiceTest {
 
   private static List<String> names(
       CudnnConvolutions cudnn, ConvolutionShape shape, ConvolutionDirection direction) {
-    return cudnn.methods(Product.convolution(shape, direction, false)).stream()
-        .map(ProductMethod::name)
+    return cudnn.algorithms(Product.convolution(shape, direction, false)).stream()
+        .map(Algorithm::name)
         .toList();
   }
 
@@ -162,16 +162,18 @@ class StandinChoiceTest {
   void cublasLtOffersWhatNeverSplitsASum(ConvolutionDirection direction) {
     try (Device device = open(ConvolutionChoice.OWN);
         CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
-      List<ProductMethod> methods = cublasLt.methods(Product.linear(3, 5, 7, direction, false));
-      assertThat(methods).hasSize(2).allMatch(method -> method.name().startsWith("cublaslt "));
-      assertThat(methods.getFirst().workspaceBytes()).isPositive();
-      assertThat(methods.getFirst().name()).isNotEqualTo(methods.getLast().name());
-      assertThat(cublasLt.methods(Product.linear(3, 5, 7, direction, false)))
-          .extracting(ProductMethod::name)
+      List<Algorithm> algorithms = cublasLt.algorithms(Product.linear(3, 5, 7, direction, false));
+      assertThat(algorithms)
+          .hasSize(2)
+          .allMatch(algorithm -> algorithm.name().startsWith("cublaslt "));
+      assertThat(algorithms.getFirst().workspaceBytes()).isPositive();
+      assertThat(algorithms.getFirst().name()).isNotEqualTo(algorithms.getLast().name());
+      assertThat(cublasLt.algorithms(Product.linear(3, 5, 7, direction, false)))
+          .extracting(Algorithm::name)
           .as("names that serve the next run")
-          .containsExactlyElementsOf(methods.stream().map(ProductMethod::name).toList());
+          .containsExactlyElementsOf(algorithms.stream().map(Algorithm::name).toList());
       standIns.fail("cublasLtMatmulAlgoGetHeuristic", 15);
-      assertThat(cublasLt.methods(Product.linear(3, 5, 7, direction, false))).isEmpty();
+      assertThat(cublasLt.algorithms(Product.linear(3, 5, 7, direction, false))).isEmpty();
     }
   }
 
@@ -179,13 +181,13 @@ class StandinChoiceTest {
   void operandsMustLieAsCublasLtWasPromised() {
     try (Device device = open(ConvolutionChoice.OWN);
         CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
-      ProductMethod method =
+      Algorithm algorithm =
           cublasLt
-              .methods(Product.linear(3, 5, 7, ConvolutionDirection.DATA_GRADIENT, false))
+              .algorithms(Product.linear(3, 5, 7, ConvolutionDirection.DATA_GRADIENT, false))
               .getFirst();
       assertThatThrownBy(
               () ->
-                  method.bind(new ProductMethod.Operands(256, 512, 1024 + 4, 0, false, 2048, 4096)))
+                  algorithm.bind(new Algorithm.Operands(256, 512, 1024 + 4, 0, false, 2048, 4096)))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("linear DATA_GRADIENT 3x5 7")
           .hasMessageContaining("0x404");
@@ -198,8 +200,8 @@ class StandinChoiceTest {
     try (Device device = open(ConvolutionChoice.AUTO)) {
       first = convolve(device);
     }
-    for (String method : List.of("own", "cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7")) {
-      assertThat(kept(CONVOLUTION).path(method).isNumber()).as(method).isTrue();
+    for (String algorithm : List.of("own", "cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7")) {
+      assertThat(kept(CONVOLUTION).path(algorithm).isNumber()).as(algorithm).isTrue();
     }
     assertThat(kept(CONVOLUTION)).hasSize(6);
     byte[] kept = Files.readAllBytes(times());

@@ -58,7 +58,7 @@ class OperationGoldenTest {
 
   @ParameterizedTest
   @ValueSource(ints = {2, 3, 4, 5, 8})
-  void convolutionWithQuantisedWeights(int bits) {
+  void convolutionWithQuantizedWeights(int bits) {
     Golden golden = Golden.open("weight_quant");
     String prefix = "conv.k" + bits + ".";
     try (Runs runs = new Runs(DEVICES.open())) {
@@ -90,7 +90,7 @@ class OperationGoldenTest {
 
   @ParameterizedTest
   @ValueSource(ints = {2, 3, 4, 5, 8})
-  void linearWithQuantisedWeights(int bits) {
+  void linearWithQuantizedWeights(int bits) {
     Golden golden = Golden.open("weight_quant");
     String prefix = "lin.k" + bits + ".";
     try (Runs runs = new Runs(DEVICES.open())) {
@@ -431,7 +431,7 @@ class OperationGoldenTest {
     void append(Runs runs, Value p, Value g, Value lr);
   }
 
-  private static void optimise(String name, float learningRate, Step step) {
+  private static void optimize(String name, float learningRate, Step step) {
     Golden golden = Golden.open("optim");
     Tensor gradients = golden.tensor("grads");
     try (Runs runs = new Runs(DEVICES.open())) {
@@ -454,7 +454,7 @@ class OperationGoldenTest {
   @ParameterizedTest
   @CsvSource({"sgd, 1e-5", "sgd_lr0.1, 0.1"})
   void stochasticGradientDescent(String name, float learningRate) {
-    optimise(
+    optimize(
         name,
         learningRate,
         (runs, p, g, lr) ->
@@ -470,7 +470,7 @@ class OperationGoldenTest {
   @ParameterizedTest
   @CsvSource({"adam_lr0.5, 0.5, 0.9", "adamG, 1e-3, 0.5"})
   void adam(String name, float learningRate, float beta1) {
-    optimise(
+    optimize(
         name,
         learningRate,
         (runs, p, g, lr) -> {
@@ -493,7 +493,7 @@ class OperationGoldenTest {
 
   @Test
   void sampleStep() {
-    optimise(
+    optimize(
         "adam_lr0.5",
         .5f,
         (runs, p, g, _) ->

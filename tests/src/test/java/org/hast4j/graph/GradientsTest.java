@@ -20,8 +20,8 @@ import org.hast4j.model.Scheme;
 import org.hast4j.nn.ActivationQuantizers;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tape;
 import org.hast4j.oracle.Tensor;
@@ -78,21 +78,21 @@ class GradientsTest {
   private Parameters parameters(Model model, String owner) {
     Parameters parameters = new Parameters(model, owner);
     fill(parameters.trained(), parameters.trainedStorage());
-    fill(Slots.statistics(model), parameters.statisticsStorage());
+    fill(ParameterLayout.statistics(model), parameters.statisticsStorage());
     return parameters;
   }
 
   /** Weights that keep activations at about 1; variances and scales around 1. */
-  private void fill(Slots slots, Storage storage) {
-    for (String name : slots.names()) {
-      TensorType type = slots.get(name).type();
+  private void fill(ParameterLayout layout, Storage storage) {
+    for (String name : layout.names()) {
+      TensorType type = layout.get(name).type();
       long fanIn = type.shape().elements() / type.shape().size(0);
       boolean aroundOne =
           type.shape().rank() == 1 && (name.endsWith(".weight") || name.endsWith("_var"));
       double deviation = type.shape().rank() > 1 ? 1 / Math.sqrt(fanIn) : .2;
       interpreter.write(
           storage,
-          slots.get(name).offset(),
+          layout.get(name).offset(),
           Tensor.fill(
               type,
               () -> aroundOne ? .6 + random.nextDouble() : deviation * random.nextGaussian()));
@@ -275,7 +275,7 @@ class GradientsTest {
         "mobilenetv1-w0.25-10-32px",
         "mobilenetv2-w0.05-10-32px"
       })
-  void distillationOfAQuantisedStudent(String name) {
+  void distillationOfAQuantizedStudent(String name) {
     Model model = Topologies.named(name);
     Value x = image();
     Map<String, Value> teacher = parameters(model, "teacher").values(graph);
@@ -293,9 +293,9 @@ class GradientsTest {
                 graph,
                 "student",
                 model,
-                Parameters.quantised(graph, model, values, scheme),
+                Parameters.quantized(graph, model, values, scheme),
                 x,
-                new Mode.Quantised(quantizers)),
+                new Mode.Quantized(quantizers)),
             1000);
     List<Value> wrt = new ArrayList<>(student.trained().names().stream().map(values::get).toList());
     wrt.add(x);
@@ -325,7 +325,7 @@ class GradientsTest {
   void generatorAgainstATeacher() {
     Model model = tiny(CifarResNet.Shortcut.B);
     Generator generator = new Generator(4, model);
-    fill(generator.slots(), generator.storage());
+    fill(generator.layout(), generator.storage());
     Map<String, Value> values = generator.values(graph);
     Value y = labels();
     Value images = generator.forward(graph, values, input("noise", 1, BATCH, 4), y);
@@ -434,14 +434,14 @@ class GradientsTest {
 
   /** The gradient of a value beyond the range is that of its other way to the loss alone. */
   @Test
-  void quantisersThatStopGradients() {
+  void quantizersThatStopGradients() {
     Value x = input("x", 2, BATCH, CLASSES);
     Value scaled = graph.value(new Elementwise.Scale(2), x);
     Value range = positive("range", 2);
     Op.Variable variable = (Op.Variable) range.node().op();
     interpreter.write(variable.storage(), 0, Tensor.of(variable.type(), -1, 1));
-    Op quantiser = new Quantization.FakeQuant(3, StraightThrough.IN_RANGE);
-    Value y = graph.value(quantiser, scaled, range);
+    Op quantizer = new Quantization.FakeQuant(3, StraightThrough.IN_RANGE);
+    Value y = graph.value(quantizer, scaled, range);
     Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), y, labels());
     agreesWithTheTape(loss, List.of(x));
     Value gradient = Gradients.of(graph, loss, List.of(x)).getFirst();
@@ -545,7 +545,7 @@ class GradientsTest {
     Value variance = positive("variance", 4);
     Value gamma = positive("gamma", 4);
     Value beta = input("beta", .3, 4);
-    Value addend = input("addend", 1, BATCH, 5, 5, 4);
+    Value residual = input("residual", 1, BATCH, 5, 5, 4);
     Node norm =
         graph.apply(
             new Norm.BnAct(true, true, 0, .2f, 1e-5f, false),
@@ -554,7 +554,7 @@ class GradientsTest {
             variance,
             gamma,
             beta,
-            addend);
+            residual);
     Value pooled = graph.value(new Pooling.GlobalAvgPool(), norm.output(Norm.BnAct.Y));
     Value logits =
         graph.value(
@@ -577,7 +577,7 @@ class GradientsTest {
             norm.output(Norm.BnAct.ATTENTION),
             positive("other attention", BATCH, 4),
             loss);
-    List<Value> wrt = List.of(x, weight, gamma, beta, addend);
+    List<Value> wrt = List.of(x, weight, gamma, beta, residual);
     tapeAgreesWithDifferences(loss, wrt);
     agreesWithTheTape(loss, wrt);
   }

@@ -48,7 +48,7 @@ class DamagedRunTest {
                   "calibration.latent", "4",
                   "fine-tuning.steps", "3",
                   "fine-tuning.batch", "2")),
-          new Images.Synthesised(),
+          new Images.Synthesized(),
           1);
 
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
@@ -71,7 +71,7 @@ class DamagedRunTest {
 
   private static void run(Path folder, Stage last) {
     new Run(DEVICES.open(), new StopAfter(last, new boolean[1]), Duration.ofDays(1))
-        .quantise(JOB, folder, true, Optional.empty());
+        .quantize(JOB, folder, true, Optional.empty());
   }
 
   /** A run that stopped in each stage, and one that is done. */

@@ -27,8 +27,8 @@ import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.quant.Quantisation;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizationState;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.StateDict;
 import org.junit.jupiter.api.BeforeEach;
@@ -119,26 +119,26 @@ class DescribedNetworkTest {
     return StateDict.read(tensors, Optional.of(description(json)), Optional.empty());
   }
 
-  private Hast.Result quantise(Network network, Scheme scheme, String folder, boolean resume) {
+  private Hast.Result quantize(Network network, Scheme scheme, String folder, boolean resume) {
     Job job =
         new Job(
-            network, "none", scheme, Recipe.read("balanced", TINY), new Images.Synthesised(), 1);
+            network, "none", scheme, Recipe.read("balanced", TINY), new Images.Synthesized(), 1);
     return new Run(DEVICES.open(), new Listener() {}, Duration.ofDays(1))
-        .quantise(job, scratch.resolve(folder), resume, Optional.empty());
+        .quantize(job, scratch.resolve(folder), resume, Optional.empty());
   }
 
   @Test
-  void quantisesFromEndToEnd() throws IOException {
+  void quantizesFromEndToEnd() throws IOException {
     Network network = network(PLAIN);
     Scheme scheme =
         Scheme.of(
             network.model(),
             new Bits(4, 4),
             Map.of("first", new Bits(8, 8), "tail", new Bits(2, 6)));
-    Hast.Result result = quantise(network, scheme, "run", false);
+    Hast.Result result = quantize(network, scheme, "run", false);
     assertThat(result.warning().orElseThrow()).contains("plain has no residual unit");
     Path file = scratch.resolve("run/quantised.safetensors");
-    QuantisedNetwork read = QuantisedNetwork.read(file);
+    QuantizedNetwork read = QuantizedNetwork.read(file);
     assertThat(read.model()).isEqualTo(network.model());
     assertThat(read.scheme()).isEqualTo(scheme);
     assertThat(read.normalization()).isEqualTo(network.normalization());
@@ -162,16 +162,16 @@ class DescribedNetworkTest {
 
   /** In front of every layer with weights, the image at 8 bits; and back from the file. */
   @Test
-  void quantisesWhatLayersRead() throws IOException {
+  void quantizesWhatLayersRead() throws IOException {
     Network network = network(PLAIN);
     Scheme scheme = new Scheme(new Bits(4, 4)).at(QuantizationPoints.INPUTS);
-    Hast.Result result = quantise(network, scheme, "run", false);
-    QuantisedNetwork read = QuantisedNetwork.read(scratch.resolve("run/quantised.safetensors"));
+    Hast.Result result = quantize(network, scheme, "run", false);
+    QuantizedNetwork read = QuantizedNetwork.read(scratch.resolve("run/quantised.safetensors"));
     assertThat(read.scheme()).isEqualTo(scheme);
     assertThat(read.ranges()).isEqualTo(result.network().ranges());
     assertThat(read.ranges().keySet()).containsExactly("stem", "body", "tail", "head");
-    Quantisation quantisation = Quantisation.of(network.model(), scheme);
-    assertThat(quantisation.quantizers().bits())
+    QuantizationState quantization = QuantizationState.of(network.model(), scheme);
+    assertThat(quantization.quantizers().bits())
         .containsExactly(
             Map.entry("stem", 8), Map.entry("body", 4), Map.entry("tail", 4), Map.entry("head", 4));
   }
@@ -181,13 +181,13 @@ class DescribedNetworkTest {
   void anotherRunIsNotResumed() throws IOException {
     Network network = network(PLAIN);
     Scheme scheme = new Scheme(new Bits(4, 4));
-    quantise(network, scheme, "run", false);
-    quantise(network, scheme, "run", true);
+    quantize(network, scheme, "run", false);
+    quantize(network, scheme, "run", true);
     Scheme other = Scheme.of(network.model(), new Bits(4, 4), Map.of("last", new Bits(8, 8)));
-    assertThatThrownBy(() -> quantise(network, other, "run", true))
+    assertThatThrownBy(() -> quantize(network, other, "run", true))
         .hasMessageContaining("another layer_bits ({}, not {head=W8A8})");
     Network ceiling = network(PLAIN.replace("\"ceiling\": 6", "\"ceiling\": 5"));
-    assertThatThrownBy(() -> quantise(ceiling, scheme, "run", true))
+    assertThatThrownBy(() -> quantize(ceiling, scheme, "run", true))
         .hasMessageContaining("another topology (plain ");
   }
 

@@ -49,7 +49,7 @@ final class FaultyNetworks {
   /** Convolutions as before training, with the statistics of the trained ones. */
   static Network randomFilters(Network network, long seed) {
     Map<String, float[]> weights = copy(network);
-    Initialisation.network(network.model(), seed)
+    Initialization.network(network.model(), seed)
         .forEach(
             (name, values) -> {
               if (name.contains("conv") || name.endsWith("downsample.0.weight")) {

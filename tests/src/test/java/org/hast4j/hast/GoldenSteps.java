@@ -22,10 +22,10 @@ import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
 import org.hast4j.oracle.Tensor;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 import org.hast4j.zoo.StateDict;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -145,13 +145,14 @@ abstract class GoldenSteps {
         Recipe.read("released", Map.of("fine-tuning.batch", "4")).fineTuning();
     Parameters student = uploaded("student");
     Parameters teacher = uploaded("teacher");
-    Quantisation quantisation = Quantisation.of(network.model(), new Scheme(new Bits(bits, bits)));
+    QuantizationState quantization =
+        QuantizationState.of(network.model(), new Scheme(new Bits(bits, bits)));
     float[] ranges = new float[2 * network.model().names(Operator.Activation.class).size()];
     for (int i = 0; i < ranges.length; i++) {
       String end = i % 2 == 0 ? "act_x_min" : "act_x_max";
       ranges[i] = (float) golden.tensor(end).values()[i / 2];
     }
-    memory.buffer(quantisation.ranges()).upload(0, ranges);
+    memory.buffer(quantization.ranges()).upload(0, ranges);
     Storage batch = Storage.of("batch", part(images, 0).type());
     try (FineTuning tuning =
         new FineTuning(
@@ -159,7 +160,7 @@ abstract class GoldenSteps {
             Units.own(network),
             teacher,
             student,
-            quantisation,
+            quantization,
             recipe,
             1,
             (graph, key) -> graph.variable(batch, part(images, 0).type()))) {
@@ -168,7 +169,7 @@ abstract class GoldenSteps {
         Tensor x = part(images, step);
         logits(golden, it + "out_teacher", Evaluation.of(memory, teacher), x, 1e-5);
         logits(
-            golden, it + "out_student", Evaluation.of(memory, student, quantisation), x, QUANTISED);
+            golden, it + "out_student", Evaluation.of(memory, student, quantization), x, QUANTISED);
         memory.buffer(batch).upload(0, x.floats());
         tuning.iterate(step);
         FineTuning.Losses losses = tuning.losses();
@@ -207,11 +208,11 @@ abstract class GoldenSteps {
     }
   }
 
-  private void gradients(Golden golden, String it, FineTuning tuning, Slots slots) {
+  private void gradients(Golden golden, String it, FineTuning tuning, ParameterLayout layout) {
     float[] clean = memory.floats(tuning.cleanGradients);
     float[] promoted = memory.floats(tuning.promotedGradients);
-    for (String name : slots.names()) {
-      Slots.Slot slot = slots.get(name);
+    for (String name : layout.names()) {
+      ParameterLayout.Entry slot = layout.get(name);
       int start = Math.toIntExact(slot.offset() / Float.BYTES);
       Tensor sum = Tensor.zeros(slot.type());
       Arrays.setAll(sum.values(), i -> (double) clean[start + i] + promoted[start + i]);
@@ -268,8 +269,9 @@ abstract class GoldenSteps {
     Generator generator = new Generator(4, network.model());
     GeneratorTraining training = new GeneratorTraining(generator, recipe);
     Parameters teacher = uploaded("teacher");
-    Quantisation quantisation = Quantisation.of(network.model(), new Scheme(new Bits(4, 4)));
-    quantisation.resetRanges(memory);
+    QuantizationState quantization =
+        QuantizationState.of(network.model(), new Scheme(new Bits(4, 4)));
+    quantization.resetRanges(memory);
     Storage noise = Storage.of("noise", f32(16, 4));
     Storage labels = Storage.of("labels", TensorType.i32(16));
     Storage images = Storage.of("images", f32(16, 32, 32, 3));
@@ -284,8 +286,8 @@ abstract class GoldenSteps {
             new StatisticsLoss(
                 memory, Units.own(network), "calibration", recipe.statisticsWeight()));
     graph.keep(made, images);
-    Calibration.append(graph, uploaded("student"), quantisation, made, recipe);
-    Tensor before = Tensor.zeros(Parameters.vector(generator.slots()));
+    Calibration.append(graph, uploaded("student"), quantization, made, recipe);
+    Tensor before = Tensor.zeros(Parameters.vector(generator.layout()));
     try (Program program = Program.compile("calibration", graph, memory)) {
       for (int step = 0; step < 3; step++) {
         memory.buffer(noise).upload(0, part(golden.tensor("z"), step).floats());
@@ -299,7 +301,7 @@ abstract class GoldenSteps {
         double loss = golden.scalar("f64.loss_G" + step);
         double scatter = SCATTERS * golden.scatter("loss_G" + step);
         near("loss", training.loss(memory), loss, 1e-4 + scatter / loss);
-        Tensor ranges = download(quantisation.ranges(), f32(19, 2));
+        Tensor ranges = download(quantization.ranges(), f32(19, 2));
         golden.matches("f64.act_min_max" + step, ranges, 1e-4);
         Tensor average = download(training.state().get(1), before.type());
         Tensor last = before;
@@ -342,7 +344,7 @@ abstract class GoldenSteps {
    */
   private static Map<String, float[]> weights(Golden golden, Generator generator) {
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (String name : generator.slots().names()) {
+    for (String name : generator.layout().names()) {
       float[] values = golden.tensor("G0." + name).floats();
       if (name.startsWith("l1.0.")) {
         int columns = values.length / 8192;
@@ -365,10 +367,10 @@ abstract class GoldenSteps {
   private static void generatorGradients(
       Golden golden, String it, Generator generator, Tensor gradient) {
     double scale = 0;
-    for (String name : generator.slots().names()) {
+    for (String name : generator.layout().names()) {
       scale = Math.max(scale, golden.scalar("f64." + it + "gradnorm." + name));
     }
-    for (String name : generator.slots().names()) {
+    for (String name : generator.layout().names()) {
       double[] values = slot(generator, name, gradient);
       double norm = Math.sqrt(Arrays.stream(values).map(g -> g * g).sum());
       double expected = golden.scalar("f64." + it + "gradnorm." + name);
@@ -385,7 +387,7 @@ abstract class GoldenSteps {
         sixteen(
             golden.tensor("f64." + first),
             values,
-            generator.slots().get(name),
+            generator.layout().get(name),
             name,
             tolerance + SCATTERS * golden.scatter(first));
       }
@@ -393,8 +395,8 @@ abstract class GoldenSteps {
   }
 
   private void generatorParameters(Golden golden, Generator generator) {
-    Tensor all = download(generator.storage(), Parameters.vector(generator.slots()));
-    for (String name : generator.slots().names()) {
+    Tensor all = download(generator.storage(), Parameters.vector(generator.layout()));
+    for (String name : generator.layout().names()) {
       String first = "it2.param16." + name;
       boolean idle = name.matches("conv_blocks[12]\\.0\\.bias|l1\\.0\\.bias");
       // Adam makes full steps even of gradients that are nothing but rounding.
@@ -402,7 +404,7 @@ abstract class GoldenSteps {
         sixteen(
             golden.tensor("f64." + first),
             slot(generator, name, all),
-            generator.slots().get(name),
+            generator.layout().get(name),
             name,
             1e-4 + SCATTERS * golden.scatter(first));
       }
@@ -410,7 +412,7 @@ abstract class GoldenSteps {
   }
 
   private static double[] slot(Generator generator, String name, Tensor vector) {
-    Slots.Slot slot = generator.slots().get(name);
+    ParameterLayout.Entry slot = generator.layout().get(name);
     int start = Math.toIntExact(slot.offset() / Float.BYTES);
     return Arrays.copyOfRange(
         vector.values(), start, start + Math.toIntExact(slot.type().shape().elements()));
@@ -418,7 +420,7 @@ abstract class GoldenSteps {
 
   /** Compares the first values in PyTorch's order. */
   private static void sixteen(
-      Tensor expected, double[] values, Slots.Slot slot, String name, double tolerance) {
+      Tensor expected, double[] values, ParameterLayout.Entry slot, String name, double tolerance) {
     List<Integer> sizes =
         Arrays.stream(slot.type().shape().sizes()).mapToObj(Math::toIntExact).toList();
     for (int i = 0; i < Math.min(16, values.length); i++) {

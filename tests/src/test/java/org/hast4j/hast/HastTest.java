@@ -26,7 +26,7 @@ import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.zoo.CifarResNet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -62,7 +62,7 @@ class HastTest {
     return new Run(DEVICES.open(), new Listener() {}, Duration.ofDays(1));
   }
 
-  private static void same(QuantisedNetwork one, QuantisedNetwork two) {
+  private static void same(QuantizedNetwork one, QuantizedNetwork two) {
     assertThat(two.ranges()).isEqualTo(one.ranges());
     assertThat(two.floats()).usingRecursiveComparison().isEqualTo(one.floats());
     assertThat(two.weights()).usingRecursiveComparison().isEqualTo(one.weights());
@@ -70,10 +70,10 @@ class HastTest {
 
   @Test
   void memoryAndFolderGiveTheSameNetwork() {
-    Job job = job(8, new Images.Synthesised());
+    Job job = job(8, new Images.Synthesized());
     List<Event> heard = new ArrayList<>();
     Hast.Result inMemory =
-        Hast.quantise(
+        Hast.quantize(
             job,
             DEVICES.open(),
             Optional.empty(),
@@ -83,7 +83,7 @@ class HastTest {
                 heard.add(event);
               }
             });
-    Hast.Result inFolder = run().quantise(job, scratch.resolve("run"), false, Optional.empty());
+    Hast.Result inFolder = run().quantize(job, scratch.resolve("run"), false, Optional.empty());
     same(inMemory.network(), inFolder.network());
     assertThat(inMemory.agreement()).isEqualTo(inFolder.agreement());
     assertThat(inMemory.roundedAgreement()).isEqualTo(inFolder.roundedAgreement());
@@ -100,18 +100,18 @@ class HastTest {
   /** Law: batches made apart, one after the other, are the batches made at once. */
   @Test
   void batchesCanBeMadeApart() {
-    Path all = run().synthesise(job(12, new Images.Synthesised()), scratch.resolve("all"), false);
+    Path all = run().synthesize(job(12, new Images.Synthesized()), scratch.resolve("all"), false);
     Path first =
-        run().synthesise(job(4, new Images.Synthesised()), scratch.resolve("first"), false);
-    Path rest = run().synthesise(job(8, new Images.Synthesised(1)), scratch.resolve("rest"), false);
+        run().synthesize(job(4, new Images.Synthesized()), scratch.resolve("first"), false);
+    Path rest = run().synthesize(job(8, new Images.Synthesized(1)), scratch.resolve("rest"), false);
     float[] whole = Safetensors.read(all).tensor("images").floats();
     assertThat(Safetensors.read(first).tensor("images").floats())
         .isEqualTo(Arrays.copyOf(whole, whole.length / 3));
     assertThat(Safetensors.read(rest).tensor("images").floats())
         .isEqualTo(Arrays.copyOfRange(whole, whole.length / 3, whole.length));
     same(
-        Hast.quantise(job(12, new Images.Stored(List.of(first, rest))), DEVICES.open()).network(),
-        Hast.quantise(job(12, new Images.Stored(List.of(all))), DEVICES.open()).network());
+        Hast.quantize(job(12, new Images.Stored(List.of(first, rest))), DEVICES.open()).network(),
+        Hast.quantize(job(12, new Images.Stored(List.of(all))), DEVICES.open()).network());
   }
 
   /** Images without labels get the classes that the network gives them. */
@@ -126,10 +126,10 @@ class HastTest {
         Evaluation teacher = Evaluation.of(memory, NETWORK, 2)) {
       classes = teacher.classify(blank, Normalization.CIFAR10, _ -> {});
     }
-    ImageSet labelled = new ImageSet(10, 3, 32, 32, classes, pixels);
-    QuantisedNetwork network =
-        Hast.quantise(job(4, new Images.Real(blank, false)), DEVICES.open()).network();
-    same(Hast.quantise(job(4, new Images.Real(labelled, true)), DEVICES.open()).network(), network);
+    ImageSet labeled = new ImageSet(10, 3, 32, 32, classes, pixels);
+    QuantizedNetwork network =
+        Hast.quantize(job(4, new Images.Real(blank, false)), DEVICES.open()).network();
+    same(Hast.quantize(job(4, new Images.Real(labeled, true)), DEVICES.open()).network(), network);
     assertThat(classes).as("not what was given").isNotEqualTo(blank.labels());
   }
 

@@ -44,12 +44,12 @@ import org.hast4j.model.Window;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.Provenance;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.quant.Range;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
-import org.hast4j.zoo.QuantisedFile;
+import org.hast4j.zoo.QuantizedFile;
 import org.hast4j.zoo.StateDict;
 import org.hast4j.zoo.Topologies;
 
@@ -174,7 +174,7 @@ class HostileInputTest {
   }
 
   /** Of each format. */
-  private static Path quantised(long seed) throws IOException {
+  private static Path quantized(long seed) throws IOException {
     boolean named = seed % 2 == 0;
     Path good = folder.resolve("quantised" + named);
     if (!Files.exists(good)) {
@@ -185,22 +185,22 @@ class HostileInputTest {
               : new Scheme(new Bits(3, 4));
       Map<String, Range> ranges = new HashMap<>();
       scheme.quantizers(network.model()).forEach(layer -> ranges.put(layer, new Range(-1, 1)));
-      QuantisedNetwork.of(network, scheme, ranges, new Provenance("ab", "seed = 1", 1)).write(good);
+      QuantizedNetwork.of(network, scheme, ranges, new Provenance("ab", "seed = 1", 1)).write(good);
     }
     return good;
   }
 
   @Property(tries = 2 * TRIES)
-  void aQuantisedNetwork(@ForAll long seed) throws IOException {
-    readOrRefused(quantised(seed), seed, QuantisedFile::read);
+  void aQuantizedNetwork(@ForAll long seed) throws IOException {
+    readOrRefused(quantized(seed), seed, QuantizedFile::read);
   }
 
   /** In the first format a network is a name, and ranges have none. */
   @Property(tries = TRIES)
-  void aQuantisedNetworkOfTheFirstFormat(@ForAll long seed) throws IOException {
+  void aQuantizedNetworkOfTheFirstFormat(@ForAll long seed) throws IOException {
     Path good = folder.resolve("first.safetensors");
     if (!Files.exists(good)) {
-      Path second = quantised(1);
+      Path second = quantized(1);
       Map<String, String> metadata = new HashMap<>(Safetensors.read(second).metadata());
       metadata.keySet().removeAll(List.of(Checkpoint.MODEL, "scheme"));
       metadata.putAll(
@@ -227,31 +227,31 @@ class HostileInputTest {
       }
       writer.write(good);
     }
-    assertThat(QuantisedFile.read(good).scheme()).isEqualTo(new Scheme(new Bits(3, 4)));
-    readOrRefused(good, seed, QuantisedFile::read);
+    assertThat(QuantizedFile.read(good).scheme()).isEqualTo(new Scheme(new Bits(3, 4)));
+    readOrRefused(good, seed, QuantizedFile::read);
   }
 
   @Property(tries = 3 * TRIES)
-  void theTextsOfAQuantisedNetwork(@ForAll long seed) throws IOException {
-    Path good = quantised(seed);
+  void theTextsOfAQuantizedNetwork(@ForAll long seed) throws IOException {
+    Path good = quantized(seed);
     Random random = new Random(seed);
     Map<String, String> metadata = new HashMap<>(Safetensors.read(good).metadata());
     metadata.computeIfPresent(
         random.nextInt(4) == 0 ? "scheme" : Checkpoint.MODEL,
         (_, text) -> HostileJson.damaged(text, random));
-    readOrRefused(HostileFiles.withMetadata(good, metadata), QuantisedFile::read);
+    readOrRefused(HostileFiles.withMetadata(good, metadata), QuantizedFile::read);
   }
 
   /** Wherever a file ends, it is not a shorter network. */
   @Example
-  void aQuantisedNetworkCutShort() throws IOException {
+  void aQuantizedNetworkCutShort() throws IOException {
     for (int seed = 0; seed < 2; seed++) {
-      byte[] whole = Files.readAllBytes(quantised(seed));
+      byte[] whole = Files.readAllBytes(quantized(seed));
       int step = 1 + whole.length / 1000;
       for (int length = 0; length < whole.length; length += step) {
         Path file = folder.resolve("cut.safetensors");
         Files.write(file, Arrays.copyOf(whole, length));
-        assertThatThrownBy(() -> QuantisedFile.read(file))
+        assertThatThrownBy(() -> QuantizedFile.read(file))
             .isInstanceOf(CorruptFileException.class)
             .hasMessageContaining(file.toString());
       }
@@ -263,11 +263,11 @@ class HostileInputTest {
     Path good = folder.resolve("images.safetensors");
     try (Device device = Platform.CPU.open(1);
         Memory memory = new Memory(device)) {
-      Pool pool = Pool.of(NETWORK.model(), 2);
+      DataSet dataSet = DataSet.of(NETWORK.model(), 2);
       if (!Files.exists(good)) {
-        SyntheticSet.write(good, memory, pool, NETWORK, "ab");
+        SyntheticSet.write(good, memory, dataSet, NETWORK, "ab");
       }
-      readOrRefused(good, seed, file -> SyntheticSet.read(List.of(file), NETWORK, memory, pool));
+      readOrRefused(good, seed, file -> SyntheticSet.read(List.of(file), NETWORK, memory, dataSet));
     }
   }
 

@@ -27,7 +27,7 @@ class JobTest {
 
   private static Optional<String> caution(String recipe, float variance) {
     Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.A);
-    Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(model, 1));
+    Map<String, float[]> weights = new LinkedHashMap<>(Initialization.network(model, 1));
     weights.replaceAll(
         (name, values) -> {
           float[] changed = values.clone();
@@ -42,7 +42,7 @@ class JobTest {
             "",
             new Scheme(new Bits(4, 4)),
             Recipe.read(recipe, Map.of()),
-            new Images.Synthesised(),
+            new Images.Synthesized(),
             1)
         .caution();
   }

@@ -17,7 +17,7 @@ public final class Networks {
   /** Random weights behind which means, variances, scales and shifts are all different. */
   public static Network of(Model model, long seed) {
     Random random = new Random(seed);
-    Map<String, float[]> weights = new LinkedHashMap<>(Initialisation.network(model, seed));
+    Map<String, float[]> weights = new LinkedHashMap<>(Initialization.network(model, seed));
     weights.replaceAll(
         (name, values) -> {
           float[] changed = values.clone();

@@ -58,7 +58,7 @@ class RefinementTest {
   }
 
   @Property(tries = 200)
-  void theErrorIsThatOfTheQuantiser(
+  void theErrorIsThatOfTheQuantizer(
       @ForAll long seed, @ForAll @IntRange(min = 2, max = 8) int bits) {
     Random random = new Random(seed);
     float[] values = new float[50];
@@ -101,22 +101,22 @@ class RefinementTest {
         Recipe.read("balanced", Map.of("synthesis.images", "" + IMAGES, "synthesis.batch", "16"));
     Scheme scheme = new Scheme(new Bits(BITS, BITS));
     RunState state =
-        new RunState(new Job(network, "none", scheme, recipe, new Images.Synthesised(), 1), memory);
+        new RunState(new Job(network, "none", scheme, recipe, new Images.Synthesized(), 1), memory);
     float[] pixels = new float[IMAGES * MODEL.input().size()];
     Random random = new Random(2);
     for (int i = 0; i < pixels.length; i++) {
       pixels[i] = (float) random.nextGaussian();
     }
-    memory.buffer(state.pool().images()).upload(0, pixels);
+    memory.buffer(state.dataSet().images()).upload(0, pixels);
     return state;
   }
 
   private static void ranges(Memory memory, RunState state, float max) {
     Map<String, Range> ranges = new LinkedHashMap<>();
-    for (String layer : state.quantisation().quantizers().bits().keySet()) {
+    for (String layer : state.quantization().quantizers().bits().keySet()) {
       ranges.put(layer, new Range(0, max));
     }
-    state.quantisation().upload(memory, ranges);
+    state.quantization().upload(memory, ranges);
   }
 
   /** Every range that is far too wide becomes narrower, and is a share of what it was. */
@@ -126,8 +126,8 @@ class RefinementTest {
         Memory memory = new Memory(device)) {
       RunState state = state(memory);
       ranges(memory, state, WIDE);
-      RangeSearch.run(memory, state.student(), state.quantisation(), state.pool());
-      assertThat(state.quantisation().download(memory).values())
+      RangeSearch.run(memory, state.student(), state.quantization(), state.dataSet());
+      assertThat(state.quantization().download(memory).values())
           .hasSize(7)
           .allSatisfy(
               range -> {
@@ -151,8 +151,8 @@ class RefinementTest {
           state.units(),
           state.teacher(),
           state.student(),
-          state.quantisation(),
-          state.pool());
+          state.quantization(),
+          state.dataSet());
       assertThat(distance(wanted, means(memory, state, true))).isLessThan(.01);
     }
   }
@@ -178,11 +178,11 @@ class RefinementTest {
             "pass",
             MODEL,
             student
-                ? Parameters.quantised(graph, MODEL, values, state.quantisation().scheme())
+                ? Parameters.quantized(graph, MODEL, values, state.quantization().scheme())
                 : values,
-            graph.variable(state.pool().images(), Forward.images(MODEL, IMAGES)),
+            graph.variable(state.dataSet().images(), Forward.images(MODEL, IMAGES)),
             student
-                ? new Mode.Quantised(state.quantisation().quantizers())
+                ? new Mode.Quantized(state.quantization().quantizers())
                 : new Mode.Evaluation());
     Map<String, Storage> kept = new LinkedHashMap<>();
     for (Forward.Statistics norm : forward.statistics()) {

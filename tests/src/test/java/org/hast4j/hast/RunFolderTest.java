@@ -65,12 +65,12 @@ class RunFolderTest {
 
   private static Job job(
       Model model, int bits, Recipe recipe, Images images, Normalization normalization) {
-    Network network = new Network(model, normalization, Initialisation.network(model, 1));
+    Network network = new Network(model, normalization, Initialization.network(model, 1));
     return new Job(network, "none", new Scheme(new Bits(bits, bits)), recipe, images, 1);
   }
 
   private static Job job(int bits, Recipe recipe) {
-    return job(bits, recipe, new Images.Synthesised(), Normalization.CIFAR10);
+    return job(bits, recipe, new Images.Synthesized(), Normalization.CIFAR10);
   }
 
   private static ImageSet images(int count, int seed) {
@@ -82,7 +82,7 @@ class RunFolderTest {
 
   private Hast.Result run(Job job, boolean resume, Optional<Hast.Test> test) {
     return new Run(DEVICES.open(), new Listener() {}, Duration.ofDays(1))
-        .quantise(job, scratch.resolve("run"), resume, test);
+        .quantize(job, scratch.resolve("run"), resume, test);
   }
 
   @Test
@@ -102,7 +102,7 @@ class RunFolderTest {
   @Test
   void imagesThatNoGeneratorMakesAreKnownAtOnce() {
     Model odd = Topologies.named("resnet18-w2-10-34px");
-    Images made = new Images.Synthesised();
+    Images made = new Images.Synthesized();
     assertThatThrownBy(
             () -> run(job(odd, 4, recipe(), made, Normalization.IMAGENET), false, Optional.empty()))
         .isInstanceOf(RefusedException.class)
@@ -167,9 +167,9 @@ class RunFolderTest {
   }
 
   @Test
-  void anotherNormalisationIsAnotherRun() {
+  void anotherNormalizationIsAnotherRun() {
     run(job(4, recipe()), false, Optional.empty());
-    Job other = job(4, recipe(), new Images.Synthesised(), Normalization.IMAGENET);
+    Job other = job(4, recipe(), new Images.Synthesized(), Normalization.IMAGENET);
     assertThatThrownBy(() -> run(other, true, Optional.empty()))
         .isInstanceOf(RefusedException.class)
         .hasMessageContaining("another normalisation");
@@ -197,12 +197,12 @@ class RunFolderTest {
   }
 
   @Test
-  void imagesOfAnotherNormalisationAreRefused() {
+  void imagesOfAnotherNormalizationAreRefused() {
     run(job(4, recipe()), false, Optional.empty());
     Path file = scratch.resolve("run/synthetic.safetensors");
     Job other = job(4, recipe(), new Images.Stored(List.of(file)), Normalization.IMAGENET);
     Run run = new Run(DEVICES.open(), null, Duration.ofDays(1));
-    assertThatThrownBy(() -> run.quantise(other, scratch.resolve("other"), false, Optional.empty()))
+    assertThatThrownBy(() -> run.quantize(other, scratch.resolve("other"), false, Optional.empty()))
         .isInstanceOf(RefusedException.class)
         .hasMessageContaining("normalised by the mean");
   }
@@ -221,7 +221,7 @@ class RunFolderTest {
   }
 
   @Test
-  void aQuantisedNetworkIsEvaluatedInAnyBatch() {
+  void aQuantizedNetworkIsEvaluatedInAnyBatch() {
     Hast.Result result = run(job(4, recipe()), false, Optional.empty());
     float[] pixels = images(3, 5).normalized(0, 3, Normalization.CIFAR10);
     try (Memory memory = new Memory(DEVICES.open());

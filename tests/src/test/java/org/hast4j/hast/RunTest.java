@@ -86,12 +86,12 @@ class RunTest {
 
   private static Job job(Network network, Recipe recipe) {
     return new Job(
-        network, "none", new Scheme(new Bits(4, 4)), recipe, new Images.Synthesised(), 1);
+        network, "none", new Scheme(new Bits(4, 4)), recipe, new Images.Synthesized(), 1);
   }
 
   private Hast.Result run(Job job, String folder, boolean resume, Watch watch) {
     return new Run(DEVICES.open(), watch, Duration.ofDays(1))
-        .quantise(job, scratch.resolve(folder), resume, Optional.empty());
+        .quantize(job, scratch.resolve(folder), resume, Optional.empty());
   }
 
   private Hast.Result run(Job job, String folder) {
@@ -182,7 +182,7 @@ class RunTest {
       Units units = Units.normal(network);
       Parameters teacher = new Parameters(MODEL, "teacher");
       teacher.upload(memory, units.network());
-      Pool pool = Pool.of(MODEL, 4);
+      DataSet dataSet = DataSet.of(MODEL, 4);
       try (Synthesis synthesis = new Synthesis(memory, teacher, units, recipe, 1)) {
         synthesis.begin(0);
         float lowest = Float.POSITIVE_INFINITY;
@@ -198,8 +198,8 @@ class RunTest {
           }
         }
         assertThat(synthesis.losses().lowest()).isEqualTo(lowest).isLessThan(last);
-        synthesis.finish(0, pool);
-        assertThat(memory.floats(pool.images())).isEqualTo(best);
+        synthesis.finish(0, dataSet);
+        assertThat(memory.floats(dataSet.images())).isEqualTo(best);
       }
     }
   }
@@ -210,7 +210,7 @@ class RunTest {
     run(job(network, recipe()), "plain");
     Watch watch = new Watch(_ -> false);
     new Run(DEVICES.open(), watch, Duration.ofDays(1), true)
-        .quantise(job(network, recipe()), scratch.resolve("watched"), false, Optional.empty());
+        .quantize(job(network, recipe()), scratch.resolve("watched"), false, Optional.empty());
     sameTensors("plain", "watched", "quantised.safetensors");
     assertThat(watch.lines)
         .filteredOn(line -> line.containsKey("diagnosis"))

@@ -13,7 +13,7 @@ import org.hast4j.device.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.model.Model;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.zoo.CifarResNet;
 import org.hast4j.zoo.Topologies;
 import org.junit.jupiter.api.Test;
@@ -42,7 +42,7 @@ class UnitsTest {
               assertThat(same.mean()).isEqualTo(statistics.mean());
               assertThat(same.variance()).isEqualTo(statistics.variance());
             });
-    Slots trained = Slots.parameters(RESNET);
+    ParameterLayout trained = ParameterLayout.parameters(RESNET);
     assertThat(two.rates(trained, 3))
         .hasValueSatisfying(
             rates -> assertThat(rates).isEqualTo(one.rates(trained, 3).orElseThrow()));
@@ -123,11 +123,13 @@ class UnitsTest {
     assertThat((double) units.network().weights().get("conv1.weight")[size])
         .isCloseTo(3e-9 / Math.sqrt(1e-5), within(1e-9));
     assertThat(units.statistics().get("bn1").variance()).startsWith(1, 0);
-    float[] rates = units.rates(Slots.parameters(RESNET), 1).orElseThrow();
+    float[] rates = units.rates(ParameterLayout.parameters(RESNET), 1).orElseThrow();
     assertThat(rates[0]).isEqualTo(1);
     assertThat((double) rates[size]).isCloseTo(25e-18 / 1e-5, within(1e-14));
     // Scales are 1: Networks leaves them as they start.
-    int scale = Math.toIntExact(Slots.parameters(RESNET).get("bn1.weight").offset() / Float.BYTES);
+    int scale =
+        Math.toIntExact(
+            ParameterLayout.parameters(RESNET).get("bn1.weight").offset() / Float.BYTES);
     assertThat(rates[scale]).isEqualTo(1);
   }
 

@@ -59,7 +59,7 @@ abstract class WholeRun {
    */
   private static Map<String, float[]> weights(Model model) {
     Random random = new Random(1);
-    Map<String, float[]> weights = Initialisation.network(model, 1);
+    Map<String, float[]> weights = Initialization.network(model, 1);
     weights.forEach(
         (name, values) -> {
           if (name.endsWith("running_mean") || name.endsWith("bias")) {
@@ -108,7 +108,7 @@ abstract class WholeRun {
           }
         };
     Path folder = scratch.resolve(name);
-    new Run(device, listener, Duration.ofDays(1)).quantise(job, folder, false, Optional.empty());
+    new Run(device, listener, Duration.ofDays(1)).quantize(job, folder, false, Optional.empty());
     return new Outcome(folder, metrics);
   }
 
@@ -136,7 +136,7 @@ abstract class WholeRun {
     try (Device captured = open(platform, Launching.CAPTURED);
         Device eager = open(platform, Launching.SINGLE);
         Device cpu = open(Platform.CPU, Launching.SINGLE)) {
-      Images made = new Images.Synthesised();
+      Images made = new Images.Synthesized();
       Outcome whole =
           run(model, captured, model.name() + "-captured-" + calibrateOn, calibrateOn, made);
       Outcome single = run(model, eager, model.name() + "-eager-" + calibrateOn, calibrateOn, made);

@@ -67,7 +67,7 @@ class BindingTest {
               "batch_mean",
               "batch_variance",
               "attention",
-              "addend",
+              "residual",
               "gamma",
               "beta",
               "range",

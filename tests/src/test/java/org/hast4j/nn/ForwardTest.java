@@ -43,14 +43,14 @@ class ForwardTest {
   @Test
   void mobileNetV2IsFused() {
     Model model = Topologies.named("mobilenetv2-10-32px");
-    Forward forward = forward(model, new Mode.Quantised(quantizers(model)));
+    Forward forward = forward(model, new Mode.Quantized(quantizers(model)));
     assertThat(count(Elementwise.Add.class)).isZero();
     assertThat(count(Convolution.DepthwiseConv2d.class)).isEqualTo(17);
     assertThat(norms()).hasSize(52);
-    assertThat(norms().stream().filter(Norm.BnAct::addend)).hasSize(10);
+    assertThat(norms().stream().filter(Norm.BnAct::residual)).hasSize(10);
     assertThat(norms().stream().filter(norm -> norm.bits() == 4 && norm.ceiling() == 6))
         .hasSize(35)
-        .allMatch(norm -> norm.slope() == 0 && !norm.addend());
+        .allMatch(norm -> norm.slope() == 0 && !norm.residual());
     assertThat(forward.taps())
         .hasSize(17)
         .allSatisfy(
@@ -65,7 +65,7 @@ class ForwardTest {
   @Test
   void mobileNetV1IsFused() {
     Model model = Topologies.named("mobilenetv1-10-32px");
-    Forward forward = forward(model, new Mode.Quantised(quantizers(model)));
+    Forward forward = forward(model, new Mode.Quantized(quantizers(model)));
     assertThat(norms())
         .hasSize(27)
         .allMatch(
@@ -128,7 +128,7 @@ class ForwardTest {
     Forward forward = forward(model, new Mode.Evaluation());
     assertThat(count(Elementwise.Add.class)).isZero();
     assertThat(norms()).hasSize(model.names(Operator.BatchNorm.class).size());
-    assertThat(norms().stream().filter(Norm.BnAct::addend)).hasSize(9);
+    assertThat(norms().stream().filter(Norm.BnAct::residual)).hasSize(9);
     assertThat(norms().stream().filter(norm -> norm.slope() == 0)).hasSize(19);
     assertThat(norms()).allMatch(norm -> norm.bits() == 0 && norm.affine() && !norm.training());
     assertThat(forward.logits().type()).isEqualTo(f32(2, 10));
@@ -149,17 +149,17 @@ class ForwardTest {
         .allSatisfy(
             tap -> {
               assertThat(tap.attention().node().label()).endsWith("bn2");
-              assertThat(((Norm.BnAct) tap.attention().node().op()).addend()).isTrue();
+              assertThat(((Norm.BnAct) tap.attention().node().op()).residual()).isTrue();
             });
   }
 
   @Test
-  void quantisersReadTheirOwnRanges() {
+  void quantizersReadTheirOwnRanges() {
     Model model = CifarResNet.of(20, 4, 10, CifarResNet.Shortcut.B);
     ActivationQuantizers quantizers = quantizers(model);
-    forward(model, new Mode.Quantised(quantizers));
-    List<Norm.BnAct> quantised = norms().stream().filter(norm -> norm.bits() == 4).toList();
-    assertThat(quantised).hasSize(19).allMatch(norm -> norm.slope() == 0);
+    forward(model, new Mode.Quantized(quantizers));
+    List<Norm.BnAct> quantized = norms().stream().filter(norm -> norm.bits() == 4).toList();
+    assertThat(quantized).hasSize(19).allMatch(norm -> norm.slope() == 0);
     List<Long> offsets =
         graph.nodes().stream()
             .map(Node::op)
@@ -187,11 +187,11 @@ class ForwardTest {
 
   /** One quantiser in front of each convolution and of the classifier, none behind activations. */
   @Test
-  void inputsAreQuantisedInFrontOfTheirLayers() {
+  void inputsAreQuantizedInFrontOfTheirLayers() {
     Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Scheme inputs = new Scheme(new Bits(4, 3)).at(QuantizationPoints.INPUTS);
     ActivationQuantizers quantizers = ActivationQuantizers.of(model, inputs);
-    forward(model, new Mode.Quantised(quantizers));
+    forward(model, new Mode.Quantized(quantizers));
     assertThat(norms().stream().filter(norm -> norm.bits() > 0))
         .as("what one convolution alone reads")
         .hasSize(3);
@@ -204,14 +204,14 @@ class ForwardTest {
             .toList();
     assertThat(readers).hasSize(10);
     assertThat(readers)
-        .extracting(node -> quantiserBits(node.inputs().getFirst().node().op()))
+        .extracting(node -> quantizerBits(node.inputs().getFirst().node().op()))
         .startsWith(8, 3)
         .endsWith(3);
   }
 
   /** What every quantiser takes in, the first one the image itself. */
   @Test
-  void theImageIsObservedWhereItIsQuantised() {
+  void theImageIsObservedWhereItIsQuantized() {
     Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Scheme inputs = new Scheme(new Bits(4, 3)).at(QuantizationPoints.INPUTS);
     Forward forward = forward(model, new Mode.Observed(ActivationQuantizers.of(model, inputs)));
@@ -220,7 +220,7 @@ class ForwardTest {
     assertThat(forward.activations().get("conv1").type()).isEqualTo(Forward.images(model, 2));
   }
 
-  private static int quantiserBits(Op op) {
+  private static int quantizerBits(Op op) {
     return op instanceof Norm.BnAct norm ? norm.bits() : ((Quantization.FakeQuant) op).bits();
   }
 

@@ -52,9 +52,10 @@ abstract class MobileNetOutput {
   /** Every BatchNorm's first channel is shifted so far that some activations are beyond 6. */
   private Network network(Model model) {
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : List.of(Slots.parameters(model), Slots.statistics(model))) {
-      for (String name : slots.names()) {
-        TensorType type = slots.get(name).type();
+    for (ParameterLayout layout :
+        List.of(ParameterLayout.parameters(model), ParameterLayout.statistics(model))) {
+      for (String name : layout.names()) {
+        TensorType type = layout.get(name).type();
         long fanIn = type.shape().elements() / type.shape().size(0);
         float[] values = new float[Math.toIntExact(type.shape().elements())];
         for (int i = 0; i < values.length; i++) {
@@ -107,7 +108,7 @@ abstract class MobileNetOutput {
     Interpreter interpreter = new Interpreter();
     interpreter.write(storage, 0, image);
     write(interpreter, parameters.trained(), parameters.trainedStorage(), network);
-    write(interpreter, Slots.statistics(model), parameters.statisticsStorage(), network);
+    write(interpreter, ParameterLayout.statistics(model), parameters.statisticsStorage(), network);
     Interpreter.Trace trace = interpreter.run(graph);
     assertThat(forward.taps())
         .allSatisfy(
@@ -143,9 +144,9 @@ abstract class MobileNetOutput {
   }
 
   private static void write(
-      Interpreter interpreter, Slots slots, Storage storage, Network network) {
-    for (String name : slots.names()) {
-      Slots.Slot slot = slots.get(name);
+      Interpreter interpreter, ParameterLayout layout, Storage storage, Network network) {
+    for (String name : layout.names()) {
+      ParameterLayout.Entry slot = layout.get(name);
       float[] values = network.weights().get(name);
       double[] doubles = new double[values.length];
       for (int i = 0; i < values.length; i++) {
@@ -164,8 +165,8 @@ abstract class MobileNetOutput {
     double[] means = new double[Math.toIntExact(u.size(0)) * channels];
     for (int i = 0; i < in.get(0).length; i++) {
       int c = i % channels;
-      double centred = in.get(0)[i] - in.get(1)[c];
-      double f = centred / Math.sqrt(in.get(2)[c] + 1e-5) * in.get(3)[c] + in.get(4)[c];
+      double centered = in.get(0)[i] - in.get(1)[c];
+      double f = centered / Math.sqrt(in.get(2)[c] + 1e-5) * in.get(3)[c] + in.get(4)[c];
       means[i / (area * channels) * channels + c] += f * f / area;
     }
     return means;

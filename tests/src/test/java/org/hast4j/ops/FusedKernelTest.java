@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class FusedKernelTest {
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
-  static Stream<OpCase> quantised() {
+  static Stream<OpCase> quantized() {
     return batchNorms().filter(test -> ((Norm.BnAct) test.op()).bits() > 0);
   }
 
@@ -46,12 +46,12 @@ class FusedKernelTest {
 
   @ParameterizedTest
   @MethodSource("quantised")
-  void aFusedQuantiserIsTheQuantiser(OpCase test) {
+  void aFusedQuantizerIsTheQuantizer(OpCase test) {
     Norm.BnAct op = (Norm.BnAct) test.op();
     byte[] fused = run(op, Set.of(0), test.inputs()).getFirst();
     Norm.BnAct plain =
         new Norm.BnAct(
-            op.affine(), op.addend(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
+            op.affine(), op.residual(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
     byte[] v = run(plain, Set.of(0), test.inputs().subList(0, op.rangeInput())).getFirst();
     Tensor values = OpRun.tensor(v, test.results().getFirst());
     byte[] separate =
@@ -70,8 +70,9 @@ class FusedKernelTest {
     List<Tensor> inputs = test.inputs().subList(0, op.rangeInput());
     Norm.BnAct fused =
         new Norm.BnAct(
-            op.affine(), op.addend(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
-    Norm.BnAct plain = new Norm.BnAct(op.affine(), op.addend(), 0, 1, op.epsilon(), op.training());
+            op.affine(), op.residual(), 0, op.slope(), op.ceiling(), op.epsilon(), op.training());
+    Norm.BnAct plain =
+        new Norm.BnAct(op.affine(), op.residual(), 0, 1, op.epsilon(), op.training());
     TensorType type = test.results().getFirst();
     Tensor v = OpRun.tensor(run(plain, Set.of(0), inputs).getFirst(), type);
     Elementwise.Activation activation =
@@ -92,7 +93,7 @@ class FusedKernelTest {
 
   /** The gradient in range is the one that a batch norm's mask passes. */
   @Test
-  void aQuantisersGradientStopsBeyondTheRange() {
+  void aQuantizersGradientStopsBeyondTheRange() {
     double[] values = {-1, -.51, -.5, .4, 3, 3.4, 3.5, 3.6, 100};
     double[] passes = {0, 0, 1, 1, 1, 1, 0, 0, 0};
     Op op = new Quantization.FakeQuantGrad(new Quantization.FakeQuant(2, StraightThrough.IN_RANGE));
@@ -123,7 +124,8 @@ class FusedKernelTest {
   @MethodSource("batchNorms")
   void theMaskIsThatOfTheValues(OpCase test) {
     Norm.BnAct op = (Norm.BnAct) test.op();
-    Norm.BnAct plain = new Norm.BnAct(op.affine(), op.addend(), 0, 1, op.epsilon(), op.training());
+    Norm.BnAct plain =
+        new Norm.BnAct(op.affine(), op.residual(), 0, 1, op.epsilon(), op.training());
     List<byte[]> results = run(plain, Set.of(0, 1), test.inputs().subList(0, op.rangeInput()));
     Tensor v = OpRun.tensor(results.getFirst(), test.results().getFirst());
     byte[] mask = run(op, Set.of(0, 1), test.inputs()).get(1);

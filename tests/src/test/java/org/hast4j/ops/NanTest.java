@@ -93,7 +93,7 @@ class NanTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 15, 16, 17, 99})
-  void fakeQuantisation(int index) {
+  void fakeQuantization(int index) {
     onlyAt(
         run(new Quantization.FakeQuant(4), with(normal(100), index, NAN), Tensor.of(f32(2), -1, 2))
             .getFirst(),
@@ -102,14 +102,14 @@ class NanTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1})
-  void fakeQuantisationOnARangeOfNan(int end) {
+  void fakeQuantizationOnARangeOfNan(int end) {
     Tensor range = with(Tensor.of(f32(2), -1, 2), end, NAN);
     everywhere(run(new Quantization.FakeQuant(4), normal(100), range).getFirst());
   }
 
   @ParameterizedTest
   @ValueSource(ints = {27, 30, 53})
-  void weightQuantisation(int index) {
+  void weightQuantization(int index) {
     Tensor y =
         run(new Quantization.FakeQuantChannel(4), with(normal(4, 3, 3, 3), index, NAN)).getFirst();
     assertThat(y.values()[index]).isNaN();
@@ -140,16 +140,16 @@ class NanTest {
   })
   void batchNorm(float slope, float ceiling, int bits) {
     Norm.BnAct op = new Norm.BnAct(true, true, bits, slope, ceiling, 1e-5f, false);
-    Tensor addend = normal(2, 5, 5, 17);
+    Tensor residual = normal(2, 5, 5, 17);
     for (int index : new int[] {0, 17, 300, 849}) {
-      onlyAt(batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), addend).getFirst(), index);
-      onlyAt(batchNorm(op, addend, with(normal(2, 5, 5, 17), index, NAN)).getFirst(), index);
+      onlyAt(batchNorm(op, with(normal(2, 5, 5, 17), index, NAN), residual).getFirst(), index);
+      onlyAt(batchNorm(op, residual, with(normal(2, 5, 5, 17), index, NAN)).getFirst(), index);
     }
   }
 
-  private List<Tensor> batchNorm(Norm.BnAct op, Tensor u, Tensor addend) {
+  private List<Tensor> batchNorm(Norm.BnAct op, Tensor u, Tensor residual) {
     List<Tensor> inputs =
-        new ArrayList<>(List.of(u, normal(17), positive(17), positive(17), normal(17), addend));
+        new ArrayList<>(List.of(u, normal(17), positive(17), positive(17), normal(17), residual));
     if (op.bits() > 0) {
       inputs.add(Tensor.of(f32(2), 0, 2));
     }
@@ -185,7 +185,7 @@ class NanTest {
             normal(17),
             mask);
     onlyAt(results.get(Norm.BnActGrad.DU), 21);
-    onlyAt(results.get(Norm.BnActGrad.DADDEND), 21);
+    onlyAt(results.get(Norm.BnActGrad.DRESIDUAL), 21);
     onlyAt(results.get(Norm.BnActGrad.DGAMMA), 4);
     onlyAt(results.get(Norm.BnActGrad.DBETA), 4);
   }
@@ -444,7 +444,7 @@ class NanTest {
 
   /** What the quantiser clamps has no influence, so that not even a NaN passes there. */
   @Test
-  void fakeQuantisationGradient() {
+  void fakeQuantizationGradient() {
     Op op = new Quantization.FakeQuantGrad(new Quantization.FakeQuant(4, StraightThrough.IN_RANGE));
     Tensor range = Tensor.of(f32(2), -1, 2);
     Tensor x = Tensor.fill(f32(40), () -> .5);

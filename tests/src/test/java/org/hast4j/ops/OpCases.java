@@ -598,14 +598,15 @@ public final class OpCases {
     int turn = 0;
     List<long[]> shapes = images();
     for (boolean affine : new boolean[] {false, true}) {
-      for (boolean addend : new boolean[] {false, true}) {
+      for (boolean residual : new boolean[] {false, true}) {
         for (int bits : new int[] {0, 2, 4, 8}) {
           for (float[] activation :
               new float[][] {{0, UNBOUNDED}, {0, .8f}, {.2f, UNBOUNDED}, {1, UNBOUNDED}}) {
             for (Set<Integer> wanted : subsets) {
               // Every combination of options once, on shapes in turn.
               batchNorm(
-                  new Norm.BnAct(affine, addend, bits, activation[0], activation[1], 1e-5f, false),
+                  new Norm.BnAct(
+                      affine, residual, bits, activation[0], activation[1], 1e-5f, false),
                   shapes.get(turn++ % 12),
                   wanted);
             }
@@ -643,7 +644,7 @@ public final class OpCases {
       inputs.add(uniform(-1, 1.5, c));
       inputs.add(normal(.3, c));
     }
-    if (op.addend()) {
+    if (op.residual()) {
       inputs.add(normal(f32(shape)));
     }
     if (op.bits() > 0) {
@@ -657,7 +658,7 @@ public final class OpCases {
     return "%s%s bits %d slope %s%s"
             .formatted(
                 op.affine() ? " affine" : "",
-                op.addend() ? " addend" : "",
+                op.residual() ? " residual" : "",
                 op.bits(),
                 op.slope(),
                 op.ceiling() == UNBOUNDED ? "" : " ceiling " + op.ceiling())
@@ -668,7 +669,7 @@ public final class OpCases {
     List<Set<Integer>> subsets =
         subsets(
             List.of(
-                Set.of(Norm.BnActGrad.DADDEND),
+                Set.of(Norm.BnActGrad.DRESIDUAL),
                 Set.of(Norm.BnActGrad.DGAMMA, Norm.BnActGrad.DBETA)),
             Norm.BnActGrad.DU);
     int turn = 0;
@@ -681,7 +682,12 @@ public final class OpCases {
               for (Set<Integer> wanted : subsets) {
                 Norm.BnAct forward =
                     new Norm.BnAct(
-                        affine, wanted.contains(Norm.BnActGrad.DADDEND), 0, slope, 1e-5f, training);
+                        affine,
+                        wanted.contains(Norm.BnActGrad.DRESIDUAL),
+                        0,
+                        slope,
+                        1e-5f,
+                        training);
                 for (boolean mask :
                     slope == 1 ? new boolean[] {false, true} : new boolean[] {true}) {
                   batchNormGradient(

@@ -112,14 +112,14 @@ class RandomTest {
   void normalsHaveTheMomentsOfTheNormalDistribution() {
     float[] values = floats(new Random.PhiloxNormal(0, f32(COUNT)), f32(COUNT), 42, 0);
     double[] moments = new double[5];
-    double neighbours = 0;
+    double neighbors = 0;
     for (int i = 0; i < COUNT; i++) {
       double power = 1;
       for (int k = 1; k < 5; k++) {
         power *= values[i];
         moments[k] += power / COUNT;
       }
-      neighbours += i > 0 ? (double) values[i] * values[i - 1] / COUNT : 0;
+      neighbors += i > 0 ? (double) values[i] * values[i - 1] / COUNT : 0;
     }
     // Five standard errors: sqrt(Var(x^k) / n) with variances 1, 2, 15 and 96.
     double error = 5 / Math.sqrt(COUNT);
@@ -127,7 +127,7 @@ class RandomTest {
     assertThat(moments[2]).isCloseTo(1, within(error * Math.sqrt(2)));
     assertThat(moments[3]).isCloseTo(0, within(error * Math.sqrt(15)));
     assertThat(moments[4]).isCloseTo(3, within(error * Math.sqrt(96)));
-    assertThat(neighbours).isCloseTo(0, within(error));
+    assertThat(neighbors).isCloseTo(0, within(error));
   }
 
   @Test

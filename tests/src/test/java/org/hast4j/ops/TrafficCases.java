@@ -32,7 +32,7 @@ final class TrafficCases {
   private static final int BOXES = 8;
   private static final int BOX = 6;
   private static final int SIDE = 32;
-  private static final Norm.BnAct WITH_ADDEND = new Norm.BnAct(true, true, 0, 0, 1e-5f, false);
+  private static final Norm.BnAct WITH_RESIDUAL = new Norm.BnAct(true, true, 0, 0, 1e-5f, false);
 
   /**
    * An operation on inputs of these types.
@@ -220,11 +220,11 @@ final class TrafficCases {
         plus(gradient, f32(2, c), channels),
         Norm.BnActGrad.DU);
     add(
-        "BN gradient, addend, scale and shift, attention" + shape,
-        new Norm.BnActGrad(WITH_ADDEND, true, true, false),
+        "BN gradient, residual, scale and shift, attention" + shape,
+        new Norm.BnActGrad(WITH_RESIDUAL, true, true, false),
         plus(gradient, f32(4, c)),
         Norm.BnActGrad.DU,
-        Norm.BnActGrad.DADDEND,
+        Norm.BnActGrad.DRESIDUAL,
         Norm.BnActGrad.DGAMMA,
         Norm.BnActGrad.DBETA);
     add("BN statistics" + shape, new Norm.BnStats(), List.of(u), 0, 1);

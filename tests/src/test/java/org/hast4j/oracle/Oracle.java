@@ -373,8 +373,8 @@ public final class Oracle {
     Arrays.setAll(mean.values(), i -> mean.values()[i] / rows);
     Tensor variance = Tensor.zeros(mean.type());
     for (int i = 0; i < x.count(); i++) {
-      double centred = x.values()[i] - mean.values()[i % c];
-      variance.values()[i % c] += centred * centred / rows;
+      double centered = x.values()[i] - mean.values()[i % c];
+      variance.values()[i % c] += centered * centered / rows;
     }
     return List.of(mean, variance);
   }
@@ -388,21 +388,21 @@ public final class Oracle {
     Tensor u = in.getFirst();
     int c = u.size(3);
     int area = u.size(1) * u.size(2);
-    double[] addend = op.addend() ? in.get(op.addendInput()).values() : null;
+    double[] residual = op.residual() ? in.get(op.residualInput()).values() : null;
     Tensor y = Tensor.zeros(types.get(Norm.BnAct.Y));
     Tensor mask = Tensor.zeros(types.get(Norm.BnAct.MASK));
     Tensor attention = Tensor.zeros(types.get(Norm.BnAct.ATTENTION));
     for (int i = 0; i < u.count(); i++) {
       int channel = i % c;
-      double normalised = normalised(op, in, i, channel);
+      double normalized = normalized(op, in, i, channel);
       double beta = op.affine() ? in.get(4).values()[channel] : 0;
-      double f = normalised + beta;
+      double f = normalized + beta;
       attention.values()[i / (area * c) * c + channel] += f * f / area;
       double v = f;
-      double size = Math.abs(normalised) + Math.abs(beta);
-      if (addend != null) {
-        v += addend[i];
-        size += Math.abs(addend[i]);
+      double size = Math.abs(normalized) + Math.abs(beta);
+      if (residual != null) {
+        v += residual[i];
+        size += Math.abs(residual[i]);
       }
       v += shift * size;
       mask.values()[i] = v > 0 && v < op.ceiling() ? 1 : 0;
@@ -424,7 +424,7 @@ public final class Oracle {
   }
 
   /** (u - mean) gamma / sqrt(variance + epsilon). */
-  private static double normalised(Norm.BnAct op, List<Tensor> in, int index, int channel) {
+  private static double normalized(Norm.BnAct op, List<Tensor> in, int index, int channel) {
     double gamma = op.affine() ? in.get(3).values()[channel] : 1;
     double deviation = Math.sqrt(in.get(2).values()[channel] + op.epsilon());
     return (in.get(0).values()[index] - in.get(1).values()[channel]) * gamma / deviation;
@@ -441,7 +441,7 @@ public final class Oracle {
     double[] mean = in.get(2).values();
     double[] variance = in.get(3).values();
     Tensor du = Tensor.zeros(types.get(Norm.BnActGrad.DU));
-    Tensor daddend = Tensor.zeros(types.get(Norm.BnActGrad.DADDEND));
+    Tensor dresidual = Tensor.zeros(types.get(Norm.BnActGrad.DRESIDUAL));
     Tensor dgamma = Tensor.zeros(types.get(Norm.BnActGrad.DGAMMA));
     Tensor dbeta = Tensor.zeros(types.get(Norm.BnActGrad.DBETA));
     double[] df = new double[u.count()];
@@ -458,7 +458,7 @@ public final class Oracle {
         double factor = in.get(op.attentionInput()).values()[i / (area * c) * c + channel];
         df[i] += (hat[i] * gamma + beta) * factor;
       }
-      daddend.values()[i] = dv;
+      dresidual.values()[i] = dv;
       dgamma.values()[channel] += df[i] * hat[i];
       dbeta.values()[channel] += df[i];
     }
@@ -476,7 +476,7 @@ public final class Oracle {
         du.values()[i] += gradient[channel] + gradient[c + channel] * (u.values()[i] - batchMean);
       }
     }
-    return List.of(du, daddend, dgamma, dbeta);
+    return List.of(du, dresidual, dgamma, dbeta);
   }
 
   private static List<Tensor> runningStep(Norm.BnRunningStep op, List<Tensor> in) {

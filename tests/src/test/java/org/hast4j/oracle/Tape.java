@@ -261,7 +261,7 @@ public final class Tape {
     double[] mean = in.get(1).values();
     double[] variance = in.get(2).values();
     Tensor du = Tensor.zeros(u.type());
-    Tensor daddend = Tensor.zeros(u.type());
+    Tensor dresidual = Tensor.zeros(u.type());
     Tensor dmean = Tensor.zeros(in.get(1).type());
     Tensor dvariance = Tensor.zeros(in.get(2).type());
     Tensor dgamma = Tensor.zeros(in.get(1).type());
@@ -271,16 +271,16 @@ public final class Tape {
       double gamma = op.affine() ? in.get(3).values()[channel] : 1;
       double beta = op.affine() ? in.get(4).values()[channel] : 0;
       double inverse = 1 / Math.sqrt(variance[channel] + op.epsilon());
-      double centred = u.values()[i] - mean[channel];
-      double f = centred * inverse * gamma + beta;
+      double centered = u.values()[i] - mean[channel];
+      double f = centered * inverse * gamma + beta;
       double dv = dy.get(Norm.BnAct.Y).values()[i] * (mask[i] != 0 ? 1 : op.slope());
       double df =
           dv + dy.get(Norm.BnAct.ATTENTION).values()[i / (area * c) * c + channel] * 2 * f / area;
-      daddend.values()[i] = dv;
+      dresidual.values()[i] = dv;
       du.values()[i] = df * gamma * inverse;
       dmean.values()[channel] -= df * gamma * inverse;
-      dvariance.values()[channel] -= df * gamma * centred * Math.pow(inverse, 3) / 2;
-      dgamma.values()[channel] += df * centred * inverse;
+      dvariance.values()[channel] -= df * gamma * centered * Math.pow(inverse, 3) / 2;
+      dgamma.values()[channel] += df * centered * inverse;
       dbeta.values()[channel] += df;
     }
     add(node.inputs().get(0), du);
@@ -293,8 +293,8 @@ public final class Tape {
       add(node.inputs().get(3), dgamma);
       add(node.inputs().get(4), dbeta);
     }
-    if (op.addend()) {
-      add(node.inputs().get(op.addendInput()), daddend);
+    if (op.residual()) {
+      add(node.inputs().get(op.residualInput()), dresidual);
     }
   }
 

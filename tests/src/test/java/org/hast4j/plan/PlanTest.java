@@ -155,9 +155,9 @@ class PlanTest {
     assertThat(step.copyBase()).isTrue();
   }
 
-  /** A batch norm may overwrite its addend, but not where the addend is what it normalises. */
+  /** A batch norm may overwrite its residual, but not where the residual is what it normalises. */
   @Example
-  void anAddendThatIsAlsoNormalisedIsNotOverwritten() {
+  void aResidualThatIsAlsoNormalizedIsNotOverwritten() {
     Value u = graph.value(new Elementwise.Scale(2), variable(TYPE));
     Value channels = variable(f32(4));
     Value y =

@@ -112,7 +112,7 @@ public final class RandomGraph {
               weight,
               any());
       case 6 -> graph.value(new Op.Reshape(TYPE), graph.value(new Op.Reshape(f32(200)), any()));
-      case 7 -> normalised();
+      case 7 -> normalized();
       case 8 -> graph.value(new Convolution.DepthwiseConv2d(1, 1), any(), filters);
       case 9 ->
           graph.value(
@@ -131,7 +131,7 @@ public final class RandomGraph {
     return graph.value(new Elementwise.SignPerturb(.1f), any(), exact);
   }
 
-  private Value normalised() {
+  private Value normalized() {
     Value u = any();
     Node statistics = graph.apply(new Norm.BnStats(), u);
     // Epsilon 1 keeps a channel that is nearly constant from being blown up; slope 1 has no kink

@@ -29,7 +29,7 @@ import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.Provenance;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.quant.Range;
 import org.hast4j.zoo.CifarResNet;
 import org.junit.jupiter.api.Test;
@@ -44,11 +44,11 @@ class SessionTest {
       Networks.of(CifarResNet.of(8, 4, CLASSES, CifarResNet.Shortcut.B), 1);
   private static final int SIZE = NETWORK.model().input().size();
 
-  private static QuantisedNetwork quantized() {
+  private static QuantizedNetwork quantized() {
     Scheme scheme = new Scheme(new Bits(4, 3));
     Map<String, Range> ranges = new LinkedHashMap<>();
     scheme.quantizers(NETWORK.model()).forEach(layer -> ranges.put(layer, new Range(0, 2)));
-    return QuantisedNetwork.of(NETWORK, scheme, ranges, new Provenance("0".repeat(64), "none", 1));
+    return QuantizedNetwork.of(NETWORK, scheme, ranges, new Provenance("0".repeat(64), "none", 1));
   }
 
   private static byte[] pixels(long seed) {

@@ -9,8 +9,8 @@ import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.AlignmentTaps;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -23,9 +23,9 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class CifarResNetTest {
   private static long parameters(Model model) {
-    Slots slots = Slots.parameters(model);
-    return slots.names().stream()
-        .mapToLong(name -> slots.get(name).type().shape().elements())
+    ParameterLayout layout = ParameterLayout.parameters(model);
+    return layout.names().stream()
+        .mapToLong(name -> layout.get(name).type().shape().elements())
         .sum();
   }
 
@@ -125,15 +125,16 @@ class CifarResNetTest {
 
   @Test
   void slotsDoNotOverlap() {
-    Slots slots = Slots.parameters(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.B));
+    ParameterLayout layout =
+        ParameterLayout.parameters(CifarResNet.of(20, 16, 10, CifarResNet.Shortcut.B));
     long end = 0;
-    for (String name : slots.names()) {
-      Slots.Slot slot = slots.get(name);
+    for (String name : layout.names()) {
+      ParameterLayout.Entry slot = layout.get(name);
       assertThat(slot.offset() % 64).isZero();
       assertThat(slot.offset()).isGreaterThanOrEqualTo(end);
       end = slot.offset() + slot.type().bytes();
     }
-    assertThat(slots.bytes()).isGreaterThanOrEqualTo(end);
-    assertThatThrownBy(() -> slots.get("fc.gamma")).hasMessageContaining("fc.gamma");
+    assertThat(layout.bytes()).isGreaterThanOrEqualTo(end);
+    assertThatThrownBy(() -> layout.get("fc.gamma")).hasMessageContaining("fc.gamma");
   }
 }

@@ -9,8 +9,8 @@ import org.hast4j.hast.Generator;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.AlignmentTaps;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,17 +20,17 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ImageNetResNetTest {
   @ParameterizedTest
   @CsvSource({"18, 11689512, 20, 17, 8", "34, 21797672, 36, 33, 16"})
-  void parts(int depth, long parameters, int norms, int quantisers, int taps) {
+  void parts(int depth, long parameters, int norms, int quantizers, int taps) {
     Model model = ImageNetResNet.of(depth, 64, 1000, 224);
-    Slots slots = Slots.parameters(model);
+    ParameterLayout layout = ParameterLayout.parameters(model);
     assertThat(
-            slots.names().stream()
-                .mapToLong(name -> slots.get(name).type().shape().elements())
+            layout.names().stream()
+                .mapToLong(name -> layout.get(name).type().shape().elements())
                 .sum())
         .isEqualTo(parameters);
     assertThat(model.names(Operator.BatchNorm.class).size()).isEqualTo(norms);
     assertThat(Parameters.weightNames(model)).hasSize(norms + 1).endsWith("fc.weight");
-    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(quantisers);
+    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(quantizers);
     assertThat(AlignmentTaps.of(model)).hasSize(taps);
     assertThat(model.input().height()).isEqualTo(224);
     assertThat(model.input().width()).isEqualTo(224);
@@ -54,15 +54,16 @@ class ImageNetResNetTest {
   /** Names and sizes of torchvision's state dictionary, in this engine's order. */
   @Test
   void tensorsAreTorchvisions() {
-    Slots slots = Slots.parameters(ImageNetResNet.of(18, 64, 1000, 224));
-    assertThat(slots.get("conv1.weight").type().shape().sizes()).containsExactly(64, 7, 7, 3);
-    assertThat(slots.get("layer4.1.conv2.weight").type().shape().sizes())
+    ParameterLayout layout = ParameterLayout.parameters(ImageNetResNet.of(18, 64, 1000, 224));
+    assertThat(layout.get("conv1.weight").type().shape().sizes()).containsExactly(64, 7, 7, 3);
+    assertThat(layout.get("layer4.1.conv2.weight").type().shape().sizes())
         .containsExactly(512, 3, 3, 512);
-    assertThat(slots.get("layer2.0.downsample.0.weight").type().shape().sizes())
+    assertThat(layout.get("layer2.0.downsample.0.weight").type().shape().sizes())
         .containsExactly(128, 1, 1, 64);
-    assertThat(slots.get("layer2.0.downsample.1.bias").type().shape().sizes()).containsExactly(128);
-    assertThat(slots.get("fc.weight").type().shape().sizes()).containsExactly(1000, 512);
-    assertThat(slots.names().stream().filter(name -> name.contains("downsample.0")))
+    assertThat(layout.get("layer2.0.downsample.1.bias").type().shape().sizes())
+        .containsExactly(128);
+    assertThat(layout.get("fc.weight").type().shape().sizes()).containsExactly(1000, 512);
+    assertThat(layout.names().stream().filter(name -> name.contains("downsample.0")))
         .containsExactly(
             "layer2.0.downsample.0.weight",
             "layer3.0.downsample.0.weight",
@@ -101,9 +102,10 @@ class ImageNetResNetTest {
 
   @Test
   void theGeneratorStartsAtAQuarterOfTheSize() {
-    Slots slots = new Generator(100, ImageNetResNet.of(18, 64, 1000, 224)).slots();
-    assertThat(slots.get("l1.0.weight").type().shape().sizes()).containsExactly(56 * 56 * 128, 100);
-    assertThat(slots.get("label_emb.weight").type().shape().sizes()).containsExactly(1000, 100);
+    ParameterLayout layout = new Generator(100, ImageNetResNet.of(18, 64, 1000, 224)).layout();
+    assertThat(layout.get("l1.0.weight").type().shape().sizes())
+        .containsExactly(56 * 56 * 128, 100);
+    assertThat(layout.get("label_emb.weight").type().shape().sizes()).containsExactly(1000, 100);
     Model odd = ImageNetResNet.of(18, 64, 1000, 226);
     assertThatThrownBy(() -> new Generator(100, odd))
         .isInstanceOf(RefusedException.class)

@@ -11,8 +11,8 @@ import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.AlignmentTaps;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
 import org.hast4j.tensor.ActivationFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,9 +26,9 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class MobileNetTest {
   private static long parameters(Model model) {
-    Slots slots = Slots.parameters(model);
-    return slots.names().stream()
-        .mapToLong(name -> slots.get(name).type().shape().elements())
+    ParameterLayout layout = ParameterLayout.parameters(model);
+    return layout.names().stream()
+        .mapToLong(name -> layout.get(name).type().shape().elements())
         .sum();
   }
 
@@ -84,11 +84,11 @@ class MobileNetTest {
 
   @ParameterizedTest
   @CsvSource({"mobilenetv2, 3504872, 52, 35", "mobilenetv2-expanded, 3505960, 53, 36"})
-  void partsOfV2(String name, long parameters, int convolutions, int quantisers) {
+  void partsOfV2(String name, long parameters, int convolutions, int quantizers) {
     Model model = Topologies.named(name);
     assertThat(parameters(model)).isEqualTo(parameters);
     assertThat(model.names(Operator.BatchNorm.class).size()).isEqualTo(convolutions);
-    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(quantisers);
+    assertThat(model.names(Operator.Activation.class).size()).isEqualTo(quantizers);
     assertThat(depthwise(model)).isEqualTo(17);
     assertThat(count(model, Operator.Add.class)).isEqualTo(10);
     assertThat(Parameters.weightNames(model))
@@ -131,19 +131,20 @@ class MobileNetTest {
 
   @Test
   void tensorsOfV2AreTorchvisions() {
-    Slots slots = Slots.parameters(Topologies.named("mobilenetv2"));
-    assertThat(slots.get("features.0.0.weight").type().shape().sizes())
+    ParameterLayout layout = ParameterLayout.parameters(Topologies.named("mobilenetv2"));
+    assertThat(layout.get("features.0.0.weight").type().shape().sizes())
         .containsExactly(32, 3, 3, 3);
-    assertThat(slots.get("features.1.conv.0.0.weight").type().shape().sizes())
+    assertThat(layout.get("features.1.conv.0.0.weight").type().shape().sizes())
         .containsExactly(32, 3, 3, 1);
-    assertThat(slots.get("features.1.conv.1.weight").type().shape().sizes())
+    assertThat(layout.get("features.1.conv.1.weight").type().shape().sizes())
         .containsExactly(16, 1, 1, 32);
-    assertThat(slots.get("features.4.conv.0.0.weight").type().shape().sizes())
+    assertThat(layout.get("features.4.conv.0.0.weight").type().shape().sizes())
         .containsExactly(144, 1, 1, 24);
-    assertThat(slots.get("features.17.conv.2.weight").type().shape().sizes())
+    assertThat(layout.get("features.17.conv.2.weight").type().shape().sizes())
         .containsExactly(320, 1, 1, 960);
-    assertThat(slots.get("features.18.1.bias").type().shape().sizes()).containsExactly(1280);
-    assertThat(slots.get("classifier.1.weight").type().shape().sizes()).containsExactly(1000, 1280);
+    assertThat(layout.get("features.18.1.bias").type().shape().sizes()).containsExactly(1280);
+    assertThat(layout.get("classifier.1.weight").type().shape().sizes())
+        .containsExactly(1000, 1280);
   }
 
   /** Multiples of 8 that are never more than a tenth too small. */

@@ -21,7 +21,7 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,9 +46,12 @@ class StateDictTest {
   private static Network network(Model model) {
     Random random = new Random(5);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : new Slots[] {Slots.parameters(model), Slots.statistics(model)}) {
-      for (String name : slots.names()) {
-        float[] values = new float[Math.toIntExact(slots.get(name).type().shape().elements())];
+    for (ParameterLayout layout :
+        new ParameterLayout[] {
+          ParameterLayout.parameters(model), ParameterLayout.statistics(model)
+        }) {
+      for (String name : layout.names()) {
+        float[] values = new float[Math.toIntExact(layout.get(name).type().shape().elements())];
         for (int i = 0; i < values.length; i++) {
           values[i] =
               name.endsWith("_var") ? random.nextFloat() + .1f : (float) random.nextGaussian();
@@ -262,7 +265,7 @@ class StateDictTest {
     return values;
   }
 
-  private static SafetensorsWriter normalised() {
+  private static SafetensorsWriter normalized() {
     return new SafetensorsWriter()
         .metadata("mean", "[0.491, 0.482, 0.447]")
         .metadata("std", "[0.247, 0.243, 0.262]");
@@ -292,7 +295,7 @@ class StateDictTest {
     Path original = folder.resolve("original.safetensors");
     Checkpoint.write(original, network);
     Safetensors tensors = Safetensors.read(original);
-    SafetensorsWriter writer = normalised();
+    SafetensorsWriter writer = normalized();
     boolean expanded = network.model().name().contains("expanded");
     for (String name : tensors.names()) {
       Safetensors.Tensor tensor = tensors.tensor(name);
@@ -562,7 +565,7 @@ class StateDictTest {
     Network network = network(CifarResNet.Shortcut.B);
     Path original = renamed(network, name -> name, true);
     Safetensors tensors = Safetensors.read(original);
-    SafetensorsWriter writer = normalised();
+    SafetensorsWriter writer = normalized();
     for (String name : tensors.names()) {
       Safetensors.Tensor tensor = tensors.tensor(name);
       if (!name.equals(missing) && !name.endsWith("tracked")) {

@@ -141,12 +141,12 @@ final class WholeRuns {
               Sha256.of(file),
               new Scheme(new Bits(bits, bits)),
               Recipe.read(recipe, sizes.recipe()),
-              new Images.Synthesised(),
+              new Images.Synthesized(),
               seed);
       StageClock clock = new StageClock();
       Hast.Result result =
           new Run(device, clock, NEVER)
-              .quantise(
+              .quantize(
                   job,
                   folder.resolve("%s-%s-%d-%d".formatted(name, recipe, bits, seed)),
                   false,

@@ -56,14 +56,14 @@ final class DemoCommand implements Runnable {
       Path network = temporary.path().resolve(NETWORK);
       extract(network);
       NetworkFile source = NetworkFile.readFloat(network, Optional.empty(), Optional.empty());
-      new QuantisationRun(
+      new QuantizationRun(
               source,
               new Job(
                   source.network(),
                   source.sha256(),
                   SCHEME,
                   Recipe.read("quick", Map.of()),
-                  new Images.Synthesised(),
+                  new Images.Synthesized(),
                   SEED),
               keep == null ? temporary.path().resolve("run") : keep,
               true,

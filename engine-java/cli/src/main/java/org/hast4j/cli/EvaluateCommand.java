@@ -111,7 +111,7 @@ final class EvaluateCommand implements Runnable {
 
   private static Evaluation evaluation(Memory memory, NetworkFile file) {
     int batch = Evaluation.batch(file.network().model());
-    return file.quantised()
+    return file.quantized()
         .map(network -> Evaluation.of(memory, network, batch))
         .orElseGet(() -> Evaluation.of(memory, file.network(), batch));
   }
@@ -131,13 +131,13 @@ final class EvaluateCommand implements Runnable {
       int[] classes,
       Optional<Double> agreement,
       Duration time) {
-    String kind = network.quantised().map(q -> q.scheme().toString()).orElse("full precision");
+    String kind = network.quantized().map(q -> q.scheme().toString()).orElse("full precision");
     String name = "%s, %s".formatted(network.network().model().name(), kind);
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", network.path().toString());
     json.put("sha256", network.sha256());
     json.put("topology", network.network().model().name());
-    network.quantised().ifPresent(q -> QuantisationRun.put(json, q.scheme()));
+    network.quantized().ifPresent(q -> QuantizationRun.put(json, q.scheme()));
     json.put("data", folder == null ? "cifar10" : folder.toString());
     json.put("images", classes.length);
     if (folder == null) {

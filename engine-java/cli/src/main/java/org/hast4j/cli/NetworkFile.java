@@ -11,18 +11,18 @@ import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Network;
-import org.hast4j.quant.QuantisedNetwork;
-import org.hast4j.zoo.QuantisedFile;
+import org.hast4j.quant.QuantizedNetwork;
+import org.hast4j.zoo.QuantizedFile;
 import org.hast4j.zoo.StateDict;
 
 /**
  * A network and the file it came from.
  *
  * @param network the network, dequantised where the file holds a quantised one
- * @param quantised what the file holds if it is a quantised network
+ * @param quantized what the file holds if it is a quantised network
  */
 record NetworkFile(
-    Path path, String sha256, Network network, Optional<QuantisedNetwork> quantised) {
+    Path path, String sha256, Network network, Optional<QuantizedNetwork> quantized) {
   private static final String EXTENSION = ".safetensors";
 
   /** Reads a float or a quantised network. */
@@ -33,7 +33,7 @@ record NetworkFile(
           path + (Files.exists(path) ? ": it is not a file" : ": there is no such file"));
     }
     String sha256 = Sha256.of(path);
-    if (!QuantisedNetwork.isOne(Safetensors.read(path))) {
+    if (!QuantizedNetwork.isOne(Safetensors.read(path))) {
       return new NetworkFile(
           path, sha256, StateDict.read(path, description, normalization), Optional.empty());
     }
@@ -41,21 +41,21 @@ record NetworkFile(
       throw new RefusedException(
           path + ": it is a quantised network, which says its structure itself: leave out --model");
     }
-    QuantisedNetwork quantised = QuantisedFile.read(path);
-    Network network = quantised.dequantised();
+    QuantizedNetwork quantized = QuantizedFile.read(path);
+    Network network = quantized.dequantized();
     return new NetworkFile(
         path,
         sha256,
         new Network(
             network.model(), normalization.orElse(network.normalization()), network.weights()),
-        Optional.of(quantised));
+        Optional.of(quantized));
   }
 
   /** Reads a float network. */
   static NetworkFile readFloat(
       Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
     NetworkFile file = read(path, description, normalization);
-    if (file.quantised.isPresent()) {
+    if (file.quantized.isPresent()) {
       throw new RefusedException(
           path + ": it is quantised already; give the full-precision network that it came from");
     }

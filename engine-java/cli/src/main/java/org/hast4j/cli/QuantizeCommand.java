@@ -111,12 +111,12 @@ final class QuantizeCommand implements Runnable {
     Duration interval = run.checkpointEvery();
     NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
-    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, scheme);
-    Images images = choice == null ? new Images.Synthesised() : choice.images(source, reporter);
+    Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
+    Images images = choice == null ? new Images.Synthesized() : choice.images(source, reporter);
     Optional<Hast.Test> followed =
         test.of(source.network().model(), chosen.fineTuning().steps(), reporter);
     Job job = new Job(source.network(), source.sha256(), scheme, chosen, images, run.seed());
-    new QuantisationRun(
+    new QuantizationRun(
             source,
             job,
             folder,
@@ -124,10 +124,10 @@ final class QuantizeCommand implements Runnable {
             interval,
             run.diagnose(),
             followed,
-            QuantisationRun.resumable(folder))
+            QuantizationRun.resumable(folder))
         .run(device, reporter);
     switch (images) {
-      case Images.Synthesised _ -> spec(job, List.of()).write(folder.resolve(SPEC));
+      case Images.Synthesized _ -> spec(job, List.of()).write(folder.resolve(SPEC));
       case Images.Stored files -> spec(job, files.files()).write(folder.resolve(SPEC));
       case Images.Real _ -> {
         // There is no file to name.

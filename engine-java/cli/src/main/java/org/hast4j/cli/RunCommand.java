@@ -53,8 +53,8 @@ final class RunCommand implements Runnable {
             spec.recipe(),
             spec.source(),
             spec.seed());
-    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, spec.scheme());
-    new QuantisationRun(
+    Path folder = out != null ? out : QuantizationRun.defaultFolder(source, spec.scheme());
+    new QuantizationRun(
             source,
             job,
             folder,
@@ -62,7 +62,7 @@ final class RunCommand implements Runnable {
             run.checkpointEvery(),
             run.diagnose(),
             test.of(model, spec.recipe().fineTuning().steps(), reporter),
-            QuantisationRun.resumable(folder))
+            QuantizationRun.resumable(folder))
         .run(device, reporter);
   }
 }

@@ -68,17 +68,17 @@ final class SynthesizeCommand implements Runnable {
   @Override
   public void run() {
     Recipe chosen = recipe.read();
-    Images images = new Images.Synthesised();
+    Images images = new Images.Synthesized();
     if (batches != null) {
-      images = new Images.Synthesised(batches.first());
+      images = new Images.Synthesized(batches.first());
       chosen =
           recipe.read(
               Map.of("synthesis.images", "" + batches.count() * chosen.synthesis().batch()));
     }
     NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
-    Path folder = out != null ? out : QuantisationRun.defaultFolder(source, scheme);
-    new QuantisationRun(
+    Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
+    new QuantizationRun(
             source,
             new Job(source.network(), source.sha256(), scheme, chosen, images, run.seed()),
             folder,
@@ -86,7 +86,7 @@ final class SynthesizeCommand implements Runnable {
             run.checkpointEvery(),
             run.diagnose(),
             Optional.empty(),
-            QuantisationRun.resumable(folder))
-        .synthesise(device, reporter);
+            QuantizationRun.resumable(folder))
+        .synthesize(device, reporter);
   }
 }

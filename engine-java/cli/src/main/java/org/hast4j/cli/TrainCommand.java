@@ -145,7 +145,7 @@ final class TrainCommand implements Runnable {
       train();
     } else {
       refuse(FULL_PRECISION::contains, "does not go with --quantize");
-      quantise();
+      quantize();
     }
   }
 
@@ -161,7 +161,7 @@ final class TrainCommand implements Runnable {
     return new ParameterException(spec.commandLine(), message);
   }
 
-  private void quantise() {
+  private void quantize() {
     if (from == null) {
       throw misuse("--quantize needs --from NETWORK");
     }
@@ -172,8 +172,8 @@ final class TrainCommand implements Runnable {
     ImageSet images = new CifarImages(reporter).obtained(Cifar10.Split.TRAIN);
     Scheme scheme = new Scheme(bits);
     Path folder =
-        out != null ? out : Path.of(QuantisationRun.defaultFolder(source, scheme) + "-real");
-    new QuantisationRun(
+        out != null ? out : Path.of(QuantizationRun.defaultFolder(source, scheme) + "-real");
+    new QuantizationRun(
             source,
             new Job(
                 source.network(),
@@ -187,7 +187,7 @@ final class TrainCommand implements Runnable {
             run.checkpointEvery(),
             run.diagnose(),
             test.of(source.network().model(), chosen.fineTuning().steps(), reporter),
-            QuantisationRun.resumable(folder))
+            QuantizationRun.resumable(folder))
         .run(device, reporter);
   }
 

@@ -17,16 +17,16 @@ import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 
 /**
  * Calibration of activation ranges (algorithm section 3): the student sees images and every
  * activation quantiser tracks its range. The images come from a small generator trained along the
- * way, as in the released code, or from the pool, cropped as fine-tuning crops them.
+ * way, as in the released code, or from the data set, cropped as fine-tuning crops them.
  */
 public final class Calibration implements AutoCloseable {
   private final Memory memory;
-  private final Quantisation quantisation;
+  private final QuantizationState quantization;
   private final Storage key = Storage.of("calibration key", TensorType.i64(2));
   private final Optional<GeneratorTraining> generator;
   private final StatisticsLoss statistics;
@@ -36,7 +36,7 @@ public final class Calibration implements AutoCloseable {
    * Prepares calibration from scratch of a student whose parameters lie on the device.
    *
    * @param units of the teacher, which the BN-statistic loss of the generator is stated in
-   * @param pool images to draw from when the recipe calibrates on them
+   * @param dataSet images to draw from when the recipe calibrates on them
    * @param crop how they are cropped
    */
   public Calibration(
@@ -44,13 +44,13 @@ public final class Calibration implements AutoCloseable {
       Units units,
       Parameters teacher,
       Parameters student,
-      Quantisation quantisation,
-      Pool pool,
+      QuantizationState quantization,
+      DataSet dataSet,
       Random.Augmentation crop,
       Recipe.Calibration recipe,
       long seed) {
     this.memory = memory;
-    this.quantisation = quantisation;
+    this.quantization = quantization;
     Model model = student.model();
     Graph graph = new Graph();
     Value keyValue = graph.variable(key, TensorType.i64(2));
@@ -63,18 +63,18 @@ public final class Calibration implements AutoCloseable {
     Value images =
         generator
             .map(training -> generated(graph, training, teacher, keyValue, recipe))
-            .orElseGet(() -> drawn(graph, model, pool, crop, keyValue, recipe));
-    append(graph, student, quantisation, images, recipe);
+            .orElseGet(() -> drawn(graph, model, dataSet, crop, keyValue, recipe));
+    append(graph, student, quantization, images, recipe);
     graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("calibration workspace", graph, memory);
     memory.buffer(key).upload(0, new long[] {seed, 0});
-    quantisation.resetRanges(memory);
+    quantization.resetRanges(memory);
   }
 
   private GeneratorTraining generator(Model model, Recipe.Calibration recipe, long seed) {
     Generator network = new Generator(recipe.latent(), model);
     GeneratorTraining training = new GeneratorTraining(network, recipe);
-    training.begin(memory, Initialisation.generator(network, seed));
+    training.begin(memory, Initialization.generator(network, seed));
     return training;
   }
 
@@ -98,11 +98,11 @@ public final class Calibration implements AutoCloseable {
   private static Value drawn(
       Graph graph,
       Model model,
-      Pool pool,
+      DataSet dataSet,
       Random.Augmentation crop,
       Value key,
       Recipe.Calibration recipe) {
-    Value all = graph.variable(pool.images(), pool.imageType());
+    Value all = graph.variable(dataSet.images(), dataSet.imageType());
     Value boxes =
         graph.value(new Random.Boxes(Draw.CALIBRATION_CROPS.id(), recipe.batch(), crop), key, all);
     return graph.value(
@@ -113,15 +113,15 @@ public final class Calibration implements AutoCloseable {
   static void append(
       Graph graph,
       Parameters student,
-      Quantisation quantisation,
+      QuantizationState quantization,
       Value images,
       Recipe.Calibration recipe) {
     Map<String, Value> weights =
-        Parameters.quantised(graph, student.model(), student.values(graph), quantisation.scheme());
+        Parameters.quantized(graph, student.model(), student.values(graph), quantization.scheme());
     Mode mode =
         new Mode.Calibrating(
-            quantisation.quantizers(),
-            quantisation.rangeStates(),
+            quantization.quantizers(),
+            quantization.rangeStates(),
             recipe.momentum(),
             recipe.rule());
     Forward.of(graph, "student", student.model(), weights, images, mode);
@@ -142,7 +142,7 @@ public final class Calibration implements AutoCloseable {
   /** What an interrupted calibration needs to go on. */
   public List<Storage> state() {
     List<Storage> state =
-        new ArrayList<>(List.of(key, quantisation.ranges(), quantisation.rangeStates()));
+        new ArrayList<>(List.of(key, quantization.ranges(), quantization.rangeStates()));
     generator.ifPresent(training -> state.addAll(training.state()));
     return state;
   }

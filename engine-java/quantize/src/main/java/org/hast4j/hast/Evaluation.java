@@ -17,8 +17,8 @@ import org.hast4j.nn.LogitsGraph;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizationState;
+import org.hast4j.quant.QuantizedNetwork;
 
 /** Classifies images with a network, float or quantised, and counts what it gets right. */
 public final class Evaluation implements AutoCloseable {
@@ -56,7 +56,7 @@ public final class Evaluation implements AutoCloseable {
             graph -> {
               Map<String, Value> values = parameters.values(graph);
               return weights
-                  .map(scheme -> Parameters.quantised(graph, model, values, scheme))
+                  .map(scheme -> Parameters.quantized(graph, model, values, scheme))
                   .orElse(values);
             });
     images = pass.images();
@@ -73,15 +73,15 @@ public final class Evaluation implements AutoCloseable {
    *
    * @param batch images per run of the program
    */
-  public static Evaluation of(Memory memory, QuantisedNetwork network, int batch) {
-    Quantisation quantisation = Quantisation.of(network.model(), network.scheme());
-    quantisation.upload(memory, network.ranges());
+  public static Evaluation of(Memory memory, QuantizedNetwork network, int batch) {
+    QuantizationState quantization = QuantizationState.of(network.model(), network.scheme());
+    quantization.upload(memory, network.ranges());
     return owning(
         memory,
-        network.dequantised(),
-        new Mode.Quantised(quantisation.quantizers()),
+        network.dequantized(),
+        new Mode.Quantized(quantization.quantizers()),
         batch,
-        List.of(quantisation.ranges()));
+        List.of(quantization.ranges()));
   }
 
   /**
@@ -115,12 +115,13 @@ public final class Evaluation implements AutoCloseable {
   }
 
   /** Evaluates parameters as they lie on the device, quantised on the fly. */
-  public static Evaluation of(Memory memory, Parameters parameters, Quantisation quantisation) {
+  public static Evaluation of(
+      Memory memory, Parameters parameters, QuantizationState quantization) {
     return new Evaluation(
         memory,
         parameters,
-        Optional.of(quantisation.scheme()),
-        new Mode.Quantised(quantisation.quantizers()),
+        Optional.of(quantization.scheme()),
+        new Mode.Quantized(quantization.quantizers()),
         batch(parameters.model()),
         List.of());
   }

@@ -27,7 +27,7 @@ public record Expectation(Map<Stage, Duration> times, long deviceBytes) {
     Map<Stage, Duration> times = new EnumMap<>(Stage.class);
     try (Memory memory = new Memory(device)) {
       RunState state = new RunState(job, memory);
-      if (job.images() instanceof Images.Synthesised) {
+      if (job.images() instanceof Images.Synthesized) {
         try (Synthesis synthesis = state.synthesis()) {
           synthesis.begin(0);
           long iterations = state.units(Stage.SYNTHESIS);

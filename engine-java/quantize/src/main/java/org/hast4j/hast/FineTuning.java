@@ -20,15 +20,15 @@ import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3):
- * distillation and feature alignment on random crops of the pool, then once more on the same crops
- * made harder by a sign step up the loss, and an SGD step on the sum. Four forward passes, three
- * data gradients and two weight gradients.
+ * distillation and feature alignment on random crops of the data set, then once more on the same
+ * crops made harder by a sign step up the loss, and an SGD step on the sum. Four forward passes,
+ * three data gradients and two weight gradients.
  */
 public final class FineTuning implements AutoCloseable {
   private static final float RATIO_MIN = 3f / 4;
@@ -60,15 +60,15 @@ public final class FineTuning implements AutoCloseable {
    * Prepares fine-tuning of a calibrated student; the teacher's parameters lie on the device too.
    *
    * @param units of the teacher, which the learning rate is stated in
-   * @param pool images to train on
+   * @param dataSet images to train on
    */
   public FineTuning(
       Memory memory,
       Units units,
       Parameters teacher,
       Parameters student,
-      Quantisation quantisation,
-      Pool pool,
+      QuantizationState quantization,
+      DataSet dataSet,
       Recipe.FineTuning recipe,
       long seed) {
     this(
@@ -76,10 +76,10 @@ public final class FineTuning implements AutoCloseable {
         units,
         teacher,
         student,
-        quantisation,
+        quantization,
         recipe,
         seed,
-        (graph, key) -> crops(graph, key, pool, recipe));
+        (graph, key) -> crops(graph, key, dataSet, recipe));
   }
 
   /** Appends what a step trains on to its graph. */
@@ -94,7 +94,7 @@ public final class FineTuning implements AutoCloseable {
       Units units,
       Parameters teacher,
       Parameters student,
-      Quantisation quantisation,
+      QuantizationState quantization,
       Recipe.FineTuning recipe,
       long seed,
       Batch batch) {
@@ -116,7 +116,7 @@ public final class FineTuning implements AutoCloseable {
                 });
     Graph graph = new Graph();
     append(
-        graph, teacher, quantisation, batch.append(graph, graph.variable(key, TensorType.i64(2))));
+        graph, teacher, quantization, batch.append(graph, graph.variable(key, TensorType.i64(2))));
     graph.apply(new Elementwise.CounterStep(), graph.variable(key, Long.BYTES, TensorType.i64(1)));
     program = Program.compile("fine-tuning workspace", graph, memory);
     readback =
@@ -132,8 +132,8 @@ public final class FineTuning implements AutoCloseable {
             memory, "fine-tuning learning rates", epochs, learningRate, recipe.epochSteps());
   }
 
-  private static Value crops(Graph graph, Value key, Pool pool, Recipe.FineTuning recipe) {
-    Value images = graph.variable(pool.images(), pool.imageType());
+  private static Value crops(Graph graph, Value key, DataSet dataSet, Recipe.FineTuning recipe) {
+    Value images = graph.variable(dataSet.images(), dataSet.imageType());
     Value boxes =
         graph.value(
             new Random.Boxes(Draw.FINE_TUNING_CROPS.id(), recipe.batch(), crop(recipe)),
@@ -148,18 +148,18 @@ public final class FineTuning implements AutoCloseable {
   }
 
   /** Appends everything one step does with a batch. */
-  private void append(Graph graph, Parameters teacher, Quantisation quantisation, Value x) {
+  private void append(Graph graph, Parameters teacher, QuantizationState quantization, Value x) {
     Model model = student.model();
     Map<String, Value> teacherValues = teacher.values(graph);
     Map<String, Value> studentValues = student.values(graph);
     graph.lane(Lane.SIDE);
     Map<String, Value> weights =
-        Parameters.quantised(graph, model, studentValues, quantisation.scheme());
+        Parameters.quantized(graph, model, studentValues, quantization.scheme());
     graph.lane(Lane.MAIN);
-    Mode quantised = new Mode.Quantised(quantisation.quantizers(), recipe.straightThrough());
+    Mode quantized = new Mode.Quantized(quantization.quantizers(), recipe.straightThrough());
     List<Value> parameters = student.trained().names().stream().map(studentValues::get).toList();
 
-    Pass clean = pass(graph, "clean", teacherValues, weights, quantised, x);
+    Pass clean = pass(graph, "clean", teacherValues, weights, quantized, x);
     keepLosses(graph, clean, 0);
     List<Value> wrt = new ArrayList<>(parameters);
     if (recipe.promotion()) {
@@ -173,7 +173,7 @@ public final class FineTuning implements AutoCloseable {
       graph.part("promotion");
       Value harder =
           graph.value(new Elementwise.SignPerturb(recipe.epsilon()), x, gradients.getLast());
-      Pass promoted = pass(graph, "promoted", teacherValues, weights, quantised, harder);
+      Pass promoted = pass(graph, "promoted", teacherValues, weights, quantized, harder);
       keepLosses(graph, promoted, 1);
       keepGradients(graph, Gradients.of(graph, promoted.loss(), parameters), promotedGradients);
       graph.part("");
@@ -207,14 +207,14 @@ public final class FineTuning implements AutoCloseable {
       String name,
       Map<String, Value> teacherValues,
       Map<String, Value> weights,
-      Mode quantised,
+      Mode quantized,
       Value x) {
     Model model = student.model();
     graph.lane(Lane.BRANCH);
     Forward taught =
         Forward.of(graph, name + " teacher", model, teacherValues, x, new Mode.Evaluation());
     graph.lane(Lane.MAIN);
-    Forward learnt = Forward.of(graph, name + " student", model, weights, x, quantised);
+    Forward learnt = Forward.of(graph, name + " student", model, weights, x, quantized);
     graph.part(name);
     Value distillation =
         graph.value(
@@ -255,7 +255,7 @@ public final class FineTuning implements AutoCloseable {
   private void keepGradients(Graph graph, List<Value> gradients, Storage storage) {
     int index = 0;
     for (String name : student.trained().names()) {
-      Slots.Slot slot = student.trained().get(name);
+      ParameterLayout.Entry slot = student.trained().get(name);
       graph.keep(gradients.get(index++), storage, slot.offset());
     }
   }

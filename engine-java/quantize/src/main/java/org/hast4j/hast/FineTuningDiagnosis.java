@@ -13,45 +13,46 @@ import org.hast4j.graph.Value;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
-import org.hast4j.quant.QuantisedTensor;
+import org.hast4j.quant.QuantizationState;
+import org.hast4j.quant.QuantizedTensor;
 import org.hast4j.tensor.Shape;
 
 /**
  * What fine-tuning does to the student, layer by layer: the signals that show whether it is about
- * to collapse. They are taken on the first images of the pool, uncropped. Reading them makes the
- * device wait, so only {@code --diagnose} does.
+ * to collapse. They are taken on the first images of the data set, uncropped. Reading them makes
+ * the device wait, so only {@code --diagnose} does.
  */
 final class FineTuningDiagnosis implements AutoCloseable {
   private static final int IMAGES = 64;
 
   private final Memory memory;
   private final Parameters student;
-  private final Quantisation quantisation;
+  private final QuantizationState quantization;
   private final List<Storage> activations = new ArrayList<>();
   private final List<String> layers;
   private final List<Integer> channels = new ArrayList<>();
   private final Program program;
   private Map<String, float[]> before;
 
-  FineTuningDiagnosis(Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
+  FineTuningDiagnosis(
+      Memory memory, Parameters student, QuantizationState quantization, DataSet dataSet) {
     this.memory = memory;
     this.student = student;
-    this.quantisation = quantisation;
+    this.quantization = quantization;
     Graph graph = new Graph();
-    Shape all = pool.imageType().shape();
+    Shape all = dataSet.imageType().shape();
     TensorType type =
         TensorType.f32(Math.min(IMAGES, all.size(0)), all.size(1), all.size(2), all.size(3));
     Map<String, Value> weights =
-        Parameters.quantised(graph, student.model(), student.values(graph), quantisation.scheme());
+        Parameters.quantized(graph, student.model(), student.values(graph), quantization.scheme());
     Forward forward =
         Forward.of(
             graph,
             "diagnosis",
             student.model(),
             weights,
-            graph.variable(pool.images(), 0, type),
-            new Mode.Observed(quantisation.quantizers()));
+            graph.variable(dataSet.images(), 0, type),
+            new Mode.Observed(quantization.quantizers()));
     for (Value value : forward.activations().values()) {
       Storage storage = Storage.of("diagnosed activations " + activations.size(), value.type());
       graph.keep(value, storage);
@@ -71,15 +72,15 @@ final class FineTuningDiagnosis implements AutoCloseable {
    */
   Map<String, Object> signals() {
     program.run();
-    float[] ranges = memory.floats(quantisation.ranges());
+    float[] ranges = memory.floats(quantization.ranges());
     List<Double> above = new ArrayList<>();
     List<Double> top = new ArrayList<>();
     List<Double> dead = new ArrayList<>();
     List<Double> error = new ArrayList<>();
     for (int i = 0; i < activations.size(); i++) {
       float[] x = memory.floats(activations.get(i));
-      int row = 2 * quantisation.quantizers().row(layers.get(i));
-      double levels = (1 << quantisation.quantizers().bits().get(layers.get(i))) - 1;
+      int row = 2 * quantization.quantizers().row(layers.get(i));
+      double levels = (1 << quantization.quantizers().bits().get(layers.get(i))) - 1;
       observe(x, channels.get(i), levels, ranges[row], ranges[row + 1], above, top, dead, error);
     }
     Map<String, Object> signals = new LinkedHashMap<>();
@@ -131,13 +132,13 @@ final class FineTuningDiagnosis implements AutoCloseable {
     Map<String, Double> size = new LinkedHashMap<>();
     Map<String, Double> change = new LinkedHashMap<>();
     Map<String, Double> error = new LinkedHashMap<>();
-    List<String> quantised = Parameters.weightNames(student.model());
+    List<String> quantized = Parameters.weightNames(student.model());
     for (String name : student.trained().names()) {
       float[] values = now.get(name);
       double squares = squaredDifference(values, new float[values.length]);
       size.put(name, Math.sqrt(squares / values.length));
       change.put(name, relative(squaredDifference(values, before.get(name)), squares));
-      if (quantised.contains(name)) {
+      if (quantized.contains(name)) {
         int rows = Math.toIntExact(student.trained().get(name).type().shape().size(0));
         error.put(
             name, Double.isFinite(squares) ? roundingError(name, values, rows, squares) : squares);
@@ -150,8 +151,8 @@ final class FineTuningDiagnosis implements AutoCloseable {
   }
 
   private double roundingError(String name, float[] values, int rows, double squares) {
-    int bits = quantisation.scheme().weightBits(name.substring(0, name.lastIndexOf('.')));
-    float[] rounded = QuantisedTensor.of(values, rows, bits).dequantised();
+    int bits = quantization.scheme().weightBits(name.substring(0, name.lastIndexOf('.')));
+    float[] rounded = QuantizedTensor.of(values, rows, bits).dequantized();
     return relative(squaredDifference(values, rounded), squares);
   }
 

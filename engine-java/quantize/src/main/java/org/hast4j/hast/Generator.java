@@ -14,7 +14,7 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 
 /**
  * The small conditional generator whose images calibrate activation ranges (algorithm section 3):
@@ -39,7 +39,7 @@ public final class Generator {
   private final int classes;
   private final int startHeight;
   private final int startWidth;
-  private final Slots slots = new Slots();
+  private final ParameterLayout layout = new ParameterLayout();
   private final Storage storage;
 
   /**
@@ -54,16 +54,16 @@ public final class Generator {
     startHeight = model.input().height() / SHRINKING;
     startWidth = model.input().width() / SHRINKING;
     long start = start(model);
-    slots.add("label_emb.weight", TensorType.f32(classes, latent));
-    slots.add("l1.0.weight", TensorType.f32(start, latent));
-    slots.add("l1.0.bias", TensorType.f32(start));
+    layout.add("label_emb.weight", TensorType.f32(classes, latent));
+    layout.add("l1.0.weight", TensorType.f32(start, latent));
+    layout.add("l1.0.bias", TensorType.f32(start));
     addNorm("conv_blocks0.0", WIDE);
     addConvolution("conv_blocks1.0", WIDE, WIDE);
     addNorm("conv_blocks1.1", WIDE);
     addConvolution("conv_blocks2.0", WIDE, NARROW);
     addNorm("conv_blocks2.1", NARROW);
     addConvolution("conv_blocks2.3", NARROW, model.input().channels());
-    storage = new Storage("generator parameters", slots.bytes());
+    storage = new Storage("generator parameters", layout.bytes());
   }
 
   /**
@@ -92,21 +92,21 @@ public final class Generator {
   }
 
   private void addNorm(String name, long width) {
-    slots.add(name + ".weight", TensorType.f32(width));
-    slots.add(name + ".bias", TensorType.f32(width));
+    layout.add(name + ".weight", TensorType.f32(width));
+    layout.add(name + ".bias", TensorType.f32(width));
   }
 
   private void addConvolution(String name, long inputs, long outputs) {
-    slots.add(name + ".weight", TensorType.f32(outputs, 3, 3, inputs));
-    slots.add(name + ".bias", TensorType.f32(outputs));
+    layout.add(name + ".weight", TensorType.f32(outputs, 3, 3, inputs));
+    layout.add(name + ".bias", TensorType.f32(outputs));
   }
 
   /**
    * Places of the trained parameters. The rows of l1.0 are in [h / 4, w / 4, 128] order, channels
    * innermost.
    */
-  public Slots slots() {
-    return slots;
+  public ParameterLayout layout() {
+    return layout;
   }
 
   public Storage storage() {
@@ -124,13 +124,13 @@ public final class Generator {
   /** Variables for every parameter, by name. */
   public Map<String, Value> values(Graph graph) {
     Map<String, Value> values = new LinkedHashMap<>();
-    slots
+    layout
         .names()
         .forEach(
             name ->
                 values.put(
                     name,
-                    graph.variable(storage, slots.get(name).offset(), slots.get(name).type())));
+                    graph.variable(storage, layout.get(name).offset(), layout.get(name).type())));
     return values;
   }
 

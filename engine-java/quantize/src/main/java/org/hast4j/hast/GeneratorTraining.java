@@ -38,7 +38,7 @@ final class GeneratorTraining {
   GeneratorTraining(Generator generator, Recipe.Calibration recipe) {
     this.recipe = recipe;
     this.generator = generator;
-    vector = Parameters.vector(generator.slots());
+    vector = Parameters.vector(generator.layout());
     firstMoment = Storage.of("generator first moment", vector);
     secondMoment = Storage.of("generator second moment", vector);
     gradients = Storage.of("generator gradients", vector);
@@ -50,7 +50,7 @@ final class GeneratorTraining {
         (name, values) ->
             memory
                 .buffer(generator.storage())
-                .upload(generator.slots().get(name).offset(), values));
+                .upload(generator.layout().get(name).offset(), values));
     memory.buffer(firstMoment).clear();
     memory.buffer(secondMoment).clear();
     memory.buffer(iteration).upload(0, new long[] {0});
@@ -77,10 +77,10 @@ final class GeneratorTraining {
     Node crossEntropy = graph.apply(new Loss.HardCrossEntropy(1, 0), forward.logits(), labels);
     Value total = statistics.append(graph, forward, crossEntropy.output(0));
     graph.keep(total, loss);
-    List<String> names = List.copyOf(generator.slots().names());
+    List<String> names = List.copyOf(generator.layout().names());
     List<Value> grads = Gradients.of(graph, total, names.stream().map(parameters::get).toList());
     for (int i = 0; i < names.size(); i++) {
-      graph.keep(grads.get(i), gradients, generator.slots().get(names.get(i)).offset());
+      graph.keep(grads.get(i), gradients, generator.layout().get(names.get(i)).offset());
     }
     graph.part("generator");
     Value done = graph.variable(iteration, TensorType.i64(1));

@@ -7,7 +7,7 @@ import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 
 /**
  * The method: synthesis, calibration, fine-tuning. On one kind of processor the result depends on
@@ -32,8 +32,8 @@ public final class Hast {
    *     images, as the next two
    * @param rounded the quantised network's straight after calibration
    * @param fineTuned the quantised network's in the end
-   * @param roundedAgreement share of (at most 1024 of) the pool's images that teacher and quantised
-   *     network classify alike straight after calibration, percent
+   * @param roundedAgreement share of (at most 1024 of) the data set's images that teacher and
+   *     quantised network classify alike straight after calibration, percent
    * @param agreement the same in the end
    * @param keptStep how many fine-tuning steps the network that came out has seen: those after
    *     which the distillation loss on the images held back was lowest; 0 is rounding
@@ -44,7 +44,7 @@ public final class Hast {
    * @param warning what is wrong with the result, for people; empty where nothing is
    */
   public record Result(
-      QuantisedNetwork network,
+      QuantizedNetwork network,
       Optional<Double> fullPrecision,
       Optional<Double> rounded,
       Optional<Double> fineTuned,
@@ -61,12 +61,12 @@ public final class Hast {
    * @throws RefusedException if the job cannot be done
    * @throws DivergedException if the losses are no numbers
    */
-  public static Result quantise(Job job, Device device) {
-    return quantise(job, device, Optional.empty(), new Listener() {});
+  public static Result quantize(Job job, Device device) {
+    return quantize(job, device, Optional.empty(), new Listener() {});
   }
 
   /** Likewise, followed by test images and heard by a listener. */
-  public static Result quantise(Job job, Device device, Optional<Test> test, Listener listener) {
+  public static Result quantize(Job job, Device device, Optional<Test> test, Listener listener) {
     try (Memory memory = new Memory(device)) {
       return new Stages(job, memory, test, listener, false).toEnd();
     }

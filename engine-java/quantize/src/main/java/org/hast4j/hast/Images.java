@@ -13,15 +13,15 @@ public sealed interface Images {
    * @param firstBatch number of the first batch. Each batch is a function of seed and number alone,
    *     so that several machines may make some each
    */
-  record Synthesised(int firstBatch) implements Images {
-    public Synthesised {
+  record Synthesized(int firstBatch) implements Images {
+    public Synthesized {
       if (firstBatch < 0) {
         throw new RefusedException("batches are numbered from 0, got " + firstBatch);
       }
     }
 
     /** All batches. */
-    public Synthesised() {
+    public Synthesized() {
       this(0);
     }
   }
@@ -39,8 +39,8 @@ public sealed interface Images {
   /**
    * Real ones, the upper bound the paper compares with.
    *
-   * @param labelled whether their labels are right; otherwise each has the class that the
+   * @param labeled whether their labels are right; otherwise each has the class that the
    *     full-precision network gives it
    */
-  record Real(ImageSet set, boolean labelled) implements Images {}
+  record Real(ImageSet set, boolean labeled) implements Images {}
 }

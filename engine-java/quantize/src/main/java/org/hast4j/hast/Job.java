@@ -26,7 +26,7 @@ public record Job(
   /** Why the recipe may fail on the network, for people; empty where nothing says so. */
   public Optional<String> caution() {
     Recipe.Synthesis synthesis = recipe.synthesis();
-    if (!(images instanceof Images.Synthesised) || recipe.normalForm()) {
+    if (!(images instanceof Images.Synthesized) || recipe.normalForm()) {
       return Optional.empty();
     }
     float weight = synthesis.statisticsWeight() * squaredVariance(teacher.weights());

@@ -21,10 +21,10 @@ interface Journal {
   default void restore(Memory memory, List<Storage> state) {}
 
   /** Puts the images back that were made before. */
-  default void restoreImages(Memory memory, Pool pool) {}
+  default void restoreImages(Memory memory, DataSet dataSet) {}
 
   /** All images are made. */
-  default void images(Memory memory, Pool pool) {}
+  default void images(Memory memory, DataSet dataSet) {}
 
   default void event(Event event) {}
 

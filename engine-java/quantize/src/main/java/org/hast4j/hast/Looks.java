@@ -18,7 +18,7 @@ import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -76,15 +76,15 @@ final class Looks implements AutoCloseable {
   /**
    * Prepares looks at a calibrated student.
    *
-   * @param first the first image of the pool to look at, and all after it
+   * @param first the first image of the data set to look at, and all after it
    * @param steps of fine-tuning in all
    */
   Looks(
       Memory memory,
       Parameters teacher,
       Parameters student,
-      Quantisation quantisation,
-      Pool pool,
+      QuantizationState quantization,
+      DataSet dataSet,
       int first,
       FineTuning fineTuning,
       Recipe.FineTuning recipe,
@@ -93,7 +93,7 @@ final class Looks implements AutoCloseable {
     this.student = student;
     this.fineTuning = fineTuning;
     steps = recipe.steps();
-    int images = pool.count() - first;
+    int images = dataSet.count() - first;
     order = Storage.of("look order", TensorType.i32(images));
     kept = new Storage("best parameters", student.trainedStorage().bytes());
     int crops = Math.min(MOST_CROPS, images * CROPS_AN_IMAGE);
@@ -101,7 +101,9 @@ final class Looks implements AutoCloseable {
     parts = Math.ceilDiv(crops, batch);
     part =
         Program.compile(
-            "look workspace", partGraph(teacher, quantisation, pool, first, batch, recipe), memory);
+            "look workspace",
+            partGraph(teacher, quantization, dataSet, first, batch, recipe),
+            memory);
     keep = Program.compile("look keeping", keepGraph(), memory);
     memory.buffer(order).upload(0, IntStream.range(0, images).toArray());
     memory.buffer(start).upload(0, new long[] {seed, 0});
@@ -120,17 +122,17 @@ final class Looks implements AutoCloseable {
   /** Adds the mean loss of one batch of crops, divided by the number of batches, to the loss. */
   private Graph partGraph(
       Parameters teacher,
-      Quantisation quantisation,
-      Pool pool,
+      QuantizationState quantization,
+      DataSet dataSet,
       int first,
       int batch,
       Recipe.FineTuning recipe) {
     Graph graph = new Graph();
     Model model = student.model();
-    Shape all = pool.imageType().shape();
+    Shape all = dataSet.imageType().shape();
     TensorType type = TensorType.f32(all.size(0) - first, all.size(1), all.size(2), all.size(3));
-    long offset = pool.imageType().bytes() / all.size(0) * first;
-    Value images = graph.variable(pool.images(), offset, type);
+    long offset = dataSet.imageType().bytes() / all.size(0) * first;
+    Value images = graph.variable(dataSet.images(), offset, type);
     Value boxes =
         graph.value(
             new Random.Boxes(Draw.LOOK_CROPS.id(), batch, FineTuning.crop(recipe)),
@@ -141,7 +143,7 @@ final class Looks implements AutoCloseable {
         graph.value(
             new Random.CropFlip(model.input().height(), model.input().width()), images, boxes);
     Map<String, Value> weights =
-        Parameters.quantised(graph, model, student.values(graph), quantisation.scheme());
+        Parameters.quantized(graph, model, student.values(graph), quantization.scheme());
     Forward taught =
         Forward.of(graph, "look teacher", model, teacher.values(graph), x, new Mode.Evaluation());
     Forward learnt =
@@ -151,7 +153,7 @@ final class Looks implements AutoCloseable {
             model,
             weights,
             x,
-            new Mode.Quantised(quantisation.quantizers()));
+            new Mode.Quantized(quantization.quantizers()));
     Value distillation =
         graph.value(
             new Loss.DistillKl(recipe.temperature(), recipe.alpha() / parts),

@@ -12,7 +12,7 @@ import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 import org.hast4j.quant.Range;
 import org.hast4j.quant.UniformQuantizer;
 
@@ -29,25 +29,26 @@ final class RangeSearch {
 
   private RangeSearch() {}
 
-  /** Narrows the ranges of a calibrated student on the first images of a pool. */
-  static void run(Memory memory, Parameters student, Quantisation quantisation, Pool pool) {
+  /** Narrows the ranges of a calibrated student on the first images of a data set. */
+  static void run(
+      Memory memory, Parameters student, QuantizationState quantization, DataSet dataSet) {
     Model model = student.model();
     long floats = 1;
-    for (String layer : quantisation.quantizers().bits().keySet()) {
+    for (String layer : quantization.quantizers().bits().keySet()) {
       floats += model.shape(layer).elements();
     }
-    TensorType type = Forward.images(model, pool.some(IMAGES, floats));
+    TensorType type = Forward.images(model, dataSet.some(IMAGES, floats));
     Graph graph = new Graph();
     Map<String, Value> weights =
-        Parameters.quantised(graph, model, student.values(graph), quantisation.scheme());
+        Parameters.quantized(graph, model, student.values(graph), quantization.scheme());
     Forward forward =
         Forward.of(
             graph,
             "range search",
             model,
             weights,
-            graph.variable(pool.images(), type),
-            new Mode.Observed(quantisation.quantizers()));
+            graph.variable(dataSet.images(), type),
+            new Mode.Observed(quantization.quantizers()));
     Map<String, Storage> activations = new LinkedHashMap<>();
     forward
         .activations()
@@ -61,10 +62,10 @@ final class RangeSearch {
       activations.forEach(
           (layer, storage) -> {
             program.run();
-            Map<String, Range> ranges = quantisation.download(memory);
-            int bits = quantisation.quantizers().bits().get(layer);
+            Map<String, Range> ranges = quantization.download(memory);
+            int bits = quantization.quantizers().bits().get(layer);
             ranges.put(layer, best(memory.floats(storage), ranges.get(layer), bits));
-            quantisation.upload(memory, ranges);
+            quantization.upload(memory, ranges);
           });
     } finally {
       activations.values().forEach(memory::free);

@@ -56,19 +56,19 @@ public final class Run {
    * @throws RefusedException if the folder holds another run, or holds one and {@code resume} is
    *     false
    */
-  public Hast.Result quantise(Job job, Path folder, boolean resume, Optional<Hast.Test> test) {
+  public Hast.Result quantize(Job job, Path folder, boolean resume, Optional<Hast.Test> test) {
     Map<String, Object> identity = identity(job);
     try (RunDirectory directory = RunDirectory.open(folder, identity, resume);
         Memory memory = new Memory(device)) {
       Hast.Result result = stages(job, identity, directory, memory, test).toEnd();
-      result.network().write(directory.quantised());
-      directory.writeJson("result.json", json(job, result, directory.quantised()));
+      result.network().write(directory.quantized());
+      directory.writeJson("result.json", json(job, result, directory.quantized()));
       return result;
     }
   }
 
-  /** Synthesises the images of a job only. The folder can be resumed by {@link #quantise} later. */
-  public Path synthesise(Job job, Path folder, boolean resume) {
+  /** Synthesises the images of a job only. The folder can be resumed by {@link #quantize} later. */
+  public Path synthesize(Job job, Path folder, boolean resume) {
     Map<String, Object> identity = identity(job);
     try (RunDirectory directory = RunDirectory.open(folder, identity, resume);
         Memory memory = new Memory(device)) {
@@ -126,13 +126,13 @@ public final class Run {
     }
 
     @Override
-    public void restoreImages(Memory memory, Pool pool) {
-      SyntheticSet.read(List.of(directory.synthetic()), job.teacher(), memory, pool);
+    public void restoreImages(Memory memory, DataSet dataSet) {
+      SyntheticSet.read(List.of(directory.synthetic()), job.teacher(), memory, dataSet);
     }
 
     @Override
-    public void images(Memory memory, Pool pool) {
-      SyntheticSet.write(directory.synthetic(), memory, pool, job.teacher(), job.sourceSha256());
+    public void images(Memory memory, DataSet dataSet) {
+      SyntheticSet.write(directory.synthetic(), memory, dataSet, job.teacher(), job.sourceSha256());
     }
 
     @Override
@@ -152,7 +152,7 @@ public final class Run {
     }
   }
 
-  private static Map<String, Object> json(Job job, Hast.Result result, Path quantised) {
+  private static Map<String, Object> json(Job job, Hast.Result result, Path quantized) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("layer_bits", job.scheme().named());
     json.put("alignment_taps", AlignmentTaps.of(job.teacher().model()));
@@ -165,7 +165,7 @@ public final class Run {
     json.put("rollbacks", result.rollbacks());
     json.put("statistics_mismatch", result.statisticsMismatch());
     result.warning().ifPresent(text -> json.put("warning", text));
-    json.put("quantised_sha256", Sha256.of(quantised));
+    json.put("quantised_sha256", Sha256.of(quantized));
     return json;
   }
 
@@ -191,12 +191,12 @@ public final class Run {
     identity.put(
         "images",
         switch (job.images()) {
-          case Images.Synthesised made ->
+          case Images.Synthesized made ->
               "synthesised" + (made.firstBatch() == 0 ? "" : " from batch " + made.firstBatch());
           case Images.Stored stored ->
               stored.files().stream().map(Sha256::of).collect(Collectors.joining(" "));
           case Images.Real real ->
-              (real.labelled() ? "real " : "real, unlabelled ") + real.set().sha256();
+              (real.labeled() ? "real " : "real, unlabelled ") + real.set().sha256();
         });
     identity.put(RunDirectory.RECIPE, job.recipe().rendered());
     return identity;

@@ -83,7 +83,7 @@ public record RunSpec(
 
   /** Where the images come from. */
   public Images source() {
-    return images.isEmpty() ? new Images.Synthesised() : new Images.Stored(images);
+    return images.isEmpty() ? new Images.Synthesized() : new Images.Stored(images);
   }
 
   /**

@@ -4,7 +4,7 @@ import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 
 /**
  * What a run holds on a device from its beginning to its end, and the stages that work on it. Made
@@ -16,8 +16,8 @@ final class RunState {
   private final Units units;
   private final Parameters teacher;
   private final Parameters student;
-  private final Quantisation quantisation;
-  private final Pool pool;
+  private final QuantizationState quantization;
+  private final DataSet dataSet;
 
   /**
    * @throws RefusedException if the job cannot be done
@@ -34,14 +34,14 @@ final class RunState {
     }
     teacher = new Parameters(network.model(), "teacher");
     student = new Parameters(network.model(), "student");
-    quantisation = Quantisation.of(network.model(), job.scheme());
+    quantization = QuantizationState.of(network.model(), job.scheme());
     int images =
         switch (job.images()) {
-          case Images.Synthesised _ -> job.recipe().synthesis().images();
+          case Images.Synthesized _ -> job.recipe().synthesis().images();
           case Images.Stored stored -> SyntheticSet.count(stored.files(), network);
           case Images.Real real -> real.set().count();
         };
-    pool = Pool.of(network.model(), images);
+    dataSet = DataSet.of(network.model(), images);
     units = job.recipe().normalForm() ? Units.normal(network) : Units.own(network);
     teacher.upload(memory, units.network());
     student.upload(
@@ -49,7 +49,7 @@ final class RunState {
         calibration.clipWeights()
             ? WeightClipping.of(units.network(), job.scheme())
             : units.network());
-    memory.buffer(pool.images());
+    memory.buffer(dataSet.images());
   }
 
   Memory memory() {
@@ -68,12 +68,12 @@ final class RunState {
     return student;
   }
 
-  Quantisation quantisation() {
-    return quantisation;
+  QuantizationState quantization() {
+    return quantization;
   }
 
-  Pool pool() {
-    return pool;
+  DataSet dataSet() {
+    return dataSet;
   }
 
   /** Iterations or steps of a stage. */
@@ -100,8 +100,8 @@ final class RunState {
         units,
         teacher,
         student,
-        quantisation,
-        pool,
+        quantization,
+        dataSet,
         FineTuning.crop(job.recipe().fineTuning()),
         job.recipe().calibration(),
         job.seed());
@@ -111,10 +111,10 @@ final class RunState {
   void refine() {
     Recipe.Calibration recipe = job.recipe().calibration();
     if (recipe.ranges() == Recipe.Ranges.ERROR) {
-      RangeSearch.run(memory, student, quantisation, pool);
+      RangeSearch.run(memory, student, quantization, dataSet);
     }
     if (recipe.correctStatistics()) {
-      StatisticsCorrection.run(memory, units, teacher, student, quantisation, pool);
+      StatisticsCorrection.run(memory, units, teacher, student, quantization, dataSet);
     }
   }
 
@@ -125,8 +125,8 @@ final class RunState {
         units,
         teacher,
         student,
-        quantisation,
-        pool.first(pool.count() - heldBack()),
+        quantization,
+        dataSet.first(dataSet.count() - heldBack()),
         job.recipe().fineTuning(),
         job.seed());
   }
@@ -138,20 +138,22 @@ final class RunState {
         memory,
         teacher,
         student,
-        quantisation,
-        pool,
-        held > 0 ? pool.count() - held : 0,
+        quantization,
+        dataSet,
+        held > 0 ? dataSet.count() - held : 0,
         fineTuning,
         job.recipe().fineTuning(),
         job.seed());
   }
 
-  /** Images at the end of the pool that are only looked at: at least one, if any are asked for. */
+  /**
+   * Images at the end of the data set that are only looked at: at least one, if any are asked for.
+   */
   private int heldBack() {
     float share = job.recipe().fineTuning().heldBack();
-    if (share == 0 || pool.count() == 1) {
+    if (share == 0 || dataSet.count() == 1) {
       return 0;
     }
-    return Math.clamp(Math.round(share * pool.count()), 1, pool.count() - 1);
+    return Math.clamp(Math.round(share * dataSet.count()), 1, dataSet.count() - 1);
   }
 }

@@ -33,7 +33,7 @@ record Snapshot(Stage stage, long done, Optional<Score> rounded, Optional<Score>
   private static final String ACCURACY = "accuracy";
   private static final String AGREEMENT = "agreement";
 
-  // Words on the Java heap at a time: a pool of large images would not fit there as a whole.
+  // Words on the Java heap at a time: a data set of large images would not fit there as a whole.
   private static final int PART = 1 << 20;
 
   /** What fits into a long. */

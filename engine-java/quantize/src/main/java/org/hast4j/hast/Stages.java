@@ -7,7 +7,7 @@ import java.util.Optional;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Storage;
 import org.hast4j.quant.Provenance;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 
 /** The stages of a quantisation in order, each from where a journal left it. */
 final class Stages {
@@ -57,17 +57,17 @@ final class Stages {
 
   void toImages() {
     switch (job.images()) {
-      case Images.Synthesised made -> synthesise(made.firstBatch());
+      case Images.Synthesized made -> synthesize(made.firstBatch());
       case Images.Stored stored ->
-          SyntheticSet.read(stored.files(), job.teacher(), memory, state.pool());
+          SyntheticSet.read(stored.files(), job.teacher(), memory, state.dataSet());
       case Images.Real real -> {
-        state.pool().upload(memory, real.set(), job.teacher().normalization());
-        if (!real.labelled()) {
-          state.pool().label(memory, state.teacher());
+        state.dataSet().upload(memory, real.set(), job.teacher().normalization());
+        if (!real.labeled()) {
+          state.dataSet().label(memory, state.teacher());
         }
       }
     }
-    mismatch = StatisticsMismatch.of(memory, state.teacher(), state.units(), state.pool());
+    mismatch = StatisticsMismatch.of(memory, state.teacher(), state.units(), state.dataSet());
     listener.event(new Event.ImagesReady(mismatch));
   }
 
@@ -83,16 +83,16 @@ final class Stages {
   /**
    * @param first number of the first batch
    */
-  private void synthesise(int first) {
+  private void synthesize(int first) {
     if (past(Stage.SYNTHESIS)) {
-      journal.restoreImages(memory, state.pool());
+      journal.restoreImages(memory, state.dataSet());
       return;
     }
     Recipe.Synthesis recipe = job.recipe().synthesis();
     try (Synthesis synthesis = state.synthesis()) {
       List<Storage> saved = new ArrayList<>(synthesis.state());
-      saved.add(state.pool().images());
-      saved.add(state.pool().labels());
+      saved.add(state.dataSet().images());
+      saved.add(state.dataSet().labels());
       long done = doneBefore(Stage.SYNTHESIS);
       if (done > 0) {
         journal.restore(memory, saved);
@@ -124,14 +124,14 @@ final class Stages {
                   batch, index + 1, synthesis.losses(), diagnosis.signals(index + 1)));
         }
         if (last) {
-          synthesis.finish(place, state.pool());
+          synthesis.finish(place, state.dataSet());
         }
         listener.progress(Stage.SYNTHESIS, done + 1, total);
         checkpoint(Stage.SYNTHESIS, done + 1, saved);
       }
       settle();
     }
-    journal.images(memory, state.pool());
+    journal.images(memory, state.dataSet());
     save(Stage.CALIBRATION, 0, List.of());
   }
 
@@ -166,7 +166,7 @@ final class Stages {
         listener.progress(Stage.CALIBRATION, done + 1, recipe.iterations());
         checkpoint(Stage.CALIBRATION, done + 1, calibration.state());
       }
-      checkRanges(memory.floats(state.quantisation().ranges()), recipe.iterations());
+      checkRanges(memory.floats(state.quantization().ranges()), recipe.iterations());
       state.refine();
       Score score = evaluation.score();
       rounded = Optional.of(score);
@@ -174,13 +174,13 @@ final class Stages {
           new Event.Calibrated(
               recipe.iterations(),
               calibration.loss(),
-              memory.floats(state.quantisation().ranges()),
+              memory.floats(state.quantization().ranges()),
               score));
     }
   }
 
   private void checkRanges(float[] ranges, int iterations) {
-    List<String> layers = List.copyOf(state.quantisation().quantizers().bits().keySet());
+    List<String> layers = List.copyOf(state.quantization().quantizers().bits().keySet());
     for (int i = 0; i < 2 * layers.size(); i++) {
       if (!Float.isFinite(ranges[i])) {
         throw new DivergedException(
@@ -197,11 +197,11 @@ final class Stages {
         FineTuningDiagnosis diagnosis =
             diagnose
                 ? new FineTuningDiagnosis(
-                    memory, state.student(), state.quantisation(), state.pool())
+                    memory, state.student(), state.quantization(), state.dataSet())
                 : null) {
       List<Storage> saved = new ArrayList<>(fineTuning.state());
       saved.addAll(looks.state());
-      saved.add(state.quantisation().ranges());
+      saved.add(state.quantization().ranges());
       long done = doneBefore(Stage.FINE_TUNING);
       if (past(Stage.CALIBRATION)) {
         journal.restore(memory, saved);
@@ -284,11 +284,11 @@ final class Stages {
   }
 
   private Hast.Result result() {
-    QuantisedNetwork network =
-        QuantisedNetwork.of(
+    QuantizedNetwork network =
+        QuantizedNetwork.of(
             state.units().network().withWeights(state.student().download(memory)),
             job.scheme(),
-            state.quantisation().download(memory),
+            state.quantization().download(memory),
             new Provenance(job.sourceSha256(), job.recipe().rendered(), job.seed()));
     Score first = rounded.orElseThrow();
     Score last = fineTuned.orElseThrow();

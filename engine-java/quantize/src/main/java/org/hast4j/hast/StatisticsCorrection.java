@@ -14,13 +14,13 @@ import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.nn.Forward;
 import org.hast4j.nn.Mode;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.nn.Parameters;
-import org.hast4j.nn.Slots;
-import org.hast4j.quant.Quantisation;
+import org.hast4j.quant.QuantizationState;
 
 /**
- * Gives the student's BatchNorms the statistics of its own, quantised values: on images of the
- * pool, each channel then has the mean and the variance behind its BatchNorm that it has in the
+ * Gives the student's BatchNorms the statistics of its own, quantised values: on images of the data
+ * set, each channel then has the mean and the variance behind its BatchNorm that it has in the
  * teacher.
  */
 final class StatisticsCorrection {
@@ -40,24 +40,24 @@ final class StatisticsCorrection {
     this.student = student;
   }
 
-  /** Corrects a calibrated student's statistics on the first images of a pool. */
+  /** Corrects a calibrated student's statistics on the first images of a data set. */
   static void run(
       Memory memory,
       Units units,
       Parameters teacher,
       Parameters student,
-      Quantisation quantisation,
-      Pool pool) {
-    new StatisticsCorrection(memory, units, student).run(teacher, quantisation, pool);
+      QuantizationState quantization,
+      DataSet dataSet) {
+    new StatisticsCorrection(memory, units, student).run(teacher, quantization, dataSet);
   }
 
-  private void run(Parameters teacher, Quantisation quantisation, Pool pool) {
+  private void run(Parameters teacher, QuantizationState quantization, DataSet dataSet) {
     Model model = student.model();
     long floats = 0;
     for (Layer layer : model.layers()) {
       floats = Math.max(floats, model.shape(layer.name()).elements());
     }
-    TensorType type = Forward.images(model, pool.some(IMAGES, floats));
+    TensorType type = Forward.images(model, dataSet.some(IMAGES, floats));
     Graph taught = new Graph();
     List<String> names =
         keep(
@@ -68,12 +68,12 @@ final class StatisticsCorrection {
                 "correction teacher",
                 teacher.model(),
                 teacher.values(taught),
-                taught.variable(pool.images(), type),
+                taught.variable(dataSet.images(), type),
                 new Mode.Evaluation()));
     Graph learnt = new Graph();
     Map<String, Value> weights =
-        Parameters.quantised(
-            learnt, student.model(), student.values(learnt), quantisation.scheme());
+        Parameters.quantized(
+            learnt, student.model(), student.values(learnt), quantization.scheme());
     keep(
         learnt,
         "student ",
@@ -82,8 +82,8 @@ final class StatisticsCorrection {
             "correction student",
             student.model(),
             weights,
-            learnt.variable(pool.images(), type),
-            new Mode.Quantised(quantisation.quantizers())));
+            learnt.variable(dataSet.images(), type),
+            new Mode.Quantized(quantization.quantizers())));
     try (Program once = Program.compile("teacher's statistics workspace", taught, memory);
         Program often = Program.compile("student's statistics workspace", learnt, memory)) {
       once.run();
@@ -134,12 +134,12 @@ final class StatisticsCorrection {
       means[i] = (float) (ownMean[i] - (mean[i] - means[i]) * Math.sqrt(ratio));
       variances[i] = (float) Math.max(ratio * squares[i] - epsilon, 0);
     }
-    Slots slots = student.statisticsSlots();
+    ParameterLayout layout = student.statisticsLayout();
     memory
         .buffer(student.statisticsStorage())
-        .upload(slots.get(name + ".running_mean").offset(), means);
+        .upload(layout.get(name + ".running_mean").offset(), means);
     memory
         .buffer(student.statisticsStorage())
-        .upload(slots.get(name + ".running_var").offset(), variances);
+        .upload(layout.get(name + ".running_var").offset(), variances);
   }
 }

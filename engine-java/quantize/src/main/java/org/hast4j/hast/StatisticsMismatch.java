@@ -24,12 +24,12 @@ final class StatisticsMismatch {
 
   /**
    * The mismatch of every BatchNorm, by its name, in order: {@link Units.Statistics#mismatch},
-   * averaged over batches of at most 256 images of a pool. What does not fill a last batch is left
-   * out.
+   * averaged over batches of at most 256 images of a data set. What does not fill a last batch is
+   * left out.
    */
-  static Map<String, Double> of(Memory memory, Parameters teacher, Units units, Pool pool) {
-    Shape all = pool.imageType().shape();
-    int batch = Math.min(BATCH, pool.count());
+  static Map<String, Double> of(Memory memory, Parameters teacher, Units units, DataSet dataSet) {
+    Shape all = dataSet.imageType().shape();
+    int batch = Math.min(BATCH, dataSet.count());
     TensorType type = TensorType.f32(batch, all.size(1), all.size(2), all.size(3));
     Storage images = Storage.of("mismatch images", type);
     Graph graph = new Graph();
@@ -48,10 +48,10 @@ final class StatisticsMismatch {
       variances.add(kept(graph, layer.variance(), "variance of " + layer.name()));
     }
     Map<String, Double> mismatch = new LinkedHashMap<>();
-    int batches = pool.count() / batch;
+    int batches = dataSet.count() / batch;
     try (Program program = Program.compile("mismatch workspace", graph, memory)) {
       for (int i = 0; i < batches; i++) {
-        memory.copy(pool.images(), i * type.bytes(), images, 0, type.bytes());
+        memory.copy(dataSet.images(), i * type.bytes(), images, 0, type.bytes());
         program.run();
         for (int layer = 0; layer < means.size(); layer++) {
           String name = forward.statistics().get(layer).name();

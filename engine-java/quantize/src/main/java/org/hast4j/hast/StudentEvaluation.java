@@ -6,7 +6,7 @@ import org.hast4j.model.Model;
 
 /**
  * How good a run's student is as it stands: its accuracy on test images, where there are some, and
- * its agreement with the teacher on the pool, both in percent.
+ * its agreement with the teacher on the data set, both in percent.
  */
 record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
   private static final int AGREEMENT_IMAGES = 1024;
@@ -39,7 +39,7 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
   }
 
   private Evaluation student() {
-    return Evaluation.of(state.memory(), state.student(), state.quantisation());
+    return Evaluation.of(state.memory(), state.student(), state.quantization());
   }
 
   private double accuracy(Evaluation evaluation, Hast.Test given) {
@@ -48,9 +48,9 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
 
   private double agreement(Evaluation student) {
     Memory memory = state.memory();
-    Pool pool = state.pool();
-    int count = Math.min(pool.count(), AGREEMENT_IMAGES);
-    int size = Math.toIntExact(pool.imageType().shape().elements() / pool.count());
+    DataSet dataSet = state.dataSet();
+    int count = Math.min(dataSet.count(), AGREEMENT_IMAGES);
+    int size = Math.toIntExact(dataSet.imageType().shape().elements() / dataSet.count());
     Model model = job.teacher().model();
     int part = Evaluation.batch(model);
     int alike = 0;
@@ -58,7 +58,7 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
       for (int start = 0; start < count; start += part) {
         int n = Math.min(part, count - start);
         float[] images = new float[n * size];
-        memory.buffer(pool.images()).download((long) start * size * Float.BYTES, images);
+        memory.buffer(dataSet.images()).download((long) start * size * Float.BYTES, images);
         alike +=
             Evaluation.alike(teacher.logits(images, n), student.logits(images, n), model.classes());
       }

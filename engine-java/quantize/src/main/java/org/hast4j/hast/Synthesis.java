@@ -28,7 +28,7 @@ import org.hast4j.nn.Parameters;
 /**
  * Hard-sample synthesis (paper section 3.2, algorithm section 1): images optimised from noise so
  * that a frozen teacher sees its own BatchNorm statistics in them and finds them hard. Works on one
- * batch at a time; a finished batch goes into the pool.
+ * batch at a time; a finished batch goes into the data set.
  */
 public final class Synthesis implements AutoCloseable {
   private static final float ADAM_BETA1 = .9f;
@@ -272,10 +272,10 @@ public final class Synthesis implements AutoCloseable {
     return new SynthesisDiagnosis(memory, pixels, secondMoment, ADAM_BETA2);
   }
 
-  /** Copies the finished batch, as it was when its loss was lowest, into the pool. */
-  public void finish(int batch, Pool pool) {
-    memory.copy(kept, pool.images(), batch * batchType.bytes());
-    memory.copy(labels, pool.labels(), batch * labelType.bytes());
+  /** Copies the finished batch, as it was when its loss was lowest, into the data set. */
+  public void finish(int batch, DataSet dataSet) {
+    memory.copy(kept, dataSet.images(), batch * batchType.bytes());
+    memory.copy(labels, dataSet.labels(), batch * labelType.bytes());
   }
 
   /** What an interrupted batch needs to go on. */

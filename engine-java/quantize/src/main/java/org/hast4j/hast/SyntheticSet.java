@@ -26,13 +26,14 @@ final class SyntheticSet {
 
   private SyntheticSet() {}
 
-  static void write(Path file, Memory memory, Pool pool, Network teacher, String sourceSha256) {
-    Shape nhwc = pool.imageType().shape();
+  static void write(
+      Path file, Memory memory, DataSet dataSet, Network teacher, String sourceSha256) {
+    Shape nhwc = dataSet.imageType().shape();
     Shape nchw = Shape.of(nhwc.size(0), nhwc.size(3), nhwc.size(1), nhwc.size(2));
     Shape one = Shape.of(1, nhwc.size(1), nhwc.size(2), nhwc.size(3));
     int size = Math.toIntExact(one.elements());
-    int[] labels = new int[pool.count()];
-    memory.buffer(pool.labels()).download(0, labels);
+    int[] labels = new int[dataSet.count()];
+    memory.buffer(dataSet.labels()).download(0, labels);
     Normalization normalization = teacher.normalization();
     new SafetensorsWriter()
         .metadata("source_sha256", sourceSha256)
@@ -44,7 +45,7 @@ final class SyntheticSet {
             size,
             image -> {
               float[] pixels = new float[size];
-              memory.buffer(pool.images()).download((long) image * size * Float.BYTES, pixels);
+              memory.buffer(dataSet.images()).download((long) image * size * Float.BYTES, pixels);
               return Checkpoint.toOihw(pixels, one);
             })
         .put(LABELS, Shape.of(labels.length), labels)
@@ -107,23 +108,23 @@ final class SyntheticSet {
     return Math.toIntExact(files.stream().mapToLong(file -> count(file, network)).sum());
   }
 
-  /** Reads files one after the other into a pool for all of their images. */
-  static void read(List<Path> files, Network network, Memory memory, Pool pool) {
+  /** Reads files one after the other into a data set for all of their images. */
+  static void read(List<Path> files, Network network, Memory memory, DataSet dataSet) {
     int start = 0;
     for (Path file : files) {
-      start += read(file, network, memory, pool, start);
+      start += read(file, network, memory, dataSet, start);
     }
-    if (start != pool.count()) {
+    if (start != dataSet.count()) {
       throw new CorruptFileException(
-          files.getLast(), "it ends at image %d of %d".formatted(start, pool.count()));
+          files.getLast(), "it ends at image %d of %d".formatted(start, dataSet.count()));
     }
   }
 
-  private static int read(Path file, Network network, Memory memory, Pool pool, int start) {
+  private static int read(Path file, Network network, Memory memory, DataSet dataSet, int start) {
     int count = count(file, network);
-    if (start + count > pool.count()) {
+    if (start + count > dataSet.count()) {
       throw new CorruptFileException(
-          file, "it holds %d images instead of %d".formatted(count, pool.count() - start));
+          file, "it holds %d images instead of %d".formatted(count, dataSet.count() - start));
     }
     Safetensors set = Safetensors.read(file);
     Safetensors.Tensor images = set.tensor(IMAGES);
@@ -137,14 +138,14 @@ final class SyntheticSet {
         }
       }
       memory
-          .buffer(pool.images())
+          .buffer(dataSet.images())
           .upload(
               (long) (start + image) * size * Float.BYTES,
               Checkpoint.toOhwi(pixels, images.shape()));
     }
     long[] labels = set.tensor(LABELS).longs();
     memory
-        .buffer(pool.labels())
+        .buffer(dataSet.labels())
         .upload(
             (long) start * Integer.BYTES,
             Arrays.stream(labels).mapToInt(Math::toIntExact).toArray());

@@ -78,7 +78,7 @@ public final class Training implements AutoCloseable {
   private final Storage learningRates;
   private final Storage loss = Storage.of("training loss", TensorType.f32(1));
   private final Storage gradients;
-  private final Storage pool;
+  private final Storage dataSet;
   private final Storage labels;
   private final Storage order;
   private final Program program;
@@ -114,15 +114,15 @@ public final class Training implements AutoCloseable {
     momentum = Storage.of("training momentum", vector);
     gradients = Storage.of("training gradients", vector);
     TensorType poolType = TensorType.f32(images, set.height(), set.width(), set.channels());
-    pool = Storage.of("training images", poolType);
+    dataSet = Storage.of("training images", poolType);
     labels = Storage.of("training labels", TensorType.i32(images));
     order = Storage.of("training order", TensorType.i32(images));
     learningRates = Storage.of("training learning rates", TensorType.f32(stepsPerEpoch()));
     program = Program.compile("training workspace", graph(poolType, vector), memory);
     parameters.upload(
-        memory, new Network(model, normalization, Initialisation.network(model, seed)));
+        memory, new Network(model, normalization, Initialization.network(model, seed)));
     memory.buffer(key).upload(0, new long[] {seed, 0});
-    new Pool(pool, labels, poolType).upload(memory, set, normalization);
+    new DataSet(dataSet, labels, poolType).upload(memory, set, normalization);
     readback =
         new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
   }
@@ -130,7 +130,7 @@ public final class Training implements AutoCloseable {
   private Graph graph(TensorType poolType, TensorType vector) {
     Graph graph = new Graph();
     Value keyValue = graph.variable(key, TensorType.i64(2));
-    Value imagesValue = graph.variable(pool, poolType);
+    Value imagesValue = graph.variable(dataSet, poolType);
     Value orderValue = graph.variable(order, TensorType.i32(images));
     Value boxes =
         graph.value(
@@ -321,7 +321,7 @@ public final class Training implements AutoCloseable {
             learningRates,
             loss,
             gradients,
-            pool,
+            dataSet,
             labels,
             order)) {
       memory.free(storage);

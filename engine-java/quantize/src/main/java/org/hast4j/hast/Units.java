@@ -9,7 +9,7 @@ import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -99,7 +99,7 @@ public final class Units {
         statistics.put(
             layer.name(),
             filters.isPresent()
-                ? normalise(weights, filters.get(), layer.name(), norm, asStored)
+                ? normalize(weights, filters.get(), layer.name(), norm, asStored)
                 : own(network, layer.name(), norm));
       }
     }
@@ -114,7 +114,7 @@ public final class Units {
         .filter(layer -> model.readers(layer.name()).size() == 1);
   }
 
-  private static Statistics normalise(
+  private static Statistics normalize(
       Map<String, float[]> weights,
       Layer filters,
       String name,
@@ -234,7 +234,7 @@ public final class Units {
    *
    * @return values in the layout of the slots, 0 in the gaps between them
    */
-  Optional<float[]> rates(Slots trained, float otherRate) {
+  Optional<float[]> rates(ParameterLayout trained, float otherRate) {
     if (!normal) {
       return Optional.empty();
     }

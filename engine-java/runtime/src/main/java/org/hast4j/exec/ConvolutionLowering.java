@@ -2,10 +2,10 @@ package org.hast4j.exec;
 
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Node;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Launch;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.kernel.abi.DepthwiseBwdData;
 import org.hast4j.kernel.abi.DepthwiseBwdWeight;
 import org.hast4j.kernel.abi.DepthwiseFwd;
@@ -31,12 +31,12 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
               op.weight().shape(),
               op.forward(),
               ConvolutionDirection.WEIGHT_GRADIENT);
-      case Convolution.Conv2d op -> products.method(op, node).workspaceBytes();
-      case Convolution.Conv2dDataGrad op -> products.method(op, node).workspaceBytes();
-      case Convolution.Conv2dWeightGrad op -> products.method(op, node).workspaceBytes();
-      case Convolution.Linear op -> products.method(op, node).workspaceBytes();
-      case Convolution.LinearDataGrad op -> products.method(op, node).workspaceBytes();
-      case Convolution.LinearWeightGrad op -> products.method(op, node).workspaceBytes();
+      case Convolution.Conv2d op -> products.algorithm(op, node).workspaceBytes();
+      case Convolution.Conv2dDataGrad op -> products.algorithm(op, node).workspaceBytes();
+      case Convolution.Conv2dWeightGrad op -> products.algorithm(op, node).workspaceBytes();
+      case Convolution.Linear op -> products.algorithm(op, node).workspaceBytes();
+      case Convolution.LinearDataGrad op -> products.algorithm(op, node).workspaceBytes();
+      case Convolution.LinearWeightGrad op -> products.algorithm(op, node).workspaceBytes();
     };
   }
 
@@ -57,14 +57,14 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
   Launch launch(Convolution operation, BoundStep step) {
     Node node = step.node();
     return switch (operation) {
-      case Convolution.Conv2d op -> product(products.method(op, node), step, bias(step), false);
+      case Convolution.Conv2d op -> product(products.algorithm(op, node), step, bias(step), false);
       case Convolution.Conv2dDataGrad op ->
-          product(products.method(op, node), step, 0, op.accumulates());
-      case Convolution.Conv2dWeightGrad op -> product(products.method(op, node), step, 0, false);
-      case Convolution.Linear op -> product(products.method(op, node), step, bias(step), false);
-      case Convolution.LinearDataGrad op -> product(products.method(op, node), step, 0, false);
+          product(products.algorithm(op, node), step, 0, op.accumulates());
+      case Convolution.Conv2dWeightGrad op -> product(products.algorithm(op, node), step, 0, false);
+      case Convolution.Linear op -> product(products.algorithm(op, node), step, bias(step), false);
+      case Convolution.LinearDataGrad op -> product(products.algorithm(op, node), step, 0, false);
       case Convolution.LinearWeightGrad op ->
-          product(products.method(op, node), step, step.out(1), false);
+          product(products.algorithm(op, node), step, step.out(1), false);
       case Convolution.DepthwiseConv2d op -> {
         Shape x = step.shape(0);
         Shape weight = step.shape(1);
@@ -126,9 +126,9 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
   }
 
   private static Launch product(
-      ProductMethod method, BoundStep step, long bias, boolean accumulate) {
-    return method.bind(
-        new ProductMethod.Operands(
+      Algorithm algorithm, BoundStep step, long bias, boolean accumulate) {
+    return algorithm.bind(
+        new Algorithm.Operands(
             step.out(0),
             step.in(0),
             step.in(1),

@@ -7,12 +7,12 @@ import java.util.List;
 import java.util.function.Supplier;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.kernel.abi.CaptureEnd;
 import org.hast4j.kernel.abi.EventElapsed;
 import org.hast4j.kernel.abi.GraphLaunch;
@@ -36,7 +36,7 @@ final class DeviceTrial implements ProductTrial {
   private final long bias;
   private final long workspace;
 
-  DeviceTrial(Device device, Product product, List<ProductMethod> methods) {
+  DeviceTrial(Device device, Product product, List<Algorithm> algorithms) {
     this.device = device;
     ConvolutionShape shape = product.shape();
     ConvolutionDirection direction = product.direction();
@@ -46,7 +46,7 @@ final class DeviceTrial implements ProductTrial {
       long output = allocate(shape.outputElements() * Float.BYTES);
       bias = product.bias() || product.hasBiasGradient() ? allocate(shape.k() * Float.BYTES) : 0;
       workspace =
-          allocate(methods.stream().mapToLong(ProductMethod::workspaceBytes).max().orElse(0));
+          allocate(algorithms.stream().mapToLong(Algorithm::workspaceBytes).max().orElse(0));
       result = direction.result(input, weight, output);
       first = direction.first(input, output);
       second = direction.second(input, weight);
@@ -67,13 +67,13 @@ final class DeviceTrial implements ProductTrial {
   }
 
   @Override
-  public void run(ProductMethod method) {
-    guarded(() -> bindAndRun(method));
+  public void run(Algorithm algorithm) {
+    guarded(() -> bindAndRun(algorithm));
   }
 
   @Override
-  public double milliseconds(ProductMethod method) {
-    return guarded(() -> time(bindAndRun(method)));
+  public double milliseconds(Algorithm algorithm) {
+    return guarded(() -> time(bindAndRun(algorithm)));
   }
 
   /** A failure may be another's way to say that the device is lost, which the device knows. */
@@ -94,11 +94,11 @@ final class DeviceTrial implements ProductTrial {
   }
 
   /** Whatever loads or allocates only when a stream first uses it must not do so in a capture. */
-  private Launch bindAndRun(ProductMethod method) {
+  private Launch bindAndRun(Algorithm algorithm) {
     Launch launch =
-        method.bind(
-            new ProductMethod.Operands(
-                result, first, second, bias, false, workspace, method.workspaceBytes()));
+        algorithm.bind(
+            new Algorithm.Operands(
+                result, first, second, bias, false, workspace, algorithm.workspaceBytes()));
     Collection<Long> streams =
         device.captures() ? Capture.streams(device).values() : List.of(device.stream());
     StreamSynchronize synchronize = new StreamSynchronize(device.library());

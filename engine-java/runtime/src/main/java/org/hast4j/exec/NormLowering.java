@@ -75,7 +75,7 @@ final class NormLowering {
               .batchVariance(step.out(Norm.BnAct.BATCH_VARIANCE))
               .attention(step.out(Norm.BnAct.ATTENTION))
               .u(step.in(0))
-              .addend(step.inIf(op.addend(), op.addendInput()))
+              .residual(step.inIf(op.residual(), op.residualInput()))
               .gamma(step.inIf(op.affine(), 3))
               .beta(step.inIf(op.affine(), 4))
               .mean(step.in(1))
@@ -94,7 +94,7 @@ final class NormLowering {
       case Norm.BnActGrad op ->
           new BnActBwd(library)
               .du(step.out(Norm.BnActGrad.DU))
-              .daddend(step.out(Norm.BnActGrad.DADDEND))
+              .dresidual(step.out(Norm.BnActGrad.DRESIDUAL))
               .dgamma(step.out(Norm.BnActGrad.DGAMMA))
               .dbeta(step.out(Norm.BnActGrad.DBETA))
               .dy(step.in(0))

@@ -1,9 +1,9 @@
 package org.hast4j.exec;
 
 import java.util.List;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 
 /** Room to run the methods for one product. */
 interface ProductTrial extends AutoCloseable {
@@ -13,7 +13,7 @@ interface ProductTrial extends AutoCloseable {
    * @throws RuntimeException if the method fails
    * @throws KernelException a fatal one, if it cost the process the device
    */
-  void run(ProductMethod method);
+  void run(Algorithm algorithm);
 
   /**
    * Times a method, after a {@link #run}.
@@ -22,7 +22,7 @@ interface ProductTrial extends AutoCloseable {
    * @throws RuntimeException if the method fails
    * @throws KernelException a fatal one, if it cost the process the device
    */
-  double milliseconds(ProductMethod method);
+  double milliseconds(Algorithm algorithm);
 
   @Override
   void close();
@@ -30,6 +30,6 @@ interface ProductTrial extends AutoCloseable {
   /** Makes room. */
   @FunctionalInterface
   interface Opener {
-    ProductTrial open(Product product, List<ProductMethod> methods);
+    ProductTrial open(Product product, List<Algorithm> algorithms);
   }
 }

@@ -10,11 +10,11 @@ import org.hast4j.failure.UnavailableException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Node;
 import org.hast4j.io.UserCache;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.tensor.Shape;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
@@ -31,7 +31,7 @@ public final class Products implements Device.Attachment {
   private static final String FILE = "methods.json";
 
   private final Device device;
-  private final Map<Product, ProductMethod> chosen = new HashMap<>();
+  private final Map<Product, Algorithm> chosen = new HashMap<>();
   private final Vendors vendors;
 
   /**
@@ -41,17 +41,20 @@ public final class Products implements Device.Attachment {
    * @param cublasLt null where it cannot be used
    */
   private record Vendors(
-      CudnnConvolutions cudnn, CublasLtProducts cublasLt, MethodTimes times, FastestMethod fastest)
+      CudnnConvolutions cudnn,
+      CublasLtProducts cublasLt,
+      AlgorithmTimes times,
+      FastestAlgorithm fastest)
       implements AutoCloseable {
-    List<ProductMethod> methods(Product product) {
-      List<ProductMethod> methods = new ArrayList<>();
+    List<Algorithm> algorithms(Product product) {
+      List<Algorithm> algorithms = new ArrayList<>();
       if (cudnn != null && !product.linear()) {
-        methods.addAll(cudnn.methods(product));
+        algorithms.addAll(cudnn.algorithms(product));
       }
       if (cublasLt != null && product.isMatrixProduct()) {
-        methods.addAll(cublasLt.methods(product));
+        algorithms.addAll(cublasLt.algorithms(product));
       }
-      return methods;
+      return algorithms;
     }
 
     @Override
@@ -132,15 +135,16 @@ public final class Products implements Device.Attachment {
         .append(device.kernelChecksum())
         .append(", ")
         .append(device.options().precision());
-    MethodTimes times =
-        new MethodTimes(UserCache.folder().resolve(FILE), environment.toString(), Products::warn);
+    AlgorithmTimes times =
+        new AlgorithmTimes(
+            UserCache.folder().resolve(FILE), environment.toString(), Products::warn);
     return new Vendors(
         cudnn,
         cublasLt,
         times,
-        new FastestMethod(
+        new FastestAlgorithm(
             times,
-            (product, methods) -> new DeviceTrial(device, product, methods),
+            (product, algorithms) -> new DeviceTrial(device, product, algorithms),
             Products::warn));
   }
 
@@ -157,37 +161,37 @@ public final class Products implements Device.Attachment {
   }
 
   /** What computes a convolution. */
-  ProductMethod method(Convolution.Conv2d op, Node node) {
+  Algorithm algorithm(Convolution.Conv2d op, Node node) {
     boolean bias = node.inputs().size() == 3;
     return convolution(input(node, 0), input(node, 1), op, ConvolutionDirection.FORWARD, bias);
   }
 
   /** What computes the gradient of a convolution's input. */
-  ProductMethod method(Convolution.Conv2dDataGrad op, Node node) {
+  Algorithm algorithm(Convolution.Conv2dDataGrad op, Node node) {
     Shape x = op.x().shape();
     return convolution(x, input(node, 1), op.forward(), ConvolutionDirection.DATA_GRADIENT, false);
   }
 
   /** What computes the gradient of a convolution's weights. */
-  ProductMethod method(Convolution.Conv2dWeightGrad op, Node node) {
+  Algorithm algorithm(Convolution.Conv2dWeightGrad op, Node node) {
     Shape w = op.weight().shape();
     return convolution(
         input(node, 1), w, op.forward(), ConvolutionDirection.WEIGHT_GRADIENT, false);
   }
 
   /** What computes a linear layer. */
-  ProductMethod method(Convolution.Linear op, Node node) {
+  Algorithm algorithm(Convolution.Linear op, Node node) {
     boolean bias = node.inputs().size() == 3;
     return linear(input(node, 0), input(node, 1), ConvolutionDirection.FORWARD, bias);
   }
 
   /** What computes the gradient of a linear layer's input. */
-  ProductMethod method(Convolution.LinearDataGrad op, Node node) {
+  Algorithm algorithm(Convolution.LinearDataGrad op, Node node) {
     return linear(input(node, 0), input(node, 1), ConvolutionDirection.DATA_GRADIENT, false);
   }
 
   /** What computes the gradients of a linear layer's weights and bias. */
-  ProductMethod method(Convolution.LinearWeightGrad op, Node node) {
+  Algorithm algorithm(Convolution.LinearWeightGrad op, Node node) {
     Shape w = node.outputs().getFirst().shape();
     return linear(input(node, 0), w, ConvolutionDirection.WEIGHT_GRADIENT, false);
   }
@@ -196,7 +200,7 @@ public final class Products implements Device.Attachment {
     return node.inputs().get(index).type().shape();
   }
 
-  private ProductMethod convolution(
+  private Algorithm convolution(
       Shape x, Shape w, Convolution.Conv2d op, ConvolutionDirection direction, boolean bias) {
     ConvolutionShape shape =
         new ConvolutionShape(
@@ -209,25 +213,25 @@ public final class Products implements Device.Attachment {
             w.size(2),
             op.groups(),
             op.window());
-    return method(Product.convolution(shape, direction, bias));
+    return algorithm(Product.convolution(shape, direction, bias));
   }
 
-  private ProductMethod linear(Shape rows, Shape w, ConvolutionDirection direction, boolean bias) {
-    return method(Product.linear(rows.size(0), w.size(1), w.size(0), direction, bias));
+  private Algorithm linear(Shape rows, Shape w, ConvolutionDirection direction, boolean bias) {
+    return algorithm(Product.linear(rows.size(0), w.size(1), w.size(0), direction, bias));
   }
 
-  private ProductMethod method(Product product) {
+  private Algorithm algorithm(Product product) {
     return chosen.computeIfAbsent(product, this::choose);
   }
 
-  private ProductMethod choose(Product product) {
-    ProductMethod own = new OwnProduct(device.library(), product);
+  private Algorithm choose(Product product) {
+    Algorithm own = new OwnProduct(device.library(), product);
     if (vendors == null) {
       return own;
     }
     boolean any = device.options().convolutions() == ConvolutionChoice.AUTO;
-    List<ProductMethod> methods = vendors.methods(product);
-    if (methods.isEmpty()) {
+    List<Algorithm> algorithms = vendors.algorithms(product);
+    if (algorithms.isEmpty()) {
       if (any || product.linear()) {
         return own;
       }
@@ -235,9 +239,9 @@ public final class Products implements Device.Attachment {
           "cuDNN has no deterministic algorithm for the %s: use --conv auto".formatted(product));
     }
     if (any) {
-      methods.addFirst(own);
+      algorithms.addFirst(own);
     }
-    return vendors.fastest().choose(product, methods);
+    return vendors.fastest().choose(product, algorithms);
   }
 
   /** Keeps what was measured for the next run. */

@@ -319,8 +319,8 @@ public final class Gradients {
       addIfActive(node.inputs().get(3), gradient.output(Norm.BnActGrad.DGAMMA));
       addIfActive(node.inputs().get(4), gradient.output(Norm.BnActGrad.DBETA));
     }
-    if (op.addend()) {
-      addIfActive(node.inputs().get(op.addendInput()), gradient.output(Norm.BnActGrad.DADDEND));
+    if (op.residual()) {
+      addIfActive(node.inputs().get(op.residualInput()), gradient.output(Norm.BnActGrad.DRESIDUAL));
     }
   }
 

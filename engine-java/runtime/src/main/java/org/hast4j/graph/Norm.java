@@ -30,7 +30,7 @@ public sealed interface Norm extends Op {
   }
 
   /**
-   * Batch normalisation with everything fused: (u, mean, variance[, gamma, beta][, addend][,
+   * Batch normalisation with everything fused: (u, mean, variance[, gamma, beta][, residual][,
    * range]) to (y, mask, batch mean, batch variance, attention). {@code slope} is the activation's
    * for negative values: 1 for none, 0 for ReLU. {@code ceiling} is its upper bound: 6 for ReLU6,
    * infinity for none. {@code bits} quantises the result, 0 does not; {@code straightThrough} says
@@ -39,7 +39,7 @@ public sealed interface Norm extends Op {
    */
   record BnAct(
       boolean affine,
-      boolean addend,
+      boolean residual,
       int bits,
       StraightThrough straightThrough,
       float slope,
@@ -64,27 +64,27 @@ public sealed interface Norm extends Op {
     /** With the gradient straight through everywhere. */
     public BnAct(
         boolean affine,
-        boolean addend,
+        boolean residual,
         int bits,
         float slope,
         float ceiling,
         float epsilon,
         boolean training) {
-      this(affine, addend, bits, StraightThrough.EVERYWHERE, slope, ceiling, epsilon, training);
+      this(affine, residual, bits, StraightThrough.EVERYWHERE, slope, ceiling, epsilon, training);
     }
 
     /** Without an upper bound. */
     public BnAct(
-        boolean affine, boolean addend, int bits, float slope, float epsilon, boolean training) {
-      this(affine, addend, bits, slope, Float.POSITIVE_INFINITY, epsilon, training);
+        boolean affine, boolean residual, int bits, float slope, float epsilon, boolean training) {
+      this(affine, residual, bits, slope, Float.POSITIVE_INFINITY, epsilon, training);
     }
 
-    public int addendInput() {
+    public int residualInput() {
       return affine ? 5 : 3;
     }
 
     public int rangeInput() {
-      return addendInput() + (addend ? 1 : 0);
+      return residualInput() + (residual ? 1 : 0);
     }
 
     @Override
@@ -93,11 +93,11 @@ public sealed interface Norm extends Op {
       TensorType u = inputs.get(0);
       Shape shape = Shapes.rank("batch norm u", u, 4);
       TensorType channels = f32(shape.size(3));
-      for (int i = 1; i < addendInput(); i++) {
+      for (int i = 1; i < residualInput(); i++) {
         Shapes.same("batch norm parameter " + i, inputs.get(i), channels);
       }
-      if (addend) {
-        Shapes.same("batch norm addend", inputs.get(addendInput()), u);
+      if (residual) {
+        Shapes.same("batch norm residual", inputs.get(residualInput()), u);
       }
       if (bits > 0) {
         Shapes.same("activation range", inputs.get(rangeInput()), f32(2));
@@ -113,7 +113,7 @@ public sealed interface Norm extends Op {
 
     @Override
     public boolean reuses(int output, int input) {
-      return output == Y && addend && input == addendInput();
+      return output == Y && residual && input == residualInput();
     }
 
     @Override
@@ -133,12 +133,12 @@ public sealed interface Norm extends Op {
 
   /**
    * Gradient of {@link BnAct}: (dy, u, mean, variance[, gamma, beta][, mask][, attention
-   * gradient][, statistics gradient, batch mean]) to (du, daddend, dgamma, dbeta).
+   * gradient][, statistics gradient, batch mean]) to (du, dresidual, dgamma, dbeta).
    */
   record BnActGrad(BnAct forward, boolean mask, boolean attention, boolean statistics)
       implements Norm {
     public static final int DU = 0;
-    public static final int DADDEND = 1;
+    public static final int DRESIDUAL = 1;
     public static final int DGAMMA = 2;
     public static final int DBETA = 3;
 
@@ -181,7 +181,7 @@ public sealed interface Norm extends Op {
 
     @Override
     public boolean reuses(int output, int input) {
-      return input == 0 && (output == DU || output == DADDEND);
+      return input == 0 && (output == DU || output == DRESIDUAL);
     }
 
     @Override

@@ -9,7 +9,7 @@ import org.hast4j.kernel.abi.LinearBwdWeight;
 import org.hast4j.kernel.abi.LinearFwd;
 
 /** The kernels of a library. */
-public record OwnProduct(KernelLibrary library, Product product) implements ProductMethod {
+public record OwnProduct(KernelLibrary library, Product product) implements Algorithm {
   @Override
   public String name() {
     return "own";

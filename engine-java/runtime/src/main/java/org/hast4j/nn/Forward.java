@@ -183,9 +183,9 @@ public record Forward(
         case Operator.Linear linear -> withBias(new Convolution.Linear(), layer, x, linear.bias());
         case Operator.BatchNorm norm -> batchNorm(layer, norm, x);
         case Operator.Activation activation ->
-            quantised(layer, graph.value(new Elementwise.Activation(activation.function()), x));
+            quantized(layer, graph.value(new Elementwise.Activation(activation.function()), x));
         case Operator.PRelu _ ->
-            quantised(layer, graph.value(new Elementwise.PRelu(), x, weight(layer)));
+            quantized(layer, graph.value(new Elementwise.PRelu(), x, weight(layer)));
         case Operator.Add _ -> graph.value(new Elementwise.Add(), x, second(layer, x));
         case Operator.Mul _ -> graph.value(new Elementwise.Mul(), x, second(layer, x));
         case Operator.Concat _ ->
@@ -208,7 +208,7 @@ public record Forward(
 
     /** A layer with weights, on its quantised input. */
     private Value withBias(Op op, Layer layer, Value x, boolean bias) {
-      Value input = quantised(layer, x);
+      Value input = quantized(layer, x);
       return bias
           ? graph.value(op, input, weight(layer), parameter(layer, "bias"))
           : graph.value(op, input, weight(layer));
@@ -289,17 +289,17 @@ public record Forward(
     }
 
     /** A value through the activation quantiser of a layer, if it has one in this mode. */
-    private Value quantised(Layer layer, Value x) {
+    private Value quantized(Layer layer, Value x) {
       return switch (mode) {
-        case Mode.Quantised given when has(given.quantizers(), layer) ->
-            quantised(layer, x, given.quantizers(), given.straightThrough());
+        case Mode.Quantized given when has(given.quantizers(), layer) ->
+            quantized(layer, x, given.quantizers(), given.straightThrough());
         case Mode.Observed given when has(given.quantizers(), layer) -> {
           activations.put(layer.name(), x);
-          yield quantised(layer, x, given.quantizers(), StraightThrough.EVERYWHERE);
+          yield quantized(layer, x, given.quantizers(), StraightThrough.EVERYWHERE);
         }
         case Mode.Calibrating given when has(given.quantizers(), layer) ->
             track(layer.name(), x, given);
-        case Mode.Quantised _,
+        case Mode.Quantized _,
             Mode.Observed _,
             Mode.Calibrating _,
             Mode.Evaluation _,
@@ -312,7 +312,7 @@ public record Forward(
       return quantizers.bits().containsKey(layer.name());
     }
 
-    private Value quantised(
+    private Value quantized(
         Layer layer, Value x, ActivationQuantizers quantizers, StraightThrough straightThrough) {
       int bits = quantizers.bits().get(layer.name());
       return graph.value(

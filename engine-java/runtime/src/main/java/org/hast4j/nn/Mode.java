@@ -14,16 +14,16 @@ public sealed interface Mode {
    *
    * @param straightThrough where the gradient passes the quantisers
    */
-  record Quantised(ActivationQuantizers quantizers, StraightThrough straightThrough)
+  record Quantized(ActivationQuantizers quantizers, StraightThrough straightThrough)
       implements Mode {
     /** For passes without a gradient. */
-    public Quantised(ActivationQuantizers quantizers) {
+    public Quantized(ActivationQuantizers quantizers) {
       this(quantizers, StraightThrough.EVERYWHERE);
     }
   }
 
   /**
-   * As {@link Quantised}, bit for bit, with what the quantisers take in at hand: {@link
+   * As {@link Quantized}, bit for bit, with what the quantisers take in at hand: {@link
    * Forward#activations}. Slower, for diagnosis.
    */
   record Observed(ActivationQuantizers quantizers) implements Mode {}

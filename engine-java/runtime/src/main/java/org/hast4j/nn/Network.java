@@ -35,9 +35,12 @@ public record Network(Model model, Normalization normalization, Map<String, floa
               .formatted(model.name(), model.input().channels(), normalization.channels()));
     }
     Set<String> known = new LinkedHashSet<>();
-    for (Slots slots : new Slots[] {Slots.parameters(model), Slots.statistics(model)}) {
-      for (String name : slots.names()) {
-        check(model, name, weights.get(name), slots.get(name));
+    for (ParameterLayout layout :
+        new ParameterLayout[] {
+          ParameterLayout.parameters(model), ParameterLayout.statistics(model)
+        }) {
+      for (String name : layout.names()) {
+        check(model, name, weights.get(name), layout.get(name));
         known.add(name);
       }
     }
@@ -49,7 +52,7 @@ public record Network(Model model, Normalization normalization, Map<String, floa
     weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
   }
 
-  private static void check(Model model, String name, float[] values, Slots.Slot slot) {
+  private static void check(Model model, String name, float[] values, ParameterLayout.Entry slot) {
     if (values == null) {
       throw new IllegalArgumentException(
           "%s needs tensor %s of shape %s".formatted(model.name(), name, slot.type().shape()));
@@ -81,9 +84,9 @@ public record Network(Model model, Normalization normalization, Map<String, floa
 
   /** Number of trained parameters. */
   public long parameterCount() {
-    Slots slots = Slots.parameters(model);
-    return slots.names().stream()
-        .mapToLong(name -> slots.get(name).type().shape().elements())
+    ParameterLayout layout = ParameterLayout.parameters(model);
+    return layout.names().stream()
+        .mapToLong(name -> layout.get(name).type().shape().elements())
         .sum();
   }
 }

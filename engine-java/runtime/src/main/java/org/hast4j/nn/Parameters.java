@@ -22,16 +22,16 @@ public final class Parameters {
   private static final String WEIGHT = ".weight";
 
   private final Model model;
-  private final Slots trained;
-  private final Slots statistics;
+  private final ParameterLayout trained;
+  private final ParameterLayout statistics;
   private final Storage trainedStorage;
   private final Storage statisticsStorage;
 
   /** Storages named after {@code owner}: teacher, student, .. */
   public Parameters(Model model, String owner) {
     this.model = model;
-    trained = Slots.parameters(model);
-    statistics = Slots.statistics(model);
+    trained = ParameterLayout.parameters(model);
+    statistics = ParameterLayout.statistics(model);
     trainedStorage = new Storage(owner + " parameters", trained.bytes());
     // A storage cannot be empty, and a network without BatchNorm has no statistics.
     statisticsStorage =
@@ -42,12 +42,12 @@ public final class Parameters {
     return model;
   }
 
-  public Slots trained() {
+  public ParameterLayout trained() {
     return trained;
   }
 
   /** Where each statistic lies in its storage. */
-  public Slots statisticsSlots() {
+  public ParameterLayout statisticsLayout() {
     return statistics;
   }
 
@@ -60,8 +60,8 @@ public final class Parameters {
   }
 
   /** All trained parameters as one vector, for optimisers; the gaps between them are part of it. */
-  public static TensorType vector(Slots slots) {
-    return TensorType.f32(slots.bytes() / Float.BYTES);
+  public static TensorType vector(ParameterLayout layout) {
+    return TensorType.f32(layout.bytes() / Float.BYTES);
   }
 
   /** Variables for every parameter and statistic, by name. */
@@ -73,9 +73,9 @@ public final class Parameters {
   }
 
   private static void variables(
-      Graph graph, Slots slots, Storage storage, Map<String, Value> values) {
-    for (String name : slots.names()) {
-      Slots.Slot slot = slots.get(name);
+      Graph graph, ParameterLayout layout, Storage storage, Map<String, Value> values) {
+    for (String name : layout.names()) {
+      ParameterLayout.Entry slot = layout.get(name);
       graph.part(name);
       values.put(name, graph.variable(storage, slot.offset(), slot.type()));
     }
@@ -85,16 +85,16 @@ public final class Parameters {
    * The same values with convolution and linear weights fake-quantised, each output channel on its
    * own range.
    */
-  public static Map<String, Value> quantised(
+  public static Map<String, Value> quantized(
       Graph graph, Model model, Map<String, Value> values, Scheme scheme) {
-    Map<String, Value> quantised = new LinkedHashMap<>(values);
+    Map<String, Value> quantized = new LinkedHashMap<>(values);
     for (String layer : model.weighted()) {
       String name = layer + WEIGHT;
       graph.part(name);
       Op op = new Quantization.FakeQuantChannel(scheme.weightBits(layer));
-      quantised.put(name, graph.value(op, values.get(name)));
+      quantized.put(name, graph.value(op, values.get(name)));
     }
-    return quantised;
+    return quantized;
   }
 
   /** Names of the weights that are quantised: every convolution's and the classifier's. */
@@ -108,9 +108,9 @@ public final class Parameters {
     upload(memory.buffer(statisticsStorage), statistics, network);
   }
 
-  private static void upload(Buffer buffer, Slots slots, Network network) {
-    for (String name : slots.names()) {
-      buffer.upload(slots.get(name).offset(), network.weights().get(name));
+  private static void upload(Buffer buffer, ParameterLayout layout, Network network) {
+    for (String name : layout.names()) {
+      buffer.upload(layout.get(name).offset(), network.weights().get(name));
     }
   }
 
@@ -122,9 +122,10 @@ public final class Parameters {
     return weights;
   }
 
-  private static void download(Buffer buffer, Slots slots, Map<String, float[]> weights) {
-    for (String name : slots.names()) {
-      Slots.Slot slot = slots.get(name);
+  private static void download(
+      Buffer buffer, ParameterLayout layout, Map<String, float[]> weights) {
+    for (String name : layout.names()) {
+      ParameterLayout.Entry slot = layout.get(name);
       float[] values = new float[Math.toIntExact(slot.type().shape().elements())];
       buffer.download(slot.offset(), values);
       weights.put(name, values);

@@ -16,8 +16,8 @@ import org.hast4j.nn.LogitsGraph;
 import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
 import org.hast4j.nn.Parameters;
-import org.hast4j.quant.Quantisation;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizationState;
+import org.hast4j.quant.QuantizedNetwork;
 
 /**
  * A network as it classifies, on the CPU: its weights once, for as many {@linkplain #session()
@@ -25,7 +25,7 @@ import org.hast4j.quant.QuantisedNetwork;
  * a quantized network with the values its levels stand for.
  *
  * <pre>{@code
- * try (Classifier classifier = Classifier.load(Path.of("quantised.safetensors"));
+ * try (Classifier classifier = Classifier.load(Path.of("quantized.safetensors"));
  *     Session session = classifier.session()) {
  *   int label = session.classify(pixels);
  * }
@@ -43,7 +43,7 @@ public final class Classifier implements AutoCloseable {
   private final List<Session> sessions = new ArrayList<>();
   private boolean closed;
 
-  private Classifier(Network network, Optional<QuantisedNetwork> quantized) {
+  private Classifier(Network network, Optional<QuantizedNetwork> quantized) {
     model = network.model();
     normalization = network.normalization();
     parameters = new Parameters(model, "classifier");
@@ -59,10 +59,10 @@ public final class Classifier implements AutoCloseable {
     }
   }
 
-  private Mode quantizers(QuantisedNetwork network) {
-    Quantisation quantisation = Quantisation.of(model, network.scheme());
-    quantisation.upload(memory, network.ranges());
-    return new Mode.Quantised(quantisation.quantizers());
+  private Mode quantizers(QuantizedNetwork network) {
+    QuantizationState quantization = QuantizationState.of(model, network.scheme());
+    quantization.upload(memory, network.ranges());
+    return new Mode.Quantized(quantization.quantizers());
   }
 
   /**
@@ -73,14 +73,14 @@ public final class Classifier implements AutoCloseable {
    * @throws KernelException if there is no CPU library for this machine
    */
   public static Classifier load(Path file) {
-    return QuantisedNetwork.isOne(Safetensors.read(file))
-        ? of(QuantisedNetwork.read(file))
+    return QuantizedNetwork.isOne(Safetensors.read(file))
+        ? of(QuantizedNetwork.read(file))
         : of(Checkpoint.read(file));
   }
 
   /** Of a quantized network. */
-  public static Classifier of(QuantisedNetwork network) {
-    return new Classifier(network.dequantised(), Optional.of(network));
+  public static Classifier of(QuantizedNetwork network) {
+    return new Classifier(network.dequantized(), Optional.of(network));
   }
 
   /** Of a full-precision network. */

@@ -18,9 +18,9 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.hast4j.device.Device;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.kernel.abi.ChannelSumFwd;
 import org.hast4j.kernel.abi.ChannelSumWorkspaceBytes;
 
@@ -64,18 +64,18 @@ public final class CublasLtProducts implements AutoCloseable {
    * The algorithms that cuBLASLt advises for a product of matrices, best first. Each is named
    * {@code cublaslt} and a checksum of what cuBLASLt calls it.
    */
-  public List<ProductMethod> methods(Product product) {
+  public List<Algorithm> algorithms(Product product) {
     try {
       CublasLtDescriptors described =
           new CublasLtDescriptors(product, device.options().precision(), arena);
       descriptors.add(described);
-      return methods(product, described);
+      return algorithms(product, described);
     } catch (VendorException e) {
       return List.of();
     }
   }
 
-  private List<ProductMethod> methods(Product product, CublasLtDescriptors described) {
+  private List<Algorithm> algorithms(Product product, CublasLtDescriptors described) {
     int bytes = Loader.sizeof(cublasLtMatmulHeuristicResult_t.class);
     MemorySegment memory = arena.allocate((long) bytes * ALGORITHMS, Long.BYTES);
     var results = new cublasLtMatmulHeuristicResult_t(new Address(memory.address()));
@@ -101,18 +101,18 @@ public final class CublasLtProducts implements AutoCloseable {
               new IntPointer(new Address(found.address()))));
       count = found.get(JAVA_INT, 0);
     }
-    Map<String, ProductMethod> methods = new LinkedHashMap<>();
+    Map<String, Algorithm> algorithms = new LinkedHashMap<>();
     for (int i = 0; i < count; i++) {
       cublasLtMatmulHeuristicResult_t result = results.getPointer(i);
       if (result.state() == cublas.CUBLAS_STATUS_SUCCESS) {
         CRC32C checksum = new CRC32C();
         checksum.update(memory.asSlice((long) bytes * i, ALGORITHM_BYTES).asByteBuffer());
         String name = "cublaslt %08x".formatted(checksum.getValue());
-        methods.putIfAbsent(
+        algorithms.putIfAbsent(
             name, new Method(product, described, name, result.algo(), result.workspaceSize()));
       }
     }
-    return List.copyOf(methods.values());
+    return List.copyOf(algorithms.values());
   }
 
   /** Destroys everything; nothing could be done about a failure. */
@@ -127,7 +127,7 @@ public final class CublasLtProducts implements AutoCloseable {
     arena.close();
   }
 
-  private final class Method implements ProductMethod {
+  private final class Method implements Algorithm {
     private final Product product;
     private final CublasLtDescriptors described;
     private final String name;

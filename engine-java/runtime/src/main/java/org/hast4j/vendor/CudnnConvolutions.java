@@ -15,11 +15,11 @@ import org.bytedeco.cuda.global.cudnn;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.hast4j.device.Device;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 
 /**
  * cuDNN's convolutions on the streams of a device. Only algorithms whose sums have a fixed order
@@ -66,7 +66,7 @@ public final class CudnnConvolutions implements AutoCloseable {
    * The algorithms that take a convolution, named {@code cudnn} and cuDNN's number of the
    * algorithm; none where there is more padding on one side than on the other.
    */
-  public List<ProductMethod> methods(Product product) {
+  public List<Algorithm> algorithms(Product product) {
     ConvolutionDirection direction = product.direction();
     if (!product.shape().window().isSymmetric()) {
       return List.of();
@@ -79,12 +79,12 @@ public final class CudnnConvolutions implements AutoCloseable {
     } catch (ArithmeticException | VendorException e) {
       return List.of();
     }
-    List<ProductMethod> methods = new ArrayList<>();
+    List<Algorithm> algorithms = new ArrayList<>();
     for (int algorithm : deterministic(direction)) {
       workspaceBytes(described, direction, algorithm)
-          .ifPresent(bytes -> methods.add(new Method(described, direction, algorithm, bytes)));
+          .ifPresent(bytes -> algorithms.add(new Method(described, direction, algorithm, bytes)));
     }
-    return methods;
+    return algorithms;
   }
 
   /** Empty where an algorithm does not take the shape, or takes too much memory for it. */
@@ -178,7 +178,7 @@ public final class CudnnConvolutions implements AutoCloseable {
     arena.close();
   }
 
-  private final class Method implements ProductMethod {
+  private final class Method implements Algorithm {
     private final CudnnDescriptors described;
     private final ConvolutionDirection direction;
     private final int algorithm;

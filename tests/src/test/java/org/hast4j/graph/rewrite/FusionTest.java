@@ -184,7 +184,7 @@ class FusionTest {
       return op.getClass().getSimpleName();
     }
     return "BnAct"
-        + (norm.addend() ? " add" : "")
+        + (norm.residual() ? " add" : "")
         + (norm.slope() == 1 ? "" : " slope " + norm.slope())
         + (norm.ceiling() < Float.POSITIVE_INFINITY ? " ceiling " + norm.ceiling() : "")
         + (norm.bits() > 0 ? " bits " + norm.bits() + " " + norm.straightThrough() : "");
@@ -199,7 +199,7 @@ class FusionTest {
     return plain.value(new Norm.BnAct(false, false, 0, 1, 1e-5f, false), u, channels, channels);
   }
 
-  private Value quantised(Value x, StraightThrough straightThrough) {
+  private Value quantized(Value x, StraightThrough straightThrough) {
     return plain.value(
         new Quantization.FakeQuant(3, straightThrough), x, variable(plain, RANGE, () -> 1));
   }
@@ -213,22 +213,22 @@ class FusionTest {
   @Test
   void theLastNormBeforeASumTakesItAlong() {
     Value sum = plain.value(new Elementwise.Add(), norm(x()), norm(x()));
-    Value y = quantised(relu(sum, 0, Float.POSITIVE_INFINITY), StraightThrough.IN_RANGE);
+    Value y = quantized(relu(sum, 0, Float.POSITIVE_INFINITY), StraightThrough.IN_RANGE);
     assertThat(fused(y)).containsExactly("BnAct", "BnAct add slope 0.0 bits 3 IN_RANGE");
   }
 
   @Test
-  void aBoundedReluAndAQuantiserAloneAreFused() {
+  void aBoundedReluAndAQuantizerAloneAreFused() {
     Value bounded = relu(norm(x()), 0, 6);
-    Value quantised = quantised(norm(x()), StraightThrough.EVERYWHERE);
-    assertThat(fused(bounded, quantised))
+    Value quantized = quantized(norm(x()), StraightThrough.EVERYWHERE);
+    assertThat(fused(bounded, quantized))
         .containsExactly("BnAct slope 0.0 ceiling 6.0", "BnAct bits 3 EVERYWHERE");
   }
 
   /** The mask of a quantiser in range is there for a plain ReLU only. */
   @Test
-  void aLeakyReluIsFusedWithoutAQuantiserInRange() {
-    Value y = quantised(relu(norm(x()), .1f, Float.POSITIVE_INFINITY), StraightThrough.IN_RANGE);
+  void aLeakyReluIsFusedWithoutAQuantizerInRange() {
+    Value y = quantized(relu(norm(x()), .1f, Float.POSITIVE_INFINITY), StraightThrough.IN_RANGE);
     assertThat(fused(y)).containsExactly("BnAct slope 0.1", "FakeQuant");
   }
 

@@ -84,7 +84,7 @@ public final class Fusion {
   /** A normalization and nothing else, whose mask nobody asks for. */
   private boolean isPlain(Node node, Norm.BnAct norm) {
     Value mask = node.output(Norm.BnAct.MASK);
-    return !norm.addend()
+    return !norm.residual()
         && norm.bits() == 0
         && norm.slope() == 1
         && !readers.containsKey(mask)
@@ -101,7 +101,7 @@ public final class Fusion {
     private final Node norm;
     private final List<Value> inputs;
     private Value end;
-    private boolean addend;
+    private boolean residual;
     private float slope = 1;
     private float ceiling = Float.POSITIVE_INFINITY;
     private int bits;
@@ -120,7 +120,7 @@ public final class Fusion {
       Norm.BnAct fused =
           new Norm.BnAct(
               op.affine(),
-              addend,
+              residual,
               bits,
               straightThrough,
               slope,
@@ -161,7 +161,7 @@ public final class Fusion {
         List<Value> operands = next.inputs();
         Value other = operands.get(operands.getFirst().equals(end) ? 1 : 0);
         if (isKnown(other) && other.type().equals(end.type())) {
-          addend = true;
+          residual = true;
           inputs.add(other);
           take(next);
         }

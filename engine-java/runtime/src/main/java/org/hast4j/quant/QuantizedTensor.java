@@ -13,8 +13,8 @@ import org.hast4j.failure.RefusedException;
  * @param scale [rows], s of the formula
  * @param zero [rows], z of the formula
  */
-public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale, float[] zero) {
-  public QuantisedTensor {
+public record QuantizedTensor(int bits, int columns, int[] levels, float[] scale, float[] zero) {
+  public QuantizedTensor {
     checkBits("weights", bits);
     if (scale.length != zero.length
         || columns < 1
@@ -44,7 +44,7 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
   }
 
   /** Quantises each row of a weight tensor on its own range. */
-  public static QuantisedTensor of(float[] weight, int rows, int bits) {
+  public static QuantizedTensor of(float[] weight, int rows, int bits) {
     int columns = weight.length / rows;
     int half = 1 << bits - 1;
     int[] levels = new int[weight.length];
@@ -64,11 +64,11 @@ public record QuantisedTensor(int bits, int columns, int[] levels, float[] scale
         levels[i] = (int) quantizer.level(weight[i]) + half;
       }
     }
-    return new QuantisedTensor(bits, columns, levels, scale, zero);
+    return new QuantizedTensor(bits, columns, levels, scale, zero);
   }
 
   /** The weights the levels stand for. */
-  public float[] dequantised() {
+  public float[] dequantized() {
     float[] weight = new float[levels.length];
     int half = 1 << bits - 1;
     for (int i = 0; i < weight.length; i++) {

@@ -12,27 +12,27 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Scheme;
-import org.hast4j.quant.QuantisedNetwork;
+import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.quant.Range;
 
 /**
  * Quantised networks in files of every format there was. Files of the first say their structure by
  * a built-in topology's name, one bit width for all layers, and ranges in the order of the layers.
  */
-public final class QuantisedFile {
+public final class QuantizedFile {
   private static final String RANGES_IN_ORDER = "activation_ranges";
 
-  private QuantisedFile() {}
+  private QuantizedFile() {}
 
   /**
    * Reads a quantised network of any format.
    *
    * @throws CorruptFileException if it is damaged, of a newer version or something else
    */
-  public static QuantisedNetwork read(Path path) {
+  public static QuantizedNetwork read(Path path) {
     Safetensors file = Safetensors.read(path);
-    if (!QuantisedNetwork.isOne(file) || !QuantisedNetwork.format(file).equals("1")) {
-      return QuantisedNetwork.read(path);
+    if (!QuantizedNetwork.isOne(file) || !QuantizedNetwork.format(file).equals("1")) {
+      return QuantizedNetwork.read(path);
     }
     try {
       return ofNames(path, file);
@@ -41,7 +41,7 @@ public final class QuantisedFile {
     }
   }
 
-  private static QuantisedNetwork ofNames(Path path, Safetensors file) {
+  private static QuantizedNetwork ofNames(Path path, Safetensors file) {
     Model model = Topologies.named(file.required("topology"));
     ModelDescription description =
         new ModelDescription(model, Optional.of(StateDict.normalization(path, file.metadata())));
@@ -53,7 +53,7 @@ public final class QuantisedFile {
       int row = ranges.size();
       ranges.put(layer, new Range(rows[2 * row], rows[2 * row + 1]));
     }
-    return QuantisedNetwork.of(file, description, new Scheme(bits), ranges);
+    return QuantizedNetwork.of(file, description, new Scheme(bits), ranges);
   }
 
   private static int bits(Safetensors file, String key) {

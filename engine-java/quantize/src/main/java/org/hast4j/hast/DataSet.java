@@ -16,17 +16,17 @@ import org.hast4j.nn.Parameters;
  * @param images [count, h, w, c], normalised
  * @param labels [count]
  */
-public record Pool(Storage images, Storage labels, TensorType imageType) {
+public record DataSet(Storage images, Storage labels, TensorType imageType) {
   private static final int UPLOAD_CHUNK = 1000;
   // 256 MiB: less than what any later stage takes of a network that large.
   private static final long KEPT_FLOATS = 1L << 26;
 
   /**
-   * A pool for {@code count} images of a network's input size.
+   * A data set for {@code count} images of a network's input size.
    *
    * @throws RefusedException if that is more than fits into one array
    */
-  public static Pool of(Model model, int count) {
+  public static DataSet of(Model model, int count) {
     long size = model.input().size();
     if (count * size > Integer.MAX_VALUE) {
       throw new RefusedException(
@@ -39,11 +39,11 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
                   Integer.MAX_VALUE / size));
     }
     TensorType type = Forward.images(model, count);
-    return new Pool(
+    return new DataSet(
         Storage.of("image pool", type), Storage.of("label pool", TensorType.i32(count)), type);
   }
 
-  /** Fills the pool with real images, normalised a chunk at a time, and their labels. */
+  /** Fills the data set with real images, normalised a chunk at a time, and their labels. */
   void upload(Memory memory, ImageSet set, Normalization normalization) {
     for (int start = 0; start < set.count(); start += UPLOAD_CHUNK) {
       int end = Math.min(set.count(), start + UPLOAD_CHUNK);
@@ -87,8 +87,8 @@ public record Pool(Storage images, Storage labels, TensorType imageType) {
   }
 
   /** The first {@code count} images. */
-  Pool first(int count) {
-    return new Pool(
+  DataSet first(int count) {
+    return new DataSet(
         images,
         labels,
         TensorType.f32(

@@ -21,7 +21,7 @@ import org.hast4j.io.AtomicFile;
  * milliseconds, or null for a method that refuses the product. A file that cannot be read or
  * written costs time, not results: that is reported once, and what is missing measured again.
  */
-final class MethodTimes {
+final class AlgorithmTimes {
   private static final int ENVIRONMENTS_KEPT = 16;
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -38,7 +38,7 @@ final class MethodTimes {
    * @param file need not exist
    * @param report takes messages for people
    */
-  MethodTimes(Path file, String environment, Consumer<String> report) {
+  AlgorithmTimes(Path file, String environment, Consumer<String> report) {
     this.file = file;
     this.environment = environment;
     this.report = report;

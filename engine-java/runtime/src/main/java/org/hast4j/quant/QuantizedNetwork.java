@@ -30,11 +30,11 @@ import org.hast4j.tensor.Shape;
  * @param floats everything else by name: BatchNorm parameters and statistics, biases
  * @param ranges of the activation quantizers, by layer: {@link Scheme#quantizers}
  */
-public record QuantisedNetwork(
+public record QuantizedNetwork(
     Model model,
     Normalization normalization,
     Scheme scheme,
-    Map<String, QuantisedTensor> weights,
+    Map<String, QuantizedTensor> weights,
     Map<String, float[]> floats,
     Map<String, Range> ranges,
     Provenance provenance) {
@@ -52,7 +52,7 @@ public record QuantisedNetwork(
    * @throws RefusedException if the scheme names layers that the model has not
    * @throws IllegalArgumentException if ranges or bits are not those of the scheme
    */
-  public QuantisedNetwork {
+  public QuantizedNetwork {
     scheme.check(model);
     List<String> quantizers = scheme.quantizers(model);
     if (!ranges.keySet().equals(Set.copyOf(quantizers))) {
@@ -71,17 +71,17 @@ public record QuantisedNetwork(
   }
 
   /** Rounds the weights of a fine-tuned network. */
-  public static QuantisedNetwork of(
+  public static QuantizedNetwork of(
       Network network, Scheme scheme, Map<String, Range> ranges, Provenance provenance) {
-    Map<String, QuantisedTensor> weights = new LinkedHashMap<>();
+    Map<String, QuantizedTensor> weights = new LinkedHashMap<>();
     Map<String, float[]> floats = new LinkedHashMap<>(network.weights());
     Map<String, Shape> shapes = network.model().parameters();
     for (String layer : network.model().weighted()) {
       String name = weight(layer);
       int rows = Math.toIntExact(shapes.get(name).size(0));
-      weights.put(name, QuantisedTensor.of(floats.remove(name), rows, scheme.weightBits(layer)));
+      weights.put(name, QuantizedTensor.of(floats.remove(name), rows, scheme.weightBits(layer)));
     }
-    return new QuantisedNetwork(
+    return new QuantizedNetwork(
         network.model(), network.normalization(), scheme, weights, floats, ranges, provenance);
   }
 
@@ -90,12 +90,12 @@ public record QuantisedNetwork(
   }
 
   /** The float network with the weights the levels stand for. */
-  public Network dequantised() {
+  public Network dequantized() {
     Map<String, float[]> all = new LinkedHashMap<>();
     for (Map<String, Shape> shapes : List.of(model.parameters(), model.statistics())) {
       for (String name : shapes.keySet()) {
-        QuantisedTensor tensor = weights.get(name);
-        all.put(name, tensor == null ? floats.get(name) : tensor.dequantised());
+        QuantizedTensor tensor = weights.get(name);
+        all.put(name, tensor == null ? floats.get(name) : tensor.dequantized());
       }
     }
     return new Network(model, normalization, all);
@@ -138,7 +138,7 @@ public record QuantisedNetwork(
    *
    * @throws CorruptFileException if it is damaged, of another version or something else
    */
-  public static QuantisedNetwork read(Path path) {
+  public static QuantizedNetwork read(Path path) {
     Safetensors file = Safetensors.read(path);
     if (!isOne(file)) {
       throw new CorruptFileException(
@@ -156,7 +156,7 @@ public record QuantisedNetwork(
     return file.required("format").substring(FAMILY.length());
   }
 
-  private static QuantisedNetwork parse(Safetensors file) {
+  private static QuantizedNetwork parse(Safetensors file) {
     String format = format(file);
     if (!format.equals("" + FORMAT)) {
       throw new RefusedException(
@@ -185,11 +185,11 @@ public record QuantisedNetwork(
    *
    * @throws RefusedException if something is missing or does not fit the model or the scheme
    */
-  public static QuantisedNetwork of(
+  public static QuantizedNetwork of(
       Safetensors file, ModelDescription description, Scheme scheme, Map<String, Range> ranges) {
     Model model = description.model();
     Map<String, Shape> parameters = model.parameters();
-    Map<String, QuantisedTensor> weights = new LinkedHashMap<>();
+    Map<String, QuantizedTensor> weights = new LinkedHashMap<>();
     for (String layer : model.weighted()) {
       String name = weight(layer);
       Shape shape = parameters.get(name);
@@ -198,7 +198,7 @@ public record QuantisedNetwork(
       int rows = Math.toIntExact(shape.size(0));
       weights.put(
           name,
-          new QuantisedTensor(
+          new QuantizedTensor(
               bits,
               count / rows,
               levels(file, name + PACKED, count, bits),
@@ -219,9 +219,9 @@ public record QuantisedNetwork(
         description
             .normalization()
             .orElseThrow(() -> new RefusedException("its model has no mean and std"));
-    QuantisedNetwork network =
-        new QuantisedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
-    network.dequantised();
+    QuantizedNetwork network =
+        new QuantizedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
+    network.dequantized();
     return network;
   }
 

@@ -12,17 +12,17 @@ import org.hast4j.tensor.Shape;
  * Named tensors packed into one range of memory, so that an optimiser steps all of them in one
  * launch. Every offset is a multiple of 64 bytes; the gaps stay zero.
  */
-public final class Slots {
+public final class ParameterLayout {
   private static final long ALIGNMENT = 64;
 
-  private final Map<String, Slot> slots = new LinkedHashMap<>();
+  private final Map<String, Entry> layout = new LinkedHashMap<>();
   private long bytes;
 
   /** A tensor's type and its byte offset. */
-  public record Slot(long offset, TensorType type) {}
+  public record Entry(long offset, TensorType type) {}
 
   public void add(String name, TensorType type) {
-    slots.put(name, new Slot(bytes, type));
+    layout.put(name, new Entry(bytes, type));
     bytes += (type.bytes() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
@@ -31,8 +31,8 @@ public final class Slots {
    *
    * @throws IllegalArgumentException if there is none
    */
-  public Slot get(String name) {
-    Slot slot = slots.get(name);
+  public Entry get(String name) {
+    Entry slot = layout.get(name);
     if (slot == null) {
       throw new IllegalArgumentException("no parameter named " + name);
     }
@@ -40,11 +40,11 @@ public final class Slots {
   }
 
   public boolean has(String name) {
-    return slots.containsKey(name);
+    return layout.containsKey(name);
   }
 
   public Set<String> names() {
-    return slots.keySet();
+    return layout.keySet();
   }
 
   /** Bytes of all slots and the gaps between them. */
@@ -53,18 +53,18 @@ public final class Slots {
   }
 
   /** Trained parameters of a network. */
-  public static Slots parameters(Model model) {
+  public static ParameterLayout parameters(Model model) {
     return of(model.parameters());
   }
 
   /** BatchNorm running means and variances of a network. */
-  public static Slots statistics(Model model) {
+  public static ParameterLayout statistics(Model model) {
     return of(model.statistics());
   }
 
-  private static Slots of(Map<String, Shape> shapes) {
-    Slots slots = new Slots();
-    shapes.forEach((name, shape) -> slots.add(name, new TensorType(DType.F32, shape)));
-    return slots;
+  private static ParameterLayout of(Map<String, Shape> shapes) {
+    ParameterLayout layout = new ParameterLayout();
+    shapes.forEach((name, shape) -> layout.add(name, new TensorType(DType.F32, shape)));
+    return layout;
   }
 }

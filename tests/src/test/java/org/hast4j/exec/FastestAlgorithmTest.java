@@ -15,13 +15,13 @@ import org.hast4j.device.Device;
 import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.device.Platform;
 import org.hast4j.failure.UnavailableException;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelFailure;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The choice by measured times, on methods whose times are known. */
-class FastestMethodTest {
+class FastestAlgorithmTest {
   private static final ConvolutionShape SHAPE = new ConvolutionShape(2, 8, 8, 4, 4, 3, 3, 1, 1);
   private static final String HERE = "this device, these libraries";
 
@@ -51,7 +51,7 @@ class FastestMethodTest {
     speed.putAll(Map.of("own", 3.0, "a", 2.0, "b", 5.0));
   }
 
-  private record Named(String name, long workspaceBytes) implements ProductMethod {
+  private record Named(String name, long workspaceBytes) implements Algorithm {
     @Override
     public Launch bind(Operands operands) {
       throw new AssertionError("only a trial runs a method");
@@ -60,29 +60,29 @@ class FastestMethodTest {
 
   /** Knows the time or the failure of each method. */
   private final class KnownTrial implements ProductTrial {
-    KnownTrial(List<ProductMethod> methods) {
-      if (methods.stream().anyMatch(method -> method.workspaceBytes() > memory)) {
+    KnownTrial(List<Algorithm> algorithms) {
+      if (algorithms.stream().anyMatch(algorithm -> algorithm.workspaceBytes() > memory)) {
         throw shortage();
       }
       open++;
     }
 
     @Override
-    public void run(ProductMethod method) {
-      ran.add(method.name());
-      check(method);
+    public void run(Algorithm algorithm) {
+      ran.add(algorithm.name());
+      check(algorithm);
     }
 
     @Override
-    public double milliseconds(ProductMethod method) {
-      measured.add(method.name());
-      check(method);
-      return speed.get(method.name());
+    public double milliseconds(Algorithm algorithm) {
+      measured.add(algorithm.name());
+      check(algorithm);
+      return speed.get(algorithm.name());
     }
 
-    private void check(ProductMethod method) {
-      if (failures.containsKey(method.name())) {
-        throw failures.get(method.name());
+    private void check(Algorithm algorithm) {
+      if (failures.containsKey(algorithm.name())) {
+        throw failures.get(algorithm.name());
       }
     }
 
@@ -101,28 +101,29 @@ class FastestMethodTest {
   }
 
   /** What a run of the program chooses, and keeps for the next. */
-  private String run(String environment, ConvolutionDirection direction, String... methods) {
+  private String run(String environment, ConvolutionDirection direction, String... algorithms) {
     measured.clear();
     ran.clear();
-    MethodTimes times = new MethodTimes(file, environment, messages::add);
-    String name = choose(times, direction, methods);
+    AlgorithmTimes times = new AlgorithmTimes(file, environment, messages::add);
+    String name = choose(times, direction, algorithms);
     times.save();
     assertThat(open).as("trials left open").isZero();
     return name;
   }
 
-  private String choose(MethodTimes times, ConvolutionDirection direction, String... methods) {
-    List<ProductMethod> offered =
-        List.of(methods).stream()
-            .map(name -> (ProductMethod) new Named(name, workspaces.getOrDefault(name, 0L)))
+  private String choose(
+      AlgorithmTimes times, ConvolutionDirection direction, String... algorithms) {
+    List<Algorithm> offered =
+        List.of(algorithms).stream()
+            .map(name -> (Algorithm) new Named(name, workspaces.getOrDefault(name, 0L)))
             .toList();
-    return new FastestMethod(times, (_, trialled) -> new KnownTrial(trialled), messages::add)
+    return new FastestAlgorithm(times, (_, trialled) -> new KnownTrial(trialled), messages::add)
         .choose(Product.convolution(SHAPE, direction, false), offered)
         .name();
   }
 
-  private String run(String... methods) {
-    return run(HERE, ConvolutionDirection.FORWARD, methods);
+  private String run(String... algorithms) {
+    return run(HERE, ConvolutionDirection.FORWARD, algorithms);
   }
 
   @Test
@@ -170,8 +171,8 @@ class FastestMethodTest {
 
   @Test
   void devicesOpenAtTheSameTimeAgree() {
-    MethodTimes first = new MethodTimes(file, HERE, messages::add);
-    MethodTimes second = new MethodTimes(file, HERE, messages::add);
+    AlgorithmTimes first = new AlgorithmTimes(file, HERE, messages::add);
+    AlgorithmTimes second = new AlgorithmTimes(file, HERE, messages::add);
     choose(second, ConvolutionDirection.DATA_GRADIENT, "own", "a");
     choose(first, ConvolutionDirection.FORWARD, "own", "a");
     first.save();
@@ -183,8 +184,8 @@ class FastestMethodTest {
     assertThat(measured).isEmpty();
   }
 
-  private void fail(String method) {
-    failures.put(method, new IllegalStateException(method + " fails"));
+  private void fail(String algorithm) {
+    failures.put(algorithm, new IllegalStateException(algorithm + " fails"));
   }
 
   @Test

@@ -11,12 +11,12 @@ import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
 import org.hast4j.kernel.OwnProduct;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.tensor.Window;
 import org.hast4j.vendor.CublasLtProducts;
 import org.hast4j.vendor.CudnnConvolutions;
@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every method that is offered for a product, chosen or not, against the kernel of ours. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class StandinMethodsTest {
+class StandinAlgorithmsTest {
   private static final String PURPOSE = "operands";
 
   private Device device;
@@ -73,31 +73,31 @@ class StandinMethodsTest {
     return products.stream();
   }
 
-  private List<ProductMethod> offered(Product product) {
-    List<ProductMethod> methods = new ArrayList<>();
+  private List<Algorithm> offered(Product product) {
+    List<Algorithm> algorithms = new ArrayList<>();
     if (!product.linear()) {
-      methods.addAll(cudnn.methods(product));
+      algorithms.addAll(cudnn.algorithms(product));
     }
     if (product.isMatrixProduct()) {
-      methods.addAll(cublasLt.methods(product));
+      algorithms.addAll(cublasLt.algorithms(product));
     }
-    return methods;
+    return algorithms;
   }
 
   @ParameterizedTest
   @MethodSource("products")
   void agreesWithOurOwn(Product product) {
-    List<ProductMethod> methods = offered(product);
-    assertThat(methods).isNotEmpty();
+    List<Algorithm> algorithms = offered(product);
+    assertThat(algorithms).isNotEmpty();
     boolean accumulates =
         !product.linear() && product.direction() == ConvolutionDirection.DATA_GRADIENT;
     for (boolean accumulate : accumulates ? new boolean[] {false, true} : new boolean[] {false}) {
       float[] expected = run(new OwnProduct(device.library(), product), product, accumulate);
-      for (ProductMethod method : methods) {
-        float[] actual = run(method, product, accumulate);
+      for (Algorithm algorithm : algorithms) {
+        float[] actual = run(algorithm, product, accumulate);
         for (int i = 0; i < expected.length; i++) {
           assertThat(actual[i])
-              .as("%s, accumulate %s, element %d", method.name(), accumulate, i)
+              .as("%s, accumulate %s, element %d", algorithm.name(), accumulate, i)
               .isCloseTo(expected[i], within(1e-4f));
         }
       }
@@ -106,7 +106,7 @@ class StandinMethodsTest {
   }
 
   /** The result, and behind it the gradient of a bias where there is one. */
-  private float[] run(ProductMethod method, Product product, boolean accumulate) {
+  private float[] run(Algorithm algorithm, Product product, boolean accumulate) {
     ConvolutionShape shape = product.shape();
     Random random = new Random(1);
     List<Buffer> buffers = new ArrayList<>();
@@ -116,20 +116,20 @@ class StandinMethodsTest {
       long output = fill(buffers, random, shape.outputElements());
       long bias = fill(buffers, random, shape.k());
       long workspace =
-          fill(buffers, random, Math.ceilDiv(Math.max(1, method.workspaceBytes()), Float.BYTES));
+          fill(buffers, random, Math.ceilDiv(Math.max(1, algorithm.workspaceBytes()), Float.BYTES));
       boolean forward = product.direction() == ConvolutionDirection.FORWARD;
       boolean weights = product.direction() == ConvolutionDirection.WEIGHT_GRADIENT;
       int result = forward ? 2 : weights ? 1 : 0;
-      method
+      algorithm
           .bind(
-              new ProductMethod.Operands(
+              new Algorithm.Operands(
                   List.of(input, weight, output).get(result),
                   forward ? input : output,
                   weights ? input : weight,
                   product.bias() || product.hasBiasGradient() ? bias : 0,
                   accumulate,
                   workspace,
-                  method.workspaceBytes()))
+                  algorithm.workspaceBytes()))
           .launch(device.stream());
       float[] values = download(buffers.get(result));
       float[] biases = product.hasBiasGradient() ? download(buffers.get(3)) : new float[0];

@@ -15,7 +15,8 @@ import org.hast4j.nn.ActivationQuantizers;
  *
  * @param rangeStates [quantizers, 3] floats, what range tracking carries from batch to batch
  */
-public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Storage rangeStates) {
+public record QuantizationState(
+    Scheme scheme, ActivationQuantizers quantizers, Storage rangeStates) {
   private static final int STATE = 3;
 
   /**
@@ -23,10 +24,10 @@ public record Quantisation(Scheme scheme, ActivationQuantizers quantizers, Stora
    *
    * @throws RefusedException if the scheme names layers that are not the network's
    */
-  public static Quantisation of(Model model, Scheme scheme) {
+  public static QuantizationState of(Model model, Scheme scheme) {
     scheme.check(model);
     ActivationQuantizers quantizers = ActivationQuantizers.of(model, scheme);
-    return new Quantisation(
+    return new QuantizationState(
         scheme, quantizers, Storage.of("range tracking", TensorType.f32(quantizers.rows(), STATE)));
   }
 

@@ -9,14 +9,14 @@ import java.util.random.RandomGeneratorFactory;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 
 /** Random weights that training starts from; a function of the seed alone. */
-final class Initialisation {
+final class Initialization {
   private static final String ALGORITHM = "L64X128MixRandom";
 
-  private Initialisation() {}
+  private Initialization() {}
 
   /**
    * He et al. 2015: N(0, 2 / fan out) for convolutions, U(+-1 / sqrt(fan in)) for the classifier,
@@ -31,7 +31,7 @@ final class Initialisation {
         linearInputs.put(layer.name(), linear.inputs());
       }
     }
-    Slots parameters = Slots.parameters(model);
+    ParameterLayout parameters = ParameterLayout.parameters(model);
     for (String name : parameters.names()) {
       Shape shape = parameters.get(name).type().shape();
       float[] values = new float[Math.toIntExact(shape.elements())];
@@ -46,7 +46,7 @@ final class Initialisation {
       }
       weights.put(name, values);
     }
-    Slots statistics = Slots.statistics(model);
+    ParameterLayout statistics = ParameterLayout.statistics(model);
     for (String name : statistics.names()) {
       float[] values = new float[Math.toIntExact(statistics.get(name).type().shape().elements())];
       if (name.endsWith(".running_var")) {
@@ -61,11 +61,11 @@ final class Initialisation {
   static Map<String, float[]> generator(Generator generator, long seed) {
     RandomGenerator random = RandomGeneratorFactory.of(ALGORITHM).create(seed);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    Slots slots = generator.slots();
-    for (String name : slots.names()) {
-      float[] values = new float[Math.toIntExact(slots.get(name).type().shape().elements())];
+    ParameterLayout layout = generator.layout();
+    for (String name : layout.names()) {
+      float[] values = new float[Math.toIntExact(layout.get(name).type().shape().elements())];
       String weight = name.replaceFirst("bias$", "weight");
-      Shape shape = slots.get(weight).type().shape();
+      Shape shape = layout.get(weight).type().shape();
       if (name.equals("label_emb.weight")) {
         normal(values, 1, random);
       } else if (shape.rank() > 1) {

@@ -9,14 +9,14 @@ import java.util.function.Consumer;
 import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.failure.Mendable;
 import org.hast4j.failure.UnavailableException;
+import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.Product;
-import org.hast4j.kernel.ProductMethod;
 import org.hast4j.vendor.VendorException;
 
 /** Chooses among the methods for a product by times, which it measures where none are known. */
-final class FastestMethod {
-  private final MethodTimes times;
+final class FastestAlgorithm {
+  private final AlgorithmTimes times;
   private final ProductTrial.Opener trials;
   private final Consumer<String> report;
 
@@ -25,7 +25,7 @@ final class FastestMethod {
    *
    * @param report takes messages for people
    */
-  FastestMethod(MethodTimes times, ProductTrial.Opener trials, Consumer<String> report) {
+  FastestAlgorithm(AlgorithmTimes times, ProductTrial.Opener trials, Consumer<String> report) {
     this.times = times;
     this.trials = trials;
     this.report = report;
@@ -35,26 +35,26 @@ final class FastestMethod {
    * The fastest method. It has run at least once when this returns, so that whatever it loads when
    * first used is there before it is captured.
    *
-   * @param methods at least one
+   * @param algorithms at least one
    * @throws IllegalStateException if every method fails; why is suppressed in it; an {@link
    *     UnavailableException} where all of them lack something
    * @throws DeviceMemoryException if the memory suffices for none
    * @throws KernelException if a method costs the process the device
    */
-  ProductMethod choose(Product product, List<ProductMethod> methods) {
+  Algorithm choose(Product product, List<Algorithm> algorithms) {
     Map<String, Double> known = times.of(product.toString());
-    if (methods.stream().map(ProductMethod::name).allMatch(known::containsKey)) {
-      ProductMethod best = fastest(methods, known);
+    if (algorithms.stream().map(Algorithm::name).allMatch(known::containsKey)) {
+      Algorithm best = fastest(algorithms, known);
       if (runs(product, best)) {
         return best;
       }
     }
     Map<String, Double> measured = new HashMap<>();
     Map<String, RuntimeException> failures = new LinkedHashMap<>();
-    measure(product, methods, measured, failures);
+    measure(product, algorithms, measured, failures);
     Map<String, Double> kept = new LinkedHashMap<>(known);
-    for (ProductMethod method : methods) {
-      String name = method.name();
+    for (Algorithm algorithm : algorithms) {
+      String name = algorithm.name();
       if (failures.containsKey(name) && !isRefusal(failures.get(name))) {
         kept.remove(name);
       } else {
@@ -62,13 +62,13 @@ final class FastestMethod {
       }
     }
     times.put(product.toString(), kept);
-    ProductMethod best = fastest(methods, measured);
+    Algorithm best = fastest(algorithms, measured);
     if (failures.containsKey(best.name())) {
       String message =
           "nothing computes the %s among %s: %s"
               .formatted(
                   product,
-                  methods.stream().map(ProductMethod::name).toList(),
+                  algorithms.stream().map(Algorithm::name).toList(),
                   failures.values().iterator().next().getMessage());
       RuntimeException failure =
           failures.values().stream().allMatch(Mendable::is)
@@ -87,21 +87,20 @@ final class FastestMethod {
   }
 
   /** The first of the fastest. */
-  private static ProductMethod fastest(
-      List<ProductMethod> methods, Map<String, Double> milliseconds) {
-    ProductMethod best = methods.getFirst();
-    for (ProductMethod method : methods) {
-      if (milliseconds.get(method.name()) < milliseconds.get(best.name())) {
-        best = method;
+  private static Algorithm fastest(List<Algorithm> algorithms, Map<String, Double> milliseconds) {
+    Algorithm best = algorithms.getFirst();
+    for (Algorithm algorithm : algorithms) {
+      if (milliseconds.get(algorithm.name()) < milliseconds.get(best.name())) {
+        best = algorithm;
       }
     }
     return best;
   }
 
   /** Whether a method that once ran still does; the measurement that follows says why not. */
-  private boolean runs(Product product, ProductMethod method) {
-    try (ProductTrial trial = trials.open(product, List.of(method))) {
-      trial.run(method);
+  private boolean runs(Product product, Algorithm algorithm) {
+    try (ProductTrial trial = trials.open(product, List.of(algorithm))) {
+      trial.run(algorithm);
       return true;
     } catch (RuntimeException e) {
       passOver(e);
@@ -118,22 +117,22 @@ final class FastestMethod {
    */
   private void measure(
       Product product,
-      List<ProductMethod> methods,
+      List<Algorithm> algorithms,
       Map<String, Double> measured,
       Map<String, RuntimeException> failures) {
-    try (ProductTrial trial = trials.open(product, methods)) {
-      for (ProductMethod method : methods) {
-        measured.put(method.name(), measure(trial, method, product, failures));
+    try (ProductTrial trial = trials.open(product, algorithms)) {
+      for (Algorithm algorithm : algorithms) {
+        measured.put(algorithm.name(), measure(trial, algorithm, product, failures));
       }
     } catch (DeviceMemoryException e) {
-      long largest = methods.stream().mapToLong(ProductMethod::workspaceBytes).max().orElseThrow();
-      List<ProductMethod> smaller = new ArrayList<>();
-      for (ProductMethod method : methods) {
-        if (method.workspaceBytes() < largest) {
-          smaller.add(method);
+      long largest = algorithms.stream().mapToLong(Algorithm::workspaceBytes).max().orElseThrow();
+      List<Algorithm> smaller = new ArrayList<>();
+      for (Algorithm algorithm : algorithms) {
+        if (algorithm.workspaceBytes() < largest) {
+          smaller.add(algorithm);
         } else {
-          measured.put(method.name(), Double.POSITIVE_INFINITY);
-          failures.put(method.name(), e);
+          measured.put(algorithm.name(), Double.POSITIVE_INFINITY);
+          failures.put(algorithm.name(), e);
         }
       }
       if (smaller.isEmpty()) {
@@ -146,19 +145,19 @@ final class FastestMethod {
   /** Infinite for a method that fails. */
   private double measure(
       ProductTrial trial,
-      ProductMethod method,
+      Algorithm algorithm,
       Product product,
       Map<String, RuntimeException> failures) {
     try {
-      return trial.milliseconds(method);
+      return trial.milliseconds(algorithm);
     } catch (RuntimeException e) {
       passOver(e);
-      failures.put(method.name(), e);
+      failures.put(algorithm.name(), e);
       // Other libraries may well refuse a shape, but own kernels are for every one.
       if (e instanceof KernelException) {
         report.accept(
             "the %s is computed without the method %s, which fails: %s"
-                .formatted(product, method.name(), e.getMessage()));
+                .formatted(product, algorithm.name(), e.getMessage()));
       }
       return Double.POSITIVE_INFINITY;
     }

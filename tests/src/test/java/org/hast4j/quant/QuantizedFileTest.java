@@ -15,11 +15,11 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Slots;
+import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
-import org.hast4j.zoo.QuantisedFile;
+import org.hast4j.zoo.QuantizedFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,16 +27,19 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Quantised networks in files that are not what they should be. */
-class QuantisedFileTest {
+class QuantizedFileTest {
   @TempDir Path folder;
 
-  private static QuantisedNetwork network(int weightBits, int activationBits) {
+  private static QuantizedNetwork network(int weightBits, int activationBits) {
     Model model = CifarResNet.of(8, 4, 10, CifarResNet.Shortcut.B);
     Random random = new Random(5);
     Map<String, float[]> weights = new LinkedHashMap<>();
-    for (Slots slots : new Slots[] {Slots.parameters(model), Slots.statistics(model)}) {
-      for (String name : slots.names()) {
-        float[] values = new float[Math.toIntExact(slots.get(name).type().shape().elements())];
+    for (ParameterLayout layout :
+        new ParameterLayout[] {
+          ParameterLayout.parameters(model), ParameterLayout.statistics(model)
+        }) {
+      for (String name : layout.names()) {
+        float[] values = new float[Math.toIntExact(layout.get(name).type().shape().elements())];
         for (int i = 0; i < values.length; i++) {
           values[i] = random.nextFloat() + .1f;
         }
@@ -47,7 +50,7 @@ class QuantisedFileTest {
         Scheme.of(model, new Bits(weightBits, activationBits), Map.of(Scheme.LAST, new Bits(8, 7)));
     Map<String, Range> ranges = new LinkedHashMap<>();
     scheme.quantizers(model).forEach(layer -> ranges.put(layer, new Range(0, ranges.size() + 1)));
-    return QuantisedNetwork.of(
+    return QuantizedNetwork.of(
         new Network(model, Normalization.CIFAR10, weights),
         scheme,
         ranges,
@@ -85,7 +88,7 @@ class QuantisedFileTest {
   }
 
   private static void refused(Path file) {
-    assertThatThrownBy(() -> QuantisedFile.read(file))
+    assertThatThrownBy(() -> QuantizedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("changed.safetensors")
         .hasMessageNotContaining("null");
@@ -94,11 +97,11 @@ class QuantisedFileTest {
   @Test
   void aGoodFileIsRead() {
     Path file = changed("", "", "", null);
-    assertThat(QuantisedFile.read(file).weights().get("conv1.weight").levels())
+    assertThat(QuantizedFile.read(file).weights().get("conv1.weight").levels())
         .containsExactly(network(4, 4).weights().get("conv1.weight").levels());
   }
 
-  private static void same(QuantisedNetwork actual, QuantisedNetwork expected) {
+  private static void same(QuantizedNetwork actual, QuantizedNetwork expected) {
     assertThat(actual.model()).isEqualTo(expected.model());
     assertThat(actual.normalization()).isEqualTo(expected.normalization());
     assertThat(actual.scheme()).isEqualTo(expected.scheme());
@@ -113,7 +116,7 @@ class QuantisedFileTest {
   void everythingComesBack() {
     Path file = folder.resolve("network.safetensors");
     network(3, 4).write(file);
-    QuantisedNetwork read = QuantisedFile.read(file);
+    QuantizedNetwork read = QuantizedFile.read(file);
     same(read, network(3, 4));
     assertThat(read.weights().get("fc.weight").bits()).isEqualTo(8);
     assertThat(read.weights().get("conv1.weight").bits()).isEqualTo(3);
@@ -124,7 +127,7 @@ class QuantisedFileTest {
   }
 
   /** As the first format had it: the structure as a name, one bit width, ranges in order. */
-  private Path ofTheFirstFormat(QuantisedNetwork network) {
+  private Path ofTheFirstFormat(QuantizedNetwork network) {
     SafetensorsWriter writer =
         new SafetensorsWriter()
             .metadata("format", "hast4j-quantised-1")
@@ -153,22 +156,22 @@ class QuantisedFileTest {
     return file;
   }
 
-  private static QuantisedNetwork plain() {
-    QuantisedNetwork mixed = network(4, 4);
-    return QuantisedNetwork.of(
-        mixed.dequantised(), new Scheme(new Bits(4, 4)), mixed.ranges(), mixed.provenance());
+  private static QuantizedNetwork plain() {
+    QuantizedNetwork mixed = network(4, 4);
+    return QuantizedNetwork.of(
+        mixed.dequantized(), new Scheme(new Bits(4, 4)), mixed.ranges(), mixed.provenance());
   }
 
   @Test
   void theFirstFormatIsRead() {
-    same(QuantisedFile.read(ofTheFirstFormat(plain())), plain());
+    same(QuantizedFile.read(ofTheFirstFormat(plain())), plain());
   }
 
   /** Whoever only runs networks has no names of built-in ones, and hears who has. */
   @Test
   void theFirstFormatNeedsTheNamesOfNetworks() {
     Path file = ofTheFirstFormat(plain());
-    assertThatThrownBy(() -> QuantisedNetwork.read(file))
+    assertThatThrownBy(() -> QuantizedNetwork.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("format 1")
         .hasMessageContaining("hast4j-quantize");
@@ -177,8 +180,8 @@ class QuantisedFileTest {
   @Test
   void aNewerFormatIsRefusedInWords() {
     Path file = changed("format", "hast4j-quantised-3", "", null);
-    assertThat(QuantisedNetwork.isOne(Safetensors.read(file))).isTrue();
-    assertThatThrownBy(() -> QuantisedFile.read(file))
+    assertThat(QuantizedNetwork.isOne(Safetensors.read(file))).isTrue();
+    assertThatThrownBy(() -> QuantizedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("of format 3, this program reads up to 2: a newer one wrote it");
   }
@@ -197,7 +200,7 @@ class QuantisedFileTest {
       })
   void whatDescribesNoNetwork(String key, String text, String message) {
     Path file = changed(key, text, "", null);
-    assertThatThrownBy(() -> QuantisedFile.read(file))
+    assertThatThrownBy(() -> QuantizedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("changed.safetensors")
         .hasMessageContaining(message);
@@ -232,9 +235,9 @@ class QuantisedFileTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"null", "[null, 1, 1]"})
-  void aNormalisationOfNothing(String mean) {
+  void aNormalizationOfNothing(String mean) {
     Path file = changed(ofTheFirstFormat(plain()), "mean", mean, "", null);
-    assertThatThrownBy(() -> QuantisedFile.read(file)).isInstanceOf(CorruptFileException.class);
+    assertThatThrownBy(() -> QuantizedFile.read(file)).isInstanceOf(CorruptFileException.class);
   }
 
   @ParameterizedTest

@@ -9,7 +9,7 @@
 
 namespace hast {
 
-struct Quantiser {
+struct Quantizer {
   float s, z, lowest, highest;
 
   // The level of a value before it is clamped.
@@ -17,7 +17,7 @@ struct Quantiser {
 };
 
 // The comparison keeps a NaN range NaN.
-HAST_PORTABLE HAST_INLINE Quantiser quantiser(float a, float b, int32_t bits) {
+HAST_PORTABLE HAST_INLINE Quantizer quantizer(float a, float b, int32_t bits) {
   const float levels = static_cast<float>((1 << bits) - 1);
   const float half = static_cast<float>(1 << (bits - 1));
   const float width = b - a;
@@ -32,15 +32,15 @@ struct Passing {
   HAST_PORTABLE HAST_INLINE bool operator()(float level) const { return (level >= lowest) & (level <= highest); }
 };
 
-HAST_PORTABLE HAST_INLINE Passing passing(const Quantiser& quantiser, bool in_range) {
-  return in_range ? Passing{quantiser.lowest, quantiser.highest} : Passing{-__builtin_inff(), __builtin_inff()};
+HAST_PORTABLE HAST_INLINE Passing passing(const Quantizer& quantizer, bool in_range) {
+  return in_range ? Passing{quantizer.lowest, quantizer.highest} : Passing{-__builtin_inff(), __builtin_inff()};
 }
 
-HAST_PORTABLE HAST_INLINE float fake_quant(const Quantiser& quantiser, float x) {
-  float q = quantiser.level(x);
-  q = q < quantiser.lowest ? quantiser.lowest : q;
-  q = q > quantiser.highest ? quantiser.highest : q;
-  return (q + quantiser.z) / quantiser.s;
+HAST_PORTABLE HAST_INLINE float fake_quant(const Quantizer& quantizer, float x) {
+  float q = quantizer.level(x);
+  q = q < quantizer.lowest ? quantizer.lowest : q;
+  q = q > quantizer.highest ? quantizer.highest : q;
+  return (q + quantizer.z) / quantizer.s;
 }
 
 }  // namespace hast

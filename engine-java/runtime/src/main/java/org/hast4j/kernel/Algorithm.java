@@ -1,7 +1,7 @@
 package org.hast4j.kernel;
 
 /** One way to compute one product of a layer. */
-public interface ProductMethod {
+public interface Algorithm {
   /** A short name that tells it from the other ways to do the same. */
   String name();
 

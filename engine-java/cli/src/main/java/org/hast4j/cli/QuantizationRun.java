@@ -26,7 +26,7 @@ import org.hast4j.nn.AlignmentTaps;
  *
  * @param howToGoOn what a user who stops it reads after "stopped"
  */
-record QuantisationRun(
+record QuantizationRun(
     NetworkFile source,
     Job job,
     Path folder,
@@ -63,16 +63,16 @@ record QuantisationRun(
     }
     StageProgress progress = new StageProgress(reporter);
     Hast.Result result =
-        run(options, progress, reporter, run -> run.quantise(job, folder, resume, test));
+        run(options, progress, reporter, run -> run.quantize(job, folder, resume, test));
     Path file = folder.resolve("quantised.safetensors");
     print(result, file, progress.times(), reporter);
     reporter.result(json(result, file, progress.times()));
   }
 
   /** Makes the images only. */
-  void synthesise(DeviceOptions options, Reporter reporter) {
+  void synthesize(DeviceOptions options, Reporter reporter) {
     StageProgress progress = new StageProgress(reporter);
-    Path file = run(options, progress, reporter, run -> run.synthesise(job, folder, resume));
+    Path file = run(options, progress, reporter, run -> run.synthesize(job, folder, resume));
     reporter.line(
         "%d images: %s (%s)".formatted(job.recipe().synthesis().images(), file, size(file)));
     Map<String, Object> json = new LinkedHashMap<>();
@@ -129,9 +129,9 @@ record QuantisationRun(
         "Agreement: share of %s images that both networks put into the same class."
             .formatted(
                 switch (job.images()) {
-                  case Images.Synthesised _ -> "synthetic";
+                  case Images.Synthesized _ -> "synthetic";
                   case Images.Stored _ -> "stored";
-                  case Images.Real real -> real.labelled() ? "training" : "given";
+                  case Images.Real real -> real.labeled() ? "training" : "given";
                 }));
     times.forEach(
         (stage, time) ->
