@@ -1,7 +1,6 @@
 /** Runs image classifiers, quantised ones above all, inside a service. */
 module org.hast4j.runtime {
   requires com.fasterxml.jackson.core;
-  requires com.fasterxml.jackson.databind;
 
   // The bindings of cuDNN and cuBLASLt: who leaves their jars out has hast4j's own kernels.
   requires static org.bytedeco.cuda;

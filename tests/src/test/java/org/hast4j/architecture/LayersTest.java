@@ -46,7 +46,7 @@ class LayersTest {
           Map.entry(
               "exec",
               List.of("failure", "tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
-          Map.entry("model", List.of("failure", "tensor")),
+          Map.entry("model", List.of("failure", "tensor", "io")),
           Map.entry(
               "nn",
               List.of(

@@ -1,11 +1,9 @@
 package org.hast4j.exec;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -14,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.hast4j.io.AtomicFile;
+import org.hast4j.io.Json;
 
 /**
  * Measured times of methods, kept in a file from run to run. They belong to an environment: device,
@@ -23,7 +22,6 @@ import org.hast4j.io.AtomicFile;
  */
 final class AlgorithmTimes {
   private static final int ENVIRONMENTS_KEPT = 16;
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Path file;
   private final String environment;
@@ -67,35 +65,38 @@ final class AlgorithmTimes {
       return;
     }
     changed = false;
-    ObjectNode all = read();
+    Map<String, Object> all = read();
     adopt(all);
     // The last one written stands at the end, so the first are the oldest.
     all.remove(environment);
-    Iterator<String> oldest = all.fieldNames();
+    Iterator<String> oldest = all.keySet().iterator();
     for (int excess = all.size() - ENVIRONMENTS_KEPT + 1; excess > 0; excess--) {
       oldest.next();
       oldest.remove();
     }
-    ObjectNode own = all.putObject(environment);
+    Map<String, Object> own = new LinkedHashMap<>();
     times.forEach(
-        (product, methods) -> {
-          ObjectNode entry = own.putObject(product);
-          methods.forEach(
-              (method, time) -> entry.put(method, Double.isInfinite(time) ? null : time));
+        (product, algorithms) -> {
+          Map<String, Object> entry = new LinkedHashMap<>();
+          algorithms.forEach(
+              (algorithm, time) -> entry.put(algorithm, Double.isInfinite(time) ? null : time));
+          own.put(product, entry);
         });
+    all.put(environment, own);
     try {
       Files.createDirectories(file.getParent());
-      AtomicFile.write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(all));
+      AtomicFile.write(file, Json.text(all, true).getBytes(StandardCharsets.UTF_8));
     } catch (IOException | UncheckedIOException e) {
       reportOnce("the times of methods are not kept and will be measured again: " + e.getMessage());
     }
   }
 
-  private ObjectNode read() {
+  @SuppressWarnings("unchecked") // The names of an object's fields are texts.
+  private Map<String, Object> read() {
     try {
-      JsonNode root = JSON.readTree(Files.readAllBytes(file));
-      if (root instanceof ObjectNode object && object.valueStream().allMatch(this::valid)) {
-        return object;
+      if (Json.parse(Files.readString(file)) instanceof Map<?, ?> object
+          && object.values().stream().allMatch(AlgorithmTimes::valid)) {
+        return (Map<String, Object>) object;
       }
       corrupt("it does not hold times of methods");
     } catch (NoSuchFileException e) {
@@ -105,37 +106,37 @@ final class AlgorithmTimes {
     } catch (IOException e) {
       corrupt(e.toString());
     }
-    return JSON.createObjectNode();
+    return new LinkedHashMap<>();
   }
 
-  private boolean valid(JsonNode products) {
-    return products.isObject()
-        && products
-            .valueStream()
-            .allMatch(methods -> methods.isObject() && methods.valueStream().allMatch(this::time));
+  private static boolean valid(Object products) {
+    return products instanceof Map<?, ?> all
+        && all.values().stream()
+            .allMatch(
+                algorithms ->
+                    algorithms instanceof Map<?, ?> known
+                        && known.values().stream().allMatch(AlgorithmTimes::isTime));
   }
 
-  private boolean time(JsonNode value) {
-    return value.isNull() || value.isNumber() && value.doubleValue() >= 0;
+  private static boolean isTime(Object value) {
+    return value == null || value instanceof Number number && number.doubleValue() >= 0;
   }
 
   /** Takes over what this does not know yet. */
-  private void adopt(ObjectNode all) {
-    all.path(environment)
-        .propertyStream()
-        .forEach(entry -> times.putIfAbsent(entry.getKey(), milliseconds(entry.getValue())));
+  private void adopt(Map<String, Object> all) {
+    if (all.get(environment) instanceof Map<?, ?> own) {
+      own.forEach(
+          (product, known) -> times.putIfAbsent((String) product, milliseconds((Map<?, ?>) known)));
+    }
   }
 
-  private static Map<String, Double> milliseconds(JsonNode methods) {
+  private static Map<String, Double> milliseconds(Map<?, ?> algorithms) {
     Map<String, Double> milliseconds = new LinkedHashMap<>();
-    methods
-        .propertyStream()
-        .forEach(
-            method -> {
-              JsonNode time = method.getValue();
-              milliseconds.put(
-                  method.getKey(), time.isNull() ? Double.POSITIVE_INFINITY : time.doubleValue());
-            });
+    algorithms.forEach(
+        (algorithm, time) ->
+            milliseconds.put(
+                (String) algorithm,
+                time instanceof Number number ? number.doubleValue() : Double.POSITIVE_INFINITY));
     return milliseconds;
   }
 

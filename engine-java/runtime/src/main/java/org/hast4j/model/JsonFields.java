@@ -1,14 +1,9 @@
 package org.hast4j.model;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.io.Json;
 
 /**
  * The fields of one JSON object, of which nothing is trusted: a field of another type, a missing
@@ -26,21 +22,17 @@ final class JsonFields {
   /** A bound on what a file may ask for; the largest network in use has 1 MB. */
   private static final int MAX_CHARACTERS = 1 << 25;
 
-  private static final ObjectMapper JSON =
-      new ObjectMapper(
-              JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
-          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
-
-  private final ObjectNode object;
+  private final Map<String, Object> object;
   private final String place;
   private final Set<String> known = new HashSet<>();
 
-  private JsonFields(JsonNode node, String place) {
+  @SuppressWarnings("unchecked") // The names of an object's fields are texts.
+  private JsonFields(Object value, String place) {
     this.place = place;
-    if (!(node instanceof ObjectNode found)) {
+    if (!(value instanceof Map<?, ?> found)) {
       throw new RefusedException(place + " is no JSON object");
     }
-    object = found;
+    object = (Map<String, Object>) found;
   }
 
   /**
@@ -71,7 +63,7 @@ final class JsonFields {
               .formatted(place, text.length(), MAX_CHARACTERS));
     }
     try {
-      return new JsonFields(JSON.readTree(text), place);
+      return new JsonFields(Json.parse(text), place);
     } catch (JsonProcessingException e) {
       // Where the depth is bounded, the parser knows no place.
       String where =
@@ -83,35 +75,22 @@ final class JsonFields {
     }
   }
 
-  static ObjectNode object() {
-    return JSON.createObjectNode();
-  }
-
-  /**
-   * Compact JSON, or lines for people to read.
-   *
-   * @param indented whether on lines of its own
-   */
-  static String text(ObjectNode object, boolean indented) {
-    return indented ? object.toPrettyString() : object.toString();
-  }
-
   private RefusedException wrong(String field, String needed) {
     return new RefusedException(
         "\"%s\" is %s, not %s".formatted(field, shown(object.get(field)), needed));
   }
 
-  private static String shown(JsonNode value) {
-    String text = value.toString();
+  private static String shown(Object value) {
+    String text = Json.text(value, false);
     return text.length() > 60 ? text.substring(0, 60) + ".." : text;
   }
 
   boolean has(String field) {
     known.add(field);
-    return object.has(field);
+    return object.containsKey(field);
   }
 
-  private JsonNode get(String field) {
+  private Object get(String field) {
     if (!has(field)) {
       throw new RefusedException("it lacks \"" + field + "\"");
     }
@@ -125,50 +104,47 @@ final class JsonFields {
   /** Objects by field name, of an object whose names are free. */
   Map<String, JsonFields> all() {
     Map<String, JsonFields> all = new LinkedHashMap<>();
-    object
-        .properties()
-        .forEach(
-            entry -> {
-              known.add(entry.getKey());
-              all.put(
-                  entry.getKey(), new JsonFields(entry.getValue(), Layer.quoted(entry.getKey())));
-            });
+    object.forEach(
+        (name, value) -> {
+          known.add(name);
+          all.put(name, new JsonFields(value, Layer.quoted(name)));
+        });
     return all;
   }
 
   List<JsonFields> list(String field) {
     List<JsonFields> list = new ArrayList<>();
-    for (JsonNode element : array(field)) {
+    for (Object element : array(field)) {
       String name =
-          element.path("name").isTextual() ? " " + Layer.quoted(element.get("name").asText()) : "";
+          element instanceof Map<?, ?> named && named.get("name") instanceof String text
+              ? " " + Layer.quoted(text)
+              : "";
       list.add(new JsonFields(element, "%s[%d]%s".formatted(field, list.size(), name)));
     }
     return list;
   }
 
-  private JsonNode array(String field) {
-    JsonNode value = get(field);
-    if (!value.isArray()) {
-      throw wrong(field, "a list");
+  private List<?> array(String field) {
+    if (get(field) instanceof List<?> list) {
+      return list;
     }
-    return value;
+    throw wrong(field, "a list");
   }
 
   String text(String field) {
-    JsonNode value = get(field);
-    if (!value.isTextual()) {
-      throw wrong(field, "a text");
+    if (get(field) instanceof String text) {
+      return text;
     }
-    return value.asText();
+    throw wrong(field, "a text");
   }
 
   List<String> texts(String field) {
     List<String> texts = new ArrayList<>();
-    for (JsonNode element : array(field)) {
-      if (!element.isTextual()) {
+    for (Object element : array(field)) {
+      if (!(element instanceof String text)) {
         throw wrong(field, "a list of texts");
       }
-      texts.add(element.asText());
+      texts.add(text);
     }
     return texts;
   }
@@ -177,18 +153,17 @@ final class JsonFields {
     if (!has(field)) {
       return otherwise;
     }
-    if (!object.get(field).isBoolean()) {
-      throw wrong(field, "true or false");
+    if (object.get(field) instanceof Boolean flag) {
+      return flag;
     }
-    return object.get(field).booleanValue();
+    throw wrong(field, "true or false");
   }
 
   int integer(String field) {
-    JsonNode value = get(field);
-    if (!value.isIntegralNumber() || !value.canConvertToInt()) {
-      throw wrong(field, "a whole number");
+    if (get(field) instanceof Integer value) {
+      return value;
     }
-    return value.intValue();
+    throw wrong(field, "a whole number");
   }
 
   int integer(String field, int otherwise) {
@@ -196,21 +171,20 @@ final class JsonFields {
   }
 
   float number(String field) {
-    JsonNode value = get(field);
-    if (!value.isNumber()) {
-      throw wrong(field, "a number");
+    if (get(field) instanceof Number value) {
+      return value.floatValue();
     }
-    return value.floatValue();
+    throw wrong(field, "a number");
   }
 
   float[] numbers(String field) {
-    JsonNode array = array(field);
+    List<?> array = array(field);
     float[] numbers = new float[array.size()];
     for (int i = 0; i < numbers.length; i++) {
-      if (!array.get(i).isNumber()) {
+      if (!(array.get(i) instanceof Number number)) {
         throw wrong(field, "a list of numbers");
       }
-      numbers[i] = array.get(i).floatValue();
+      numbers[i] = number.floatValue();
     }
     return numbers;
   }
@@ -226,26 +200,24 @@ final class JsonFields {
       Arrays.fill(integers, otherwise.get());
       return integers;
     }
-    JsonNode value = get(field);
+    Object value = get(field);
+    List<?> elements = value instanceof List<?> list ? list : Collections.nCopies(count, value);
     for (int i = 0; i < count; i++) {
-      JsonNode element = value.isArray() ? value.path(i) : value;
-      if (!element.isIntegralNumber()
-          || !element.canConvertToInt()
-          || value.isArray() && value.size() != count) {
+      if (elements.size() != count || !(elements.get(i) instanceof Integer number)) {
         throw wrong(field, "a whole number or a list of " + count);
       }
-      integers[i] = element.intValue();
+      integers[i] = number;
     }
     return integers;
   }
 
   /** Refuses fields that nobody asked for. */
   private void end() {
-    for (Map.Entry<String, JsonNode> entry : object.properties()) {
-      if (!known.contains(entry.getKey())) {
+    for (String field : object.keySet()) {
+      if (!known.contains(field)) {
         throw new RefusedException(
             "unknown field %s; known here are %s"
-                .formatted(Layer.quoted(entry.getKey()), known.stream().sorted().toList()));
+                .formatted(Layer.quoted(field), known.stream().sorted().toList()));
       }
     }
   }

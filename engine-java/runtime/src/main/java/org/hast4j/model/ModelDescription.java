@@ -1,10 +1,12 @@
 package org.hast4j.model;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.io.Json;
 
 /**
  * What a file says of a network beside its tensors, as JSON: docs/format.md has the fields.
@@ -83,32 +85,38 @@ public record ModelDescription(Model model, Optional<Normalization> normalizatio
    * @param indented whether it is for people to read
    */
   public String json(boolean indented) {
-    ObjectNode json = JsonFields.object().put("format", FORMAT).put("name", model.name());
-    ObjectNode input =
-        json.putObject("input")
-            .put("name", model.input().name())
-            .put("height", model.input().height())
-            .put("width", model.input().width())
-            .put("channels", model.input().channels());
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("format", FORMAT);
+    json.put("name", model.name());
+    Map<String, Object> input = new LinkedHashMap<>();
+    input.put("name", model.input().name());
+    input.put("height", model.input().height());
+    input.put("width", model.input().width());
+    input.put("channels", model.input().channels());
     normalization.ifPresent(
         given -> {
-          put(input.putArray("mean"), given.mean());
-          put(input.putArray("std"), given.std());
+          input.put("mean", list(given.mean()));
+          input.put("std", list(given.std()));
         });
-    ArrayNode layers = json.putArray("layers");
+    json.put("input", input);
+    List<Object> layers = new ArrayList<>();
     for (Layer layer : model.layers()) {
-      ObjectNode object = layers.addObject().put("name", layer.name());
-      ArrayNode inputs = object.putArray("inputs");
-      layer.inputs().forEach(inputs::add);
+      Map<String, Object> object = new LinkedHashMap<>();
+      object.put("name", layer.name());
+      object.put("inputs", layer.inputs());
       OperatorJson.write(object, layer.op());
+      layers.add(object);
     }
+    json.put("layers", layers);
     json.put("output", model.output());
-    return JsonFields.text(json, indented);
+    return Json.text(json, indented);
   }
 
-  private static void put(ArrayNode array, float[] values) {
+  private static List<Float> list(float[] values) {
+    List<Float> list = new ArrayList<>();
     for (float value : values) {
-      array.add(value);
+      list.add(value);
     }
+    return list;
   }
 }

@@ -1,9 +1,8 @@
 package org.hast4j.model;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
@@ -106,11 +105,12 @@ final class OperatorJson {
   }
 
   /** The other way round; what has its usual value is left out. */
-  static void write(ObjectNode json, Operator op) {
+  static void write(Map<String, Object> json, Operator op) {
     switch (op) {
       case Operator.Convolution conv -> {
         json.put("op", "convolution");
-        json.put("in_channels", conv.inputs()).put("out_channels", conv.outputs());
+        json.put("in_channels", conv.inputs());
+        json.put("out_channels", conv.outputs());
         write(json, conv.window());
         if (conv.groups() != 1) {
           json.put("groups", conv.groups());
@@ -119,10 +119,11 @@ final class OperatorJson {
           json.put("bias", true);
         }
       }
-      case Operator.BatchNorm norm ->
-          json.put("op", "batch_norm")
-              .put("channels", norm.channels())
-              .put("epsilon", norm.epsilon());
+      case Operator.BatchNorm norm -> {
+        json.put("op", "batch_norm");
+        json.put("channels", norm.channels());
+        json.put("epsilon", norm.epsilon());
+      }
       case Operator.Activation activation -> {
         json.put("op", "activation");
         ActivationFunction function = activation.function();
@@ -134,34 +135,56 @@ final class OperatorJson {
           json.put("slope", function.slope());
         }
       }
-      case Operator.PRelu prelu -> json.put("op", "prelu").put("channels", prelu.channels());
-      case Operator.Add _ -> json.put("op", "add");
-      case Operator.Mul _ -> json.put("op", "mul");
-      case Operator.Concat _ -> json.put("op", "concat");
+      case Operator.PRelu prelu -> {
+        json.put("op", "prelu");
+        json.put("channels", prelu.channels());
+      }
+      case Operator.Add _ -> {
+        json.put("op", "add");
+      }
+      case Operator.Mul _ -> {
+        json.put("op", "mul");
+      }
+      case Operator.Concat _ -> {
+        json.put("op", "concat");
+      }
       case Operator.Pool pool -> {
         json.put("op", "pool");
         json.put("kind", name(pool.kind()));
         write(json, pool.window());
       }
-      case Operator.GlobalAveragePool _ -> json.put("op", "global_average_pool");
+      case Operator.GlobalAveragePool _ -> {
+        json.put("op", "global_average_pool");
+      }
       case Operator.Linear linear -> {
         json.put("op", "linear");
-        json.put("in_features", linear.inputs()).put("out_features", linear.outputs());
+        json.put("in_features", linear.inputs());
+        json.put("out_features", linear.outputs());
         if (!linear.bias()) {
           json.put("bias", false);
         }
       }
-      case Operator.Flatten _ -> json.put("op", "flatten");
-      case Operator.ChannelPad pad ->
-          json.put("op", "channel_pad").put("stride", pad.stride()).put("channels", pad.channels());
-      case Operator.ChannelShuffle shuffle ->
-          json.put("op", "channel_shuffle").put("groups", shuffle.groups());
-      case Operator.Slice slice ->
-          json.put("op", "slice").put("begin", slice.begin()).put("end", slice.end());
+      case Operator.Flatten _ -> {
+        json.put("op", "flatten");
+      }
+      case Operator.ChannelPad pad -> {
+        json.put("op", "channel_pad");
+        json.put("stride", pad.stride());
+        json.put("channels", pad.channels());
+      }
+      case Operator.ChannelShuffle shuffle -> {
+        json.put("op", "channel_shuffle");
+        json.put("groups", shuffle.groups());
+      }
+      case Operator.Slice slice -> {
+        json.put("op", "slice");
+        json.put("begin", slice.begin());
+        json.put("end", slice.end());
+      }
     }
   }
 
-  private static void write(ObjectNode json, Window window) {
+  private static void write(Map<String, Object> json, Window window) {
     Window.Padding padding = window.padding();
     write(json, "kernel", 0, window.kernel().height(), window.kernel().width());
     write(json, "stride", 1, window.strides().height(), window.strides().width());
@@ -170,12 +193,9 @@ final class OperatorJson {
   }
 
   /** One number where all are the same, and nothing where that is the usual one. */
-  private static void write(ObjectNode json, String field, int usual, int... values) {
+  private static void write(Map<String, Object> json, String field, int usual, int... values) {
     if (Arrays.stream(values).anyMatch(value -> value != values[0])) {
-      ArrayNode array = json.putArray(field);
-      for (int value : values) {
-        array.add(value);
-      }
+      json.put(field, Arrays.stream(values).boxed().toList());
     } else if (values[0] != usual) {
       json.put(field, values[0]);
     }

@@ -1,6 +1,5 @@
 package org.hast4j.model;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -11,6 +10,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.io.Json;
 
 /**
  * How a network is quantized: where activations are, and the bits of every layer with weights and
@@ -216,20 +216,23 @@ public record Scheme(Bits bits, Map<String, Bits> layers, QuantizationPoints poi
 
   /** The JSON that files hold. */
   public String json() {
-    ObjectNode json = JsonFields.object();
-    write(json, bits);
+    Map<String, Object> json = json(bits);
     if (points != QuantizationPoints.PAPER) {
       json.put("points", points.toString());
     }
     if (!layers.isEmpty()) {
-      ObjectNode named = json.putObject("layers");
-      layers.forEach((name, own) -> write(named.putObject(name), own));
+      Map<String, Object> named = new LinkedHashMap<>();
+      layers.forEach((name, own) -> named.put(name, json(own)));
+      json.put("layers", named);
     }
-    return JsonFields.text(json, false);
+    return Json.text(json, false);
   }
 
-  private static void write(ObjectNode json, Bits bits) {
-    json.put("weight_bits", bits.weights()).put("activation_bits", bits.activations());
+  private static Map<String, Object> json(Bits bits) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("weight_bits", bits.weights());
+    json.put("activation_bits", bits.activations());
+    return json;
   }
 
   /** Bits of the named layers as texts, W8A8. */

@@ -39,7 +39,12 @@ public final class Checkpoint {
    * @throws CorruptFileException if the file is damaged, or does not say what network it holds
    */
   public static Network read(Path file) {
-    Safetensors tensors = Safetensors.read(file);
+    return read(Safetensors.read(file));
+  }
+
+  /** Likewise, of a file that is open. */
+  public static Network read(Safetensors tensors) {
+    Path file = tensors.file();
     try {
       ModelDescription description =
           described(tensors)

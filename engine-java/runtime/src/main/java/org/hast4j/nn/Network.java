@@ -62,6 +62,15 @@ public record Network(Model model, Normalization normalization, Map<String, floa
           "tensor %s must have shape %s (%d elements), got %d elements"
               .formatted(name, slot.type().shape(), slot.type().shape().elements(), values.length));
     }
+    checkNumbers(name, values);
+  }
+
+  /**
+   * Refuses a tensor that cannot be a trained network's.
+   *
+   * @throws RefusedException naming the first value that is no number, or no variance
+   */
+  public static void checkNumbers(String name, float[] values) {
     boolean variance = name.endsWith(".running_var");
     for (int i = 0; i < values.length; i++) {
       if (!Float.isFinite(values[i])) {

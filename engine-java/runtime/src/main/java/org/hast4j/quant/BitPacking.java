@@ -38,14 +38,19 @@ final class BitPacking {
               .formatted(count, bits, bytes(count, bits), packed.length));
     }
     int[] values = new int[count];
+    int mask = (1 << bits) - 1;
+    // Bits that are read and not yet used, and how many.
+    int ahead = 0;
+    int known = 0;
+    int at = 0;
     for (int i = 0; i < count; i++) {
-      long bit = (long) i * bits;
-      int at = (int) (bit / 8);
-      int word = packed[at] & 0xff;
-      if (bit % 8 + bits > 8) {
-        word |= (packed[at + 1] & 0xff) << 8;
+      if (known < bits) {
+        ahead |= (packed[at++] & 0xff) << known;
+        known += 8;
       }
-      values[i] = word >> (bit % 8) & (1 << bits) - 1;
+      values[i] = ahead & mask;
+      ahead >>>= bits;
+      known -= bits;
     }
     return values;
   }

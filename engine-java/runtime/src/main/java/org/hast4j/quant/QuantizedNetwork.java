@@ -1,6 +1,5 @@
 package org.hast4j.quant;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,6 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.Json;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
@@ -38,7 +38,6 @@ public record QuantizedNetwork(
     Map<String, float[]> floats,
     Map<String, Range> ranges,
     Provenance provenance) {
-  private static final ObjectMapper JSON = new ObjectMapper();
   private static final String FAMILY = "hast4j-quantised-";
   private static final int FORMAT = 2;
   private static final String RANGE = ".activation_range";
@@ -110,7 +109,7 @@ public record QuantizedNetwork(
                 Checkpoint.MODEL,
                 new ModelDescription(model, Optional.of(normalization)).json(false))
             .metadata("scheme", scheme.json())
-            .metadata("alignment_taps", JSON.valueToTree(AlignmentTaps.of(model)).toString())
+            .metadata("alignment_taps", Json.text(AlignmentTaps.of(model), false))
             .metadata("seed", Long.toString(provenance.seed()))
             .metadata("source_sha256", provenance.sourceSha256())
             .metadata("recipe", provenance.recipe());
@@ -139,7 +138,12 @@ public record QuantizedNetwork(
    * @throws CorruptFileException if it is damaged, of another version or something else
    */
   public static QuantizedNetwork read(Path path) {
-    Safetensors file = Safetensors.read(path);
+    return read(Safetensors.read(path));
+  }
+
+  /** Likewise, of a file that is open. */
+  public static QuantizedNetwork read(Safetensors file) {
+    Path path = file.file();
     if (!isOne(file)) {
       throw new CorruptFileException(
           path, "it is not a quantised network (its metadata lack format " + FAMILY + FORMAT + ")");
@@ -209,7 +213,9 @@ public record QuantizedNetwork(
     for (Map<String, Shape> shapes : List.of(parameters, model.statistics())) {
       for (String name : shapes.keySet()) {
         if (!weights.containsKey(name)) {
-          floats.put(name, file.sized(name, shapes.get(name).elements()).floats());
+          float[] values = file.sized(name, shapes.get(name).elements()).floats();
+          Network.checkNumbers(name, values);
+          floats.put(name, values);
         }
       }
     }
@@ -219,10 +225,7 @@ public record QuantizedNetwork(
         description
             .normalization()
             .orElseThrow(() -> new RefusedException("its model has no mean and std"));
-    QuantizedNetwork network =
-        new QuantizedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
-    network.dequantized();
-    return network;
+    return new QuantizedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
   }
 
   private static int[] levels(Safetensors file, String name, int count, int bits) {

@@ -28,8 +28,14 @@ public record QuantizedTensor(int bits, int columns, int[] levels, float[] scale
         throw new IllegalArgumentException("level %d does not fit %d bits".formatted(level, bits));
       }
     }
+    int half = 1 << bits - 1;
     for (int row = 0; row < scale.length; row++) {
-      if (!Float.isFinite(scale[row]) || scale[row] <= 0 || !Float.isFinite(zero[row])) {
+      UniformQuantizer quantizer = new UniformQuantizer(bits, scale[row], zero[row]);
+      // What is between the ends is as finite as they are.
+      if (!(scale[row] > 0)
+          || !Float.isFinite(scale[row])
+          || !Float.isFinite(quantizer.value(-half))
+          || !Float.isFinite(quantizer.value(half - 1))) {
         throw new RefusedException(
             "row %d has scale %s and zero point %s".formatted(row, scale[row], zero[row]));
       }
@@ -71,9 +77,11 @@ public record QuantizedTensor(int bits, int columns, int[] levels, float[] scale
   public float[] dequantized() {
     float[] weight = new float[levels.length];
     int half = 1 << bits - 1;
-    for (int i = 0; i < weight.length; i++) {
-      int row = i / columns;
-      weight[i] = new UniformQuantizer(bits, scale[row], zero[row]).value(levels[i] - half);
+    for (int row = 0; row < scale.length; row++) {
+      UniformQuantizer quantizer = new UniformQuantizer(bits, scale[row], zero[row]);
+      for (int i = row * columns; i < (row + 1) * columns; i++) {
+        weight[i] = quantizer.value(levels[i] - half);
+      }
     }
     return weight;
   }

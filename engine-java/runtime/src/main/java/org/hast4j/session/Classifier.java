@@ -73,9 +73,10 @@ public final class Classifier implements AutoCloseable {
    * @throws KernelException if there is no CPU library for this machine
    */
   public static Classifier load(Path file) {
-    return QuantizedNetwork.isOne(Safetensors.read(file))
-        ? of(QuantizedNetwork.read(file))
-        : of(Checkpoint.read(file));
+    Safetensors tensors = Safetensors.read(file);
+    return QuantizedNetwork.isOne(tensors)
+        ? of(QuantizedNetwork.read(tensors))
+        : of(Checkpoint.read(tensors));
   }
 
   /** Of a quantized network. */
