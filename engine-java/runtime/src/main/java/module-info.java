@@ -10,6 +10,7 @@ module org.hast4j.runtime {
 
   exports org.hast4j.device;
   exports org.hast4j.failure;
+  exports org.hast4j.io;
   exports org.hast4j.model;
   exports org.hast4j.natives;
   exports org.hast4j.nn;
@@ -19,22 +20,12 @@ module org.hast4j.runtime {
   exports org.hast4j.exec to
       org.hast4j.quantize,
       org.hast4j.cli;
+  exports org.hast4j.forward to
+      org.hast4j.quantize;
   exports org.hast4j.graph to
-      org.hast4j.quantize,
-      org.hast4j.cli;
-  exports org.hast4j.graph.rewrite to
       org.hast4j.quantize;
-  exports org.hast4j.io to
-      org.hast4j.quantize,
-      org.hast4j.cli;
   exports org.hast4j.kernel to
-      org.hast4j.quantize,
       org.hast4j.cli;
-  exports org.hast4j.kernel.abi to
-      org.hast4j.quantize;
-  exports org.hast4j.plan to
-      org.hast4j.quantize;
   exports org.hast4j.vendor to
-      org.hast4j.quantize,
       org.hast4j.cli;
 }

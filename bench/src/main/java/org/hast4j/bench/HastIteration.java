@@ -6,8 +6,7 @@ import java.util.concurrent.TimeUnit;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
-import org.hast4j.hast.FineTuning;
-import org.hast4j.hast.Synthesis;
+import org.hast4j.hast.HastLoops;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import org.hast4j.model.Model;
@@ -68,9 +67,8 @@ public class HastIteration {
 
   private Device device;
   private HastLoops loops;
-  private Synthesis synthesis;
-  private FineTuning fineTuning;
-  private long step;
+  private HastLoops.Loop synthesis;
+  private HastLoops.Loop fineTuning;
 
   @Setup(Level.Trial)
   public void open() {
@@ -81,11 +79,11 @@ public class HastIteration {
                 threads, true, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     Model network = CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B);
     try (HastLoops tiny = new HastLoops(device, network);
-        Synthesis tinySynthesis = tiny.synthesis(4);
-        FineTuning tinyTuning = tiny.fineTuning(2)) {
+        HastLoops.Loop tinySynthesis = tiny.synthesis(4);
+        HastLoops.Loop tinyTuning = tiny.fineTuning(2)) {
       for (int i = 0; i < SETTLING_ITERATIONS; i++) {
-        tinySynthesis.iterate(0, 0);
-        tinyTuning.iterate(i);
+        tinySynthesis.iterate();
+        tinyTuning.iterate();
       }
     }
     loops = new HastLoops(device, network);
@@ -96,7 +94,7 @@ public class HastIteration {
   @Benchmark
   public void synthesis256(Counters counters) {
     long before = THREADS.getCurrentThreadAllocatedBytes();
-    synthesis.iterate(0, 0);
+    synthesis.iterate();
     counters.heapBytes += THREADS.getCurrentThreadAllocatedBytes() - before;
     counters.iterations++;
   }
@@ -104,7 +102,7 @@ public class HastIteration {
   @Benchmark
   public void fineTuning64(Counters counters) {
     long before = THREADS.getCurrentThreadAllocatedBytes();
-    fineTuning.iterate(step++);
+    fineTuning.iterate();
     counters.heapBytes += THREADS.getCurrentThreadAllocatedBytes() - before;
     counters.iterations++;
   }

@@ -5,16 +5,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.hast4j.forward.ParameterLayout;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.ParameterLayout;
 
 /** Networks with weights of a trained network's size: timing needs no better ones. */
-final class RandomNetwork {
+public final class RandomNetwork {
   private RandomNetwork() {}
 
-  static Network of(Model model) {
+  public static Network of(Model model) {
     Random random = new Random(1);
     Map<String, float[]> weights = new LinkedHashMap<>();
     for (ParameterLayout layout :

@@ -47,35 +47,30 @@ class LayersTest {
               "exec",
               List.of("failure", "tensor", "kernel", "device", "vendor", "graph", "plan", "io")),
           Map.entry("model", List.of("failure", "tensor", "io")),
+          Map.entry("nn", List.of("failure", "tensor", "graph", "model", "io")),
+          Map.entry("quant", List.of("failure", "tensor", "model", "io", "nn")),
           Map.entry(
-              "nn",
-              List.of(
-                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io")),
-          Map.entry(
-              "quant",
-              List.of(
-                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
-                  "nn")),
+              "forward",
+              List.of("failure", "tensor", "device", "graph", "exec", "model", "nn", "quant")),
           Map.entry(
               "session",
               List.of(
-                  "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io", "nn",
-                  "quant")),
+                  "kernel", "device", "graph", "exec", "model", "io", "nn", "quant", "forward")),
           // org.hast4j.quantize
           Map.entry("data", List.of("failure", "io", "model")),
-          Map.entry("zoo", List.of("failure", "tensor", "graph", "model", "io", "nn", "quant")),
+          Map.entry("zoo", List.of("failure", "tensor", "model", "io", "nn", "quant")),
           Map.entry(
               "hast",
               List.of(
-                  "failure", "tensor", "kernel", "device", "graph", "plan", "exec", "model", "io",
-                  "data", "nn", "quant", "zoo")),
+                  "failure", "tensor", "device", "graph", "exec", "model", "io", "data", "nn",
+                  "quant", "forward", "zoo")),
           // org.hast4j.cli
           Map.entry("cifar", List.of("failure", "io", "data", "model")),
           Map.entry(
               "cli",
               List.of(
-                  "failure", "tensor", "kernel", "device", "vendor", "exec", "model", "io", "data",
-                  "cifar", "nn", "quant", "zoo", "hast")));
+                  "failure", "kernel", "device", "vendor", "exec", "model", "io", "data", "cifar",
+                  "nn", "quant", "zoo", "hast")));
 
   private static JavaClasses engine;
 

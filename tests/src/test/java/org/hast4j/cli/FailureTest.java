@@ -6,9 +6,18 @@ import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.failure.Remedy;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.kernel.KernelFailure;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** What is printed of a failure. */
 class FailureTest {
@@ -32,6 +41,33 @@ class FailureTest {
         .matches("hast: the Java heap of \\d+ MiB is too small \\(Java heap space\\).*-Xmx.*\n");
     assertThat(text(KernelFailure.of("hast_memory_allocate", -3), false, true))
         .isEqualTo("hast: hast_memory_allocate: a failure (status -3)\n");
+  }
+
+  @Test
+  void aRemedyIsSaidInOptions() {
+    assertThat(text(new RefusedException("taken", Remedy.RESUME_OR_OTHER_FOLDER), false, true))
+        .isEqualTo("hast: taken (--resume, --out)\n");
+    assertThat(text(KernelFailure.of("hast_stream_create", 35), false, true))
+        .endsWith("or use the CPU (--device cpu)\n");
+    assertThat(text(KernelFailure.of("hast_stream_create", 719), false, true))
+        .endsWith("names the operation that failed (--check-launches)\n");
+    Exception wrapped =
+        new UnavailableException("no GPU", new UnavailableException("no driver", Remedy.USE_CPU));
+    assertThat(text(wrapped, false, true)).isEqualTo("hast: no GPU (--device cpu)\n");
+    RefusedException gathered = new RefusedException("nothing computes it");
+    gathered.addSuppressed(new UnavailableException("no cuDNN", Remedy.USE_OWN_KERNELS));
+    assertThat(text(gathered, false, true)).isEqualTo("hast: nothing computes it (--conv own)\n");
+  }
+
+  /** An option that a remedy names and no command has would send the user astray. */
+  @ParameterizedTest
+  @EnumSource
+  void everyRemedyNamesOptionsThatThereAre(Remedy remedy) {
+    String text = text(new RefusedException("x", remedy), false, true);
+    CommandSpec spec = new CommandLine(new QuantizeCommand()).getCommandSpec();
+    List<String> options =
+        Pattern.compile("--[a-z-]+").matcher(text).results().map(MatchResult::group).toList();
+    assertThat(options).isNotEmpty().allMatch(option -> spec.findOption(option) != null);
   }
 
   @Test

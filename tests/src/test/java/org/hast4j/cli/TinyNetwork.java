@@ -6,13 +6,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.BiConsumer;
+import org.hast4j.forward.ParameterLayout;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
 

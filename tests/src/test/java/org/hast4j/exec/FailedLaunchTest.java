@@ -9,6 +9,8 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.hast4j.device.Device;
 import org.hast4j.device.Launching;
 import org.hast4j.device.Platform;
+import org.hast4j.failure.Mendable;
+import org.hast4j.failure.Remedy;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Optimizer;
@@ -64,7 +66,8 @@ class FailedLaunchTest {
     assertThatThrownBy(call)
         .isInstanceOfSatisfying(KernelException.class, e -> assertThat(e.isFatal()).isTrue())
         .hasMessageContaining("(status 719) at " + place + "; ")
-        .hasMessageContaining("with --check-launches the error names the operation");
+        .hasMessageContaining("with each launch waited for the error names the operation")
+        .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.AWAIT_LAUNCHES));
   }
 
   @Test

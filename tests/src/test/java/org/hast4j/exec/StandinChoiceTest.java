@@ -300,7 +300,7 @@ class StandinChoiceTest {
         assertThatThrownBy(() -> Products.of(device))
             .isInstanceOf(IllegalStateException.class)
             .hasMessageContaining("cudnnSetStream: ")
-            .hasMessageContaining("(status 1001); --conv own does without cuDNN");
+            .hasMessageContaining("(status 1001); own kernels do without cuDNN");
       } else {
         convolve(device);
         linear(device);
@@ -316,7 +316,7 @@ class StandinChoiceTest {
         assertThatThrownBy(() -> Products.of(device))
             .isInstanceOf(IllegalStateException.class)
             .hasMessageContaining("cublasLtCreate: ")
-            .hasMessageContaining("(status 1); --conv own does without cuBLASLt");
+            .hasMessageContaining("(status 1); own kernels do without cuBLASLt");
       } else {
         linear(device);
         convolve(device);

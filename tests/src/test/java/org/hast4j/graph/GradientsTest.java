@@ -13,20 +13,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
-import org.hast4j.hast.Generator;
+import org.hast4j.forward.ActivationQuantizers;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.ParameterLayout;
+import org.hast4j.forward.Parameters;
+import org.hast4j.hast.GeneratorGraph;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.ActivationQuantizers;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.ParameterLayout;
-import org.hast4j.nn.Parameters;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tape;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.ActivationFunction.Kind;
+import org.hast4j.tensor.StraightThrough;
 import org.hast4j.tensor.Window;
 import org.hast4j.zoo.CifarResNet;
 import org.hast4j.zoo.Topologies;
@@ -324,7 +325,7 @@ class GradientsTest {
   @Test
   void generatorAgainstATeacher() {
     Model model = tiny(CifarResNet.Shortcut.B);
-    Generator generator = new Generator(4, model);
+    GeneratorGraph generator = new GeneratorGraph(4, model);
     fill(generator.layout(), generator.storage());
     Map<String, Value> values = generator.values(graph);
     Value y = labels();

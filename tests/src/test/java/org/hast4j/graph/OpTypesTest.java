@@ -13,6 +13,7 @@ import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.StraightThrough;
 import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -11,7 +11,6 @@ import java.util.Random;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
 import org.hast4j.device.Platform;
-import org.hast4j.exec.Memory;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
@@ -43,9 +42,9 @@ class TrainingTest {
     return new ImageSet(2, 3, 32, 32, labels, pixels);
   }
 
-  private static Training training(Memory memory, int images, int epochs, float learningRate) {
+  private static Training training(Device device, int images, int epochs, float learningRate) {
     return new Training(
-        memory,
+        device,
         MODEL,
         images(images),
         Normalization.CIFAR10,
@@ -59,8 +58,7 @@ class TrainingTest {
     List<Float> losses = new ArrayList<>();
     List<Double> means = new ArrayList<>();
     try (Device device = Platform.CPU.open(2);
-        Memory memory = new Memory(device);
-        Training training = training(memory, 30, 4, .1f)) {
+        Training training = training(device, 30, 4, .1f)) {
       for (int epoch = 0; epoch < 4; epoch++) {
         means.add(
             training.epoch(
@@ -82,14 +80,12 @@ class TrainingTest {
   void goesOnAsIfItHadNeverStopped() {
     Path file = scratch.resolve("training");
     try (Device device = Platform.CPU.open(1);
-        Memory memory = new Memory(device);
-        Training whole = training(memory, 8, 3, .1f)) {
+        Training whole = training(device, 8, 3, .1f)) {
       whole.epoch((_, _, _) -> {});
       whole.save(file);
       whole.epoch((_, _, _) -> {});
       whole.epoch((_, _, _) -> {});
-      try (Memory other = new Memory(device);
-          Training resumed = training(other, 8, 3, .1f)) {
+      try (Training resumed = training(device, 8, 3, .1f)) {
         resumed.restore(file);
         assertThat(resumed.step()).isEqualTo(2);
         resumed.epoch((_, _, _) -> {});
@@ -111,8 +107,7 @@ class TrainingTest {
     Path file = scratch.resolve("training");
     Path other = scratch.resolve("other");
     try (Device device = Platform.CPU.open(1);
-        Memory memory = new Memory(device);
-        Training training = training(memory, 8, 3, .1f)) {
+        Training training = training(device, 8, 3, .1f)) {
       training.save(file);
       Safetensors saved = Safetensors.read(file);
       SafetensorsWriter writer = new SafetensorsWriter();
@@ -146,11 +141,10 @@ class TrainingTest {
   void aStepHasTheRateOfItsPlaceInTheWholeTraining(Platform platform) {
     platform.assumeUsable();
     try (Device device = platform.open(2);
-        Memory memory = new Memory(device);
         // Two epochs of one step: at rate 0, and at the peak.
         Training training =
             new Training(
-                memory,
+                device,
                 MODEL,
                 images(BATCH),
                 Normalization.CIFAR10,
@@ -169,8 +163,7 @@ class TrainingTest {
   void namesTheStepWhoseLossIsNotANumber(Platform platform) {
     platform.assumeUsable();
     try (Device device = platform.open(2);
-        Memory memory = new Memory(device);
-        Training training = training(memory, 12, 2, 1e30f)) {
+        Training training = training(device, 12, 2, 1e30f)) {
       // The first step's rate is 0, the second's is not: the third sees what it did.
       assertThatThrownBy(() -> training.epoch((_, _, _) -> {}))
           .isInstanceOf(IllegalStateException.class)
@@ -193,8 +186,7 @@ class TrainingTest {
   private static List<Float> losses(Platform platform) {
     List<Float> losses = new ArrayList<>();
     try (Device device = platform.open(2);
-        Memory memory = new Memory(device);
-        Training training = training(memory, 12, 2, .05f)) {
+        Training training = training(device, 12, 2, .05f)) {
       training.epoch((_, _, loss) -> losses.add(loss));
       training.epoch((_, _, loss) -> losses.add(loss));
     }

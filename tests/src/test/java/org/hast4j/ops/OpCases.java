@@ -22,15 +22,15 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Random;
-import org.hast4j.graph.RangeRule;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.oracle.Oracle;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
+import org.hast4j.tensor.RangeRule;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.StraightThrough;
 import org.hast4j.tensor.Window;
 
 /**

@@ -15,12 +15,12 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Random;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.kernel.Precision;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
+import org.hast4j.tensor.StraightThrough;
 import org.hast4j.tensor.Window;
 
 /**

@@ -15,9 +15,9 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
 import org.hast4j.graph.Random;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
+import org.hast4j.tensor.StraightThrough;
 
 /**
  * Reverse-mode differentiation of an interpreted run, value by value, each operation by the

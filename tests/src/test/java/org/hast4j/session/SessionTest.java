@@ -20,7 +20,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import org.hast4j.device.Device;
-import org.hast4j.exec.Memory;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.hast.Networks;
 import org.hast4j.kernel.Backend;
@@ -78,8 +77,7 @@ class SessionTest {
   private static float[] evaluated(byte[] pixels) {
     float[] logits = new float[CLASSES];
     try (Device device = Device.open(Backend.CPU, 1);
-        Memory memory = new Memory(device);
-        Evaluation evaluation = Evaluation.of(memory, quantized(), 1)) {
+        Evaluation evaluation = Evaluation.of(device, quantized(), 1)) {
       evaluation.run(normalized(pixels), logits);
     }
     return logits;

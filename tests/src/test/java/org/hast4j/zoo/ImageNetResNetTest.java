@@ -5,12 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import org.hast4j.failure.RefusedException;
-import org.hast4j.hast.Generator;
+import org.hast4j.forward.ParameterLayout;
+import org.hast4j.forward.Parameters;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.AlignmentTaps;
-import org.hast4j.nn.ParameterLayout;
-import org.hast4j.nn.Parameters;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -98,18 +97,6 @@ class ImageNetResNetTest {
       })
   void otherNamesAreRefused(String name) {
     assertThatThrownBy(() -> Topologies.named(name)).isInstanceOf(RefusedException.class);
-  }
-
-  @Test
-  void theGeneratorStartsAtAQuarterOfTheSize() {
-    ParameterLayout layout = new Generator(100, ImageNetResNet.of(18, 64, 1000, 224)).layout();
-    assertThat(layout.get("l1.0.weight").type().shape().sizes())
-        .containsExactly(56 * 56 * 128, 100);
-    assertThat(layout.get("label_emb.weight").type().shape().sizes()).containsExactly(1000, 100);
-    Model odd = ImageNetResNet.of(18, 64, 1000, 226);
-    assertThatThrownBy(() -> new Generator(100, odd))
-        .isInstanceOf(RefusedException.class)
-        .hasMessageContainingAll("resnet18-226px", "226x226", "calibration.source");
   }
 
   @Test

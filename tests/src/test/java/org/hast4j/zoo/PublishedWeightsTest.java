@@ -9,10 +9,8 @@ import java.util.Random;
 import org.hast4j.device.Device;
 import org.hast4j.device.Devices;
 import org.hast4j.device.Platform;
-import org.hast4j.exec.Memory;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -50,12 +48,8 @@ class PublishedWeightsTest {
     for (int i = 0; i < pixels.length; i++) {
       pixels[i] = (float) random.nextGaussian();
     }
-    Parameters parameters = new Parameters(network.model(), "published");
-    try (Memory memory = new Memory(device)) {
-      parameters.upload(memory, network);
-      try (Evaluation evaluation = Evaluation.of(memory, parameters)) {
-        return evaluation.logits(pixels, 2);
-      }
+    try (Evaluation evaluation = Evaluation.of(device, network, 2)) {
+      return evaluation.logits(pixels, 2);
     }
   }
 }

@@ -13,6 +13,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import org.hast4j.failure.Mendable;
+import org.hast4j.failure.Remedy;
+import org.hast4j.forward.ParameterLayout;
 import org.hast4j.golden.Golden;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
@@ -21,7 +24,6 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -439,7 +441,9 @@ class StateDictTest {
   void aNormalizationIsNeeded() {
     Network network = network(CifarResNet.Shortcut.B);
     Path file = renamed(network, name -> name, false);
-    refused(file, "--mean", "--std");
+    refused(file, "no mean and std: give the normalization");
+    assertThatThrownBy(() -> StateDict.read(file))
+        .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.GIVE_NORMALIZATION));
     same(StateDict.read(file, Optional.empty(), Optional.of(NORMALIZATION)), network);
   }
 

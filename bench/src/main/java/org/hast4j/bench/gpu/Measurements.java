@@ -6,7 +6,6 @@ import org.hast4j.bench.ConvolutionKernel;
 import org.hast4j.bench.DepthwiseKernels;
 import org.hast4j.bench.DepthwiseLayer;
 import org.hast4j.bench.DeviceOperands;
-import org.hast4j.bench.HastLoops;
 import org.hast4j.bench.MemoryKernel;
 import org.hast4j.bench.ResNet20Convolution;
 import org.hast4j.bench.StepKernels;
@@ -14,8 +13,7 @@ import org.hast4j.bench.gpu.DeviceTimer.Timing;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.failure.Mendable;
-import org.hast4j.hast.FineTuning;
-import org.hast4j.hast.Synthesis;
+import org.hast4j.hast.HastLoops;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.abi.MemoryCopy;
@@ -60,21 +58,12 @@ final class Measurements {
       long launches;
       float loss;
       try (HastLoops loops = new HastLoops(device, subject.model().get());
-          DeviceTimer timer = new DeviceTimer(device)) {
-        if (stage.equals(SYNTHESIS)) {
-          try (Synthesis synthesis = loops.synthesis(batch)) {
-            timing = timer.time(() -> synthesis.iterate(0, 0), sizes.seconds());
-            launches = synthesis.launches();
-            loss = synthesis.losses().total();
-          }
-        } else {
-          try (FineTuning fineTuning = loops.fineTuning(batch)) {
-            long[] step = {0};
-            timing = timer.time(() -> fineTuning.iterate(step[0]++), sizes.seconds());
-            launches = fineTuning.launches();
-            loss = fineTuning.losses().promoted();
-          }
-        }
+          DeviceTimer timer = new DeviceTimer(device);
+          HastLoops.Loop loop =
+              stage.equals(SYNTHESIS) ? loops.synthesis(batch) : loops.fineTuning(batch)) {
+        timing = timer.time(loop::iterate, sizes.seconds());
+        launches = loop.launches();
+        loss = loop.loss();
       }
       return new Results.Iteration(
           stage,

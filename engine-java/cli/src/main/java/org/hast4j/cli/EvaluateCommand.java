@@ -8,7 +8,6 @@ import java.util.Optional;
 import org.hast4j.cifar.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
-import org.hast4j.exec.Memory;
 import org.hast4j.hast.Evaluation;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -99,21 +98,19 @@ final class EvaluateCommand implements Runnable {
   }
 
   private int[] classify(Device opened, NetworkFile file, ImageSet images) {
-    try (Memory memory = new Memory(opened);
-        Meter meter =
+    try (Meter meter =
             reporter.meter(
-                file.path().getFileName().toString(), Meter.Unit.IMAGES, 0, images.count())) {
-      try (Evaluation evaluation = evaluation(memory, file)) {
-        return evaluation.classify(images, file.network().normalization(), meter::at);
-      }
+                file.path().getFileName().toString(), Meter.Unit.IMAGES, 0, images.count());
+        Evaluation evaluation = evaluation(opened, file)) {
+      return evaluation.classify(images, file.network().normalization(), meter::at);
     }
   }
 
-  private static Evaluation evaluation(Memory memory, NetworkFile file) {
+  private static Evaluation evaluation(Device opened, NetworkFile file) {
     int batch = Evaluation.batch(file.network().model());
     return file.quantized()
-        .map(network -> Evaluation.of(memory, network, batch))
-        .orElseGet(() -> Evaluation.of(memory, file.network(), batch));
+        .map(network -> Evaluation.of(opened, network, batch))
+        .orElseGet(() -> Evaluation.of(opened, file.network(), batch));
   }
 
   private double agreement(Device opened, NetworkFile other, ImageSet images, int[] classes) {

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.hast4j.failure.Mendable;
+import org.hast4j.failure.Remedy;
 
 /**
  * What the command line says about a failure: of one that the user can mend, a message that names
@@ -30,7 +31,9 @@ final class Failure {
   static String text(
       Throwable failure, boolean stacktrace, List<String> command, boolean resumable) {
     if (Mendable.is(failure)) {
-      return "hast: " + message(failure) + "\n" + (stacktrace ? trace(failure) : "");
+      String remedy =
+          Mendable.remedyOf(failure).map(known -> " (" + options(known) + ")").orElse("");
+      return "hast: " + message(failure) + remedy + "\n" + (stacktrace ? trace(failure) : "");
     }
     return "hast: a defect of hast4j, not of your command, files or machine: "
         + trace(failure)
@@ -51,6 +54,19 @@ final class Failure {
       case AccessDeniedException e -> "no permission: " + e.getFile();
       case IOException e -> e.toString();
       case Throwable e -> e.getMessage();
+    };
+  }
+
+  /** What takes a remedy on the command line. */
+  private static String options(Remedy remedy) {
+    return switch (remedy) {
+      case GIVE_NORMALIZATION -> "--mean, --std";
+      case USE_CPU -> "--device cpu";
+      case USE_GPU -> "--device cuda";
+      case USE_FASTEST_KERNELS -> "--conv auto";
+      case USE_OWN_KERNELS -> "--conv own";
+      case AWAIT_LAUNCHES -> "--check-launches";
+      case RESUME_OR_OTHER_FOLDER -> "--resume, --out";
     };
   }
 

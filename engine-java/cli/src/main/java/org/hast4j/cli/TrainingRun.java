@@ -12,7 +12,6 @@ import java.util.Map;
 import org.hast4j.cifar.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
-import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.hast.Training;
@@ -63,9 +62,8 @@ record TrainingRun(
     long began = System.nanoTime();
     List<Epoch> done;
     try (Device device = options.open();
-        Memory memory = new Memory(device);
-        Training training = new Training(memory, model, train, normalization, schedule, seed);
-        Evaluation evaluation = Evaluation.of(memory, training.parameters());
+        Training training = new Training(device, model, train, normalization, schedule, seed);
+        Evaluation evaluation = training.evaluation();
         Interruption _ =
             new Interruption(
                 reporter,

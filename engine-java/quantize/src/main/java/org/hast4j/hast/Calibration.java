@@ -7,6 +7,10 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Random;
@@ -14,17 +18,13 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 
 /**
  * Calibration of activation ranges (algorithm section 3): the student sees images and every
  * activation quantiser tracks its range. The images come from a small generator trained along the
  * way, as in the released code, or from the data set, cropped as fine-tuning crops them.
  */
-public final class Calibration implements AutoCloseable {
+final class Calibration implements AutoCloseable {
   private final Memory memory;
   private final QuantizationState quantization;
   private final Storage key = Storage.of("calibration key", TensorType.i64(2));

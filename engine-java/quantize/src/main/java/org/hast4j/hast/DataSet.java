@@ -3,12 +3,12 @@ package org.hast4j.hast;
 import org.hast4j.data.ImageSet;
 import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Parameters;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Parameters;
 
 /**
  * Images on the device to draw batches from: the synthetic set, or real ones.
@@ -16,7 +16,7 @@ import org.hast4j.nn.Parameters;
  * @param images [count, h, w, c], normalised
  * @param labels [count]
  */
-public record DataSet(Storage images, Storage labels, TensorType imageType) {
+record DataSet(Storage images, Storage labels, TensorType imageType) {
   private static final int UPLOAD_CHUNK = 1000;
   // 256 MiB: less than what any later stage takes of a network that large.
   private static final long KEPT_FLOATS = 1L << 26;

@@ -4,20 +4,22 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import org.hast4j.data.ImageSet;
+import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.LogitsGraph;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.LogitsGraph;
-import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 import org.hast4j.quant.QuantizedNetwork;
 
 /** Classifies images with a network, float or quantised, and counts what it gets right. */
@@ -31,6 +33,8 @@ public final class Evaluation implements AutoCloseable {
   private final Storage images;
   private final Storage logits;
   private final List<Storage> owned;
+  // Whether all of the memory goes with this.
+  private final boolean alone;
   private final Program program;
   private boolean closed;
 
@@ -40,7 +44,8 @@ public final class Evaluation implements AutoCloseable {
       Optional<Scheme> weights,
       Mode mode,
       int batch,
-      List<Storage> owned) {
+      List<Storage> owned,
+      boolean alone) {
     if (batch < 1) {
       throw new IllegalArgumentException("a batch needs at least 1 image, got " + batch);
     }
@@ -61,6 +66,7 @@ public final class Evaluation implements AutoCloseable {
             });
     images = pass.images();
     logits = pass.logits();
+    this.alone = alone;
     this.owned = new ArrayList<>(owned);
     this.owned.add(images);
     this.owned.add(logits);
@@ -69,11 +75,48 @@ public final class Evaluation implements AutoCloseable {
 
   /**
    * Evaluates a quantised network as it stands in a file: the weights its levels mean, activations
-   * quantised on its ranges. The device memory of both belongs to the evaluation.
+   * quantised on its ranges.
    *
+   * @param device to be closed after this
    * @param batch images per run of the program
    */
-  public static Evaluation of(Memory memory, QuantizedNetwork network, int batch) {
+  public static Evaluation of(Device device, QuantizedNetwork network, int batch) {
+    return alone(device, memory -> quantized(memory, network, batch, true));
+  }
+
+  /**
+   * Evaluates a full-precision network.
+   *
+   * @param device to be closed after this
+   * @param batch images per run of the program
+   */
+  public static Evaluation of(Device device, Network network, int batch) {
+    return alone(
+        device, memory -> owning(memory, network, new Mode.Evaluation(), batch, List.of(), true));
+  }
+
+  private static Evaluation alone(Device device, Function<Memory, Evaluation> of) {
+    Memory memory = new Memory(device);
+    try {
+      return of.apply(memory);
+    } catch (RuntimeException e) {
+      memory.close();
+      throw e;
+    }
+  }
+
+  /** Likewise of a quantised network, in memory that others use, too. */
+  static Evaluation of(Memory memory, QuantizedNetwork network, int batch) {
+    return quantized(memory, network, batch, false);
+  }
+
+  /** Likewise of a full-precision network, in memory that others use, too. */
+  static Evaluation of(Memory memory, Network network, int batch) {
+    return owning(memory, network, new Mode.Evaluation(), batch, List.of(), false);
+  }
+
+  private static Evaluation quantized(
+      Memory memory, QuantizedNetwork network, int batch, boolean alone) {
     QuantizationState quantization = QuantizationState.of(network.model(), network.scheme());
     quantization.upload(memory, network.ranges());
     return owning(
@@ -81,49 +124,42 @@ public final class Evaluation implements AutoCloseable {
         network.dequantized(),
         new Mode.Quantized(quantization.quantizers()),
         batch,
-        List.of(quantization.ranges()));
-  }
-
-  /**
-   * Evaluates a full-precision network. The device memory of its weights belongs to the evaluation.
-   *
-   * @param batch images per run of the program
-   */
-  public static Evaluation of(Memory memory, Network network, int batch) {
-    return owning(memory, network, new Mode.Evaluation(), batch, List.of());
+        List.of(quantization.ranges()),
+        alone);
   }
 
   private static Evaluation owning(
-      Memory memory, Network network, Mode mode, int batch, List<Storage> more) {
+      Memory memory, Network network, Mode mode, int batch, List<Storage> more, boolean alone) {
     Parameters parameters = new Parameters(network.model(), "evaluated");
     parameters.upload(memory, network);
     List<Storage> owned = new ArrayList<>(more);
     owned.add(parameters.trainedStorage());
     owned.add(parameters.statisticsStorage());
-    return new Evaluation(memory, parameters, Optional.empty(), mode, batch, owned);
+    return new Evaluation(memory, parameters, Optional.empty(), mode, batch, owned, alone);
   }
 
   /** Evaluates parameters as they lie on the device, float weights and activations. */
-  public static Evaluation of(Memory memory, Parameters parameters) {
+  static Evaluation of(Memory memory, Parameters parameters) {
     return new Evaluation(
         memory,
         parameters,
         Optional.empty(),
         new Mode.Evaluation(),
         batch(parameters.model()),
-        List.of());
+        List.of(),
+        false);
   }
 
   /** Evaluates parameters as they lie on the device, quantised on the fly. */
-  public static Evaluation of(
-      Memory memory, Parameters parameters, QuantizationState quantization) {
+  static Evaluation of(Memory memory, Parameters parameters, QuantizationState quantization) {
     return new Evaluation(
         memory,
         parameters,
         Optional.of(quantization.scheme()),
         new Mode.Quantized(quantization.quantizers()),
         batch(parameters.model()),
-        List.of());
+        List.of(),
+        false);
   }
 
   /**
@@ -276,5 +312,8 @@ public final class Evaluation implements AutoCloseable {
     program.close();
     closed = true;
     owned.forEach(memory::free);
+    if (alone) {
+      memory.close();
+    }
   }
 }

@@ -14,12 +14,26 @@ public sealed interface Event {
    *
    * @param batch counts from 0
    * @param iteration counts from 1 within the batch
-   * @param losses of the batch
+   * @param total the sum
+   * @param hardSample the hard-sample part
+   * @param learningRate the learning rate of the next
+   * @param lowest the lowest sum of the batch so far, whose images are kept
    * @param diagnosis signals of the optimiser by name; empty unless they are asked for
    */
   record SynthesisLosses(
-      int batch, int iteration, Synthesis.Losses losses, Map<String, Object> diagnosis)
+      int batch,
+      int iteration,
+      float total,
+      float hardSample,
+      float learningRate,
+      float lowest,
+      Map<String, Object> diagnosis)
       implements Event {
+    /** The BN-statistic part. */
+    public float statistics() {
+      return total - hardSample;
+    }
+
     @Override
     public Stage stage() {
       return Stage.SYNTHESIS;
@@ -57,15 +71,17 @@ public sealed interface Event {
    * Losses of a step of fine-tuning.
    *
    * @param step counts from 1
-   * @param losses of the batch
-   * @param promotion whether samples are promoted; without, the losses of promoted ones are 0
+   * @param clean the loss on clean samples
+   * @param cleanDistillation its distillation part
+   * @param promoted the losses on promoted samples, where they are promoted
    * @param learningRate the step's
    * @param score of the student after it, if it was evaluated
    */
   record FineTuningLosses(
       long step,
-      FineTuning.Losses losses,
-      boolean promotion,
+      float clean,
+      float cleanDistillation,
+      Optional<Promoted> promoted,
       float learningRate,
       Optional<Score> score)
       implements Event {
@@ -74,6 +90,14 @@ public sealed interface Event {
       return Stage.FINE_TUNING;
     }
   }
+
+  /**
+   * Losses on promoted samples.
+   *
+   * @param loss the sum
+   * @param distillation its distillation part
+   */
+  record Promoted(float loss, float distillation) {}
 
   /**
    * What fine-tuning does to the student, if that is asked for.

@@ -7,6 +7,11 @@ import java.util.Optional;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.ParameterLayout;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -18,11 +23,6 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.ParameterLayout;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 
 /**
  * Fine-tuning of the quantised student (paper sections 3.3 and 3.4, algorithm section 3):
@@ -30,7 +30,7 @@ import org.hast4j.quant.QuantizationState;
  * crops made harder by a sign step up the loss, and an SGD step on the sum. Four forward passes,
  * three data gradients and two weight gradients.
  */
-public final class FineTuning implements AutoCloseable {
+final class FineTuning implements AutoCloseable {
   private static final float RATIO_MIN = 3f / 4;
   private static final float RATIO_MAX = 4f / 3;
 

@@ -6,21 +6,21 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 import org.hast4j.quant.QuantizedTensor;
 import org.hast4j.tensor.Shape;
 
 /**
  * What fine-tuning does to the student, layer by layer: the signals that show whether it is about
  * to collapse. They are taken on the first images of the data set, uncropped. Reading them makes
- * the device wait, so only {@code --diagnose} does.
+ * the device wait, so only a run that diagnoses itself does.
  */
 final class FineTuningDiagnosis implements AutoCloseable {
   private static final int IMAGES = 64;

@@ -3,6 +3,7 @@ package org.hast4j.hast;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.ParameterLayout;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -14,7 +15,6 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
-import org.hast4j.nn.ParameterLayout;
 
 /**
  * The small conditional generator whose images calibrate activation ranges (algorithm section 3):
@@ -23,7 +23,7 @@ import org.hast4j.nn.ParameterLayout;
  * the image, tanh and a BatchNorm without affine. Always in training mode; thrown away after
  * calibration. Parameter names are those of the released code.
  */
-public final class Generator {
+final class Generator {
   private static final int SHRINKING = 4;
   private static final int WIDE = 128;
   private static final int NARROW = 64;

@@ -3,6 +3,9 @@ package org.hast4j.hast;
 import java.util.List;
 import java.util.Map;
 import org.hast4j.exec.Memory;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -12,9 +15,6 @@ import org.hast4j.graph.Optimizer;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Parameters;
 
 /**
  * Trains the calibration generator by one Adam step per batch: cross-entropy of the teacher plus a

@@ -6,10 +6,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.hast4j.forward.ParameterLayout;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
-import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 
 /** Random weights that training starts from; a function of the seed alone. */

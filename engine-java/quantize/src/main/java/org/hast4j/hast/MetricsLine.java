@@ -14,11 +14,11 @@ final class MetricsLine {
       case Event.SynthesisLosses seen -> {
         line.put("batch", seen.batch());
         line.put("iteration", seen.iteration());
-        line.put("loss", seen.losses().total());
-        line.put("hard_sample_loss", seen.losses().hardSample());
-        line.put("statistics_loss", seen.losses().statistics());
-        line.put("learning_rate", seen.losses().learningRate());
-        line.put("lowest_loss", seen.losses().lowest());
+        line.put("loss", seen.total());
+        line.put("hard_sample_loss", seen.hardSample());
+        line.put("statistics_loss", seen.statistics());
+        line.put("learning_rate", seen.learningRate());
+        line.put("lowest_loss", seen.lowest());
         if (!seen.diagnosis().isEmpty()) {
           line.put("diagnosis", seen.diagnosis());
         }
@@ -32,12 +32,14 @@ final class MetricsLine {
       }
       case Event.FineTuningLosses seen -> {
         line.put("step", seen.step());
-        line.put("clean_loss", seen.losses().clean());
-        line.put("clean_distillation", seen.losses().cleanDistillation());
-        if (seen.promotion()) {
-          line.put("promoted_loss", seen.losses().promoted());
-          line.put("promoted_distillation", seen.losses().promotedDistillation());
-        }
+        line.put("clean_loss", seen.clean());
+        line.put("clean_distillation", seen.cleanDistillation());
+        seen.promoted()
+            .ifPresent(
+                promoted -> {
+                  line.put("promoted_loss", promoted.loss());
+                  line.put("promoted_distillation", promoted.distillation());
+                });
         line.put("learning_rate", seen.learningRate());
         seen.score().ifPresent(score -> put(line, score));
       }

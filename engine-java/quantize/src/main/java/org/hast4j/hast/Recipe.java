@@ -14,8 +14,8 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
-import org.hast4j.graph.RangeRule;
-import org.hast4j.graph.StraightThrough;
+import org.hast4j.tensor.RangeRule;
+import org.hast4j.tensor.StraightThrough;
 
 /**
  * Everything that decides what a run does, apart from the network, the bit widths and the seed.

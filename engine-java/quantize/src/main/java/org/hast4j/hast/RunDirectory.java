@@ -19,6 +19,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.failure.Remedy;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.model.QuantizationPoints;
@@ -120,7 +121,8 @@ public final class RunDirectory implements AutoCloseable {
     Map<String, Object> found = readJson(RUN);
     if (!resume) {
       throw new RefusedException(
-          folder + " already holds a run: continue it with --resume, or choose another folder");
+          folder + " already holds a run: resume it, or choose another folder",
+          Remedy.RESUME_OR_OTHER_FOLDER);
     }
     for (Map.Entry<String, Object> entry : wanted.entrySet()) {
       // As text, since JSON does not tell an int from a long.

@@ -2,9 +2,9 @@ package org.hast4j.hast;
 
 import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 
 /**
  * What a run holds on a device from its beginning to its end, and the stages that work on it. Made

@@ -119,9 +119,7 @@ final class Stages {
         }
         if (diagnose) {
           settle();
-          event(
-              new Event.SynthesisLosses(
-                  batch, index + 1, synthesis.losses(), diagnosis.signals(index + 1)));
+          event(seen(batch, index + 1, synthesis.losses(), diagnosis.signals(index + 1)));
         }
         if (last) {
           synthesis.finish(place, state.dataSet());
@@ -141,7 +139,19 @@ final class Stages {
           "the synthesis loss is %s in batch %d from the start: are the network's weights, variances and normalisation right?"
               .formatted(losses.total(), batch));
     }
-    event(new Event.SynthesisLosses(batch, iteration, losses, Map.of()));
+    event(seen(batch, iteration, losses, Map.of()));
+  }
+
+  private static Event seen(
+      int batch, int iteration, Synthesis.Losses losses, Map<String, Object> diagnosis) {
+    return new Event.SynthesisLosses(
+        batch,
+        iteration,
+        losses.total(),
+        losses.hardSample(),
+        losses.learningRate(),
+        losses.lowest(),
+        diagnosis);
   }
 
   Hast.Result toEnd() {
@@ -274,11 +284,15 @@ final class Stages {
 
   private void report(
       long step, FineTuning fineTuning, Recipe.FineTuning recipe, boolean evaluate) {
+    FineTuning.Losses losses = fineTuning.losses();
     event(
         new Event.FineTuningLosses(
             step,
-            fineTuning.losses(),
-            recipe.promotion(),
+            losses.clean(),
+            losses.cleanDistillation(),
+            recipe.promotion()
+                ? Optional.of(new Event.Promoted(losses.promoted(), losses.promotedDistillation()))
+                : Optional.empty(),
             fineTuning.learningRate(step - 1),
             evaluate ? Optional.of(evaluation.score()) : Optional.empty()));
   }

@@ -9,6 +9,9 @@ import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -18,10 +21,7 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
 
 /**
  * Whether a network's BatchNorm statistics fit what the network computes, found without data. A few

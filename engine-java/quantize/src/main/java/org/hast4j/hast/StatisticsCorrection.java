@@ -6,17 +6,17 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.ParameterLayout;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.ParameterLayout;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 
 /**
  * Gives the student's BatchNorms the statistics of its own, quantised values: on images of the data

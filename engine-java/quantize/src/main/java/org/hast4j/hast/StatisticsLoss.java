@@ -3,13 +3,13 @@ package org.hast4j.hast;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.hast4j.exec.Memory;
+import org.hast4j.forward.Forward;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Lane;
 import org.hast4j.graph.Loss;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
-import org.hast4j.nn.Forward;
 
 /**
  * The BN-statistic loss (algorithm section 1.4) in the units of a network: what a batch's

@@ -6,13 +6,13 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Parameters;
 import org.hast4j.tensor.Shape;
 
 /** How far the BatchNorm statistics of images are from a network's own. */

@@ -10,6 +10,9 @@ import java.util.stream.IntStream;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -21,16 +24,13 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
-import org.hast4j.nn.Parameters;
 
 /**
  * Hard-sample synthesis (paper section 3.2, algorithm section 1): images optimised from noise so
  * that a frozen teacher sees its own BatchNorm statistics in them and finds them hard. Works on one
  * batch at a time; a finished batch goes into the data set.
  */
-public final class Synthesis implements AutoCloseable {
+final class Synthesis implements AutoCloseable {
   private static final float ADAM_BETA1 = .9f;
   private static final float ADAM_BETA2 = .999f;
   private static final float ADAM_EPSILON = 1e-8f;
@@ -48,12 +48,7 @@ public final class Synthesis implements AutoCloseable {
    * @param learningRate the learning rate of the next
    * @param lowest the lowest sum of the batch so far, whose images are kept
    */
-  public record Losses(float total, float hardSample, float learningRate, float lowest) {
-    /** The BN-statistic part. */
-    public float statistics() {
-      return total - hardSample;
-    }
-  }
+  record Losses(float total, float hardSample, float learningRate, float lowest) {}
 
   private final Memory memory;
   private final Recipe.Synthesis recipe;

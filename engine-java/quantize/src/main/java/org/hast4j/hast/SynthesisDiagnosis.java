@@ -8,8 +8,8 @@ import org.hast4j.graph.Storage;
 
 /**
  * What the optimiser of synthesis does to the images, iteration by iteration: the signals that show
- * whether it is about to explode. Reading them makes the device wait, so only {@code --diagnose}
- * does.
+ * whether it is about to explode. Reading them makes the device wait, so only a run that diagnoses
+ * itself does.
  */
 final class SynthesisDiagnosis {
   private static final double LOW = .01;

@@ -6,10 +6,14 @@ import java.util.Map;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.data.ImageSet;
+import org.hast4j.device.Device;
 import org.hast4j.device.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.Forward;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;
 import org.hast4j.graph.Graph;
@@ -25,10 +29,7 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
-import org.hast4j.nn.Forward;
-import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
 
 /**
  * Full-precision training on labelled images: cross-entropy, SGD with Nesterov momentum, one-cycle
@@ -85,9 +86,13 @@ public final class Training implements AutoCloseable {
   private final Readback readback;
   private long step;
 
-  /** Prepares training from random weights. */
+  /**
+   * Prepares training from random weights.
+   *
+   * @param device to be closed after this
+   */
   public Training(
-      Memory memory,
+      Device device,
       Model model,
       ImageSet set,
       Normalization normalization,
@@ -103,7 +108,6 @@ public final class Training implements AutoCloseable {
           "batches of %d images cannot be drawn from %d: choose a batch from 1 to %d"
               .formatted(schedule.batch(), set.count(), set.count()));
     }
-    this.memory = memory;
     this.model = model;
     this.normalization = normalization;
     this.schedule = schedule;
@@ -118,13 +122,18 @@ public final class Training implements AutoCloseable {
     labels = Storage.of("training labels", TensorType.i32(images));
     order = Storage.of("training order", TensorType.i32(images));
     learningRates = Storage.of("training learning rates", TensorType.f32(stepsPerEpoch()));
-    program = Program.compile("training workspace", graph(poolType, vector), memory);
-    parameters.upload(
-        memory, new Network(model, normalization, Initialization.network(model, seed)));
-    memory.buffer(key).upload(0, new long[] {seed, 0});
-    new DataSet(dataSet, labels, poolType).upload(memory, set, normalization);
-    readback =
-        new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
+    memory = new Memory(device);
+    try {
+      program = Program.compile("training workspace", graph(poolType, vector), memory);
+      parameters.upload(
+          memory, new Network(model, normalization, Initialization.network(model, seed)));
+      memory.buffer(key).upload(0, new long[] {seed, 0});
+      new DataSet(dataSet, labels, poolType).upload(memory, set, normalization);
+      readback = new Readback(device, List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
+    } catch (RuntimeException e) {
+      memory.close();
+      throw e;
+    }
   }
 
   private Graph graph(TensorType poolType, TensorType vector) {
@@ -297,9 +306,9 @@ public final class Training implements AutoCloseable {
     return List.of(parameters.trainedStorage(), parameters.statisticsStorage(), momentum);
   }
 
-  /** Device parameters, for evaluating between epochs. */
-  public Parameters parameters() {
-    return parameters;
+  /** Evaluates the network as it is at the time, between epochs; to be closed before this. */
+  public Evaluation evaluation() {
+    return Evaluation.of(memory, parameters);
   }
 
   /** One run's seconds per operation. */
@@ -310,21 +319,6 @@ public final class Training implements AutoCloseable {
   @Override
   public void close() {
     readback.close();
-    program.close();
-    for (Storage storage :
-        List.of(
-            parameters.trainedStorage(),
-            parameters.statisticsStorage(),
-            momentum,
-            key,
-            learningRate,
-            learningRates,
-            loss,
-            gradients,
-            dataSet,
-            labels,
-            order)) {
-      memory.free(storage);
-    }
+    memory.close();
   }
 }

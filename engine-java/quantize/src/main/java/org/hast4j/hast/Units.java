@@ -5,11 +5,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.forward.ParameterLayout;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.ParameterLayout;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -22,7 +22,7 @@ import org.hast4j.tensor.Shape;
  * same for all networks that compute the same; where the factors are powers of two it is the same
  * bit for bit, since variance + epsilon is added in float32, as the kernels add it.
  */
-public final class Units {
+final class Units {
   /** A layer whose median variance is this many times epsilon does not depend on it. */
   private static final float MANY_EPSILONS = 20;
 

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.UnaryOperator;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.failure.Remedy;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.model.Model;
@@ -89,8 +90,8 @@ public final class StateDict {
     if (!metadata.containsKey("mean") || !metadata.containsKey("std")) {
       throw new CorruptFileException(
           file,
-          "its metadata give no mean and std: say how the network's input is normalised with --mean"
-              + " and --std");
+          "its metadata give no mean and std: give the normalization of the network's input",
+          Remedy.GIVE_NORMALIZATION);
     }
     try {
       float[] mean = JSON.readValue(metadata.get("mean"), float[].class);

@@ -2,7 +2,6 @@ package org.hast4j.exec;
 
 import org.hast4j.graph.Node;
 import org.hast4j.graph.Norm;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.abi.BnActBwd;
@@ -15,6 +14,7 @@ import org.hast4j.kernel.abi.BnStatsWorkspaceBytes;
 import org.hast4j.kernel.abi.ChannelSumFwd;
 import org.hast4j.kernel.abi.ChannelSumWorkspaceBytes;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.StraightThrough;
 
 /** Kernels of batch normalization. */
 final class NormLowering {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.device.ConvolutionChoice;
 import org.hast4j.device.Device;
+import org.hast4j.failure.Remedy;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Node;
@@ -88,8 +89,9 @@ public final class Products implements Device.Attachment {
     boolean gpu = device.nativeStream(device.stream()) != 0;
     if (choice == ConvolutionChoice.CUDNN && !gpu) {
       throw new UnavailableException(
-          "cuDNN needs an NVIDIA GPU (--device cuda), and this device is none: "
-              + device.description());
+          "cuDNN needs an NVIDIA GPU, and this device is none (%s): choose one"
+              .formatted(device.description()),
+          Remedy.USE_GPU);
     }
     return new Products(
         device, choice == ConvolutionChoice.OWN || !gpu ? null : openVendors(device));
@@ -236,7 +238,9 @@ public final class Products implements Device.Attachment {
         return own;
       }
       throw new UnavailableException(
-          "cuDNN has no deterministic algorithm for the %s: use --conv auto".formatted(product));
+          "cuDNN has no deterministic algorithm for the %s: let own kernels compute it, too"
+              .formatted(product),
+          Remedy.USE_FASTEST_KERNELS);
     }
     if (any) {
       algorithms.addFirst(own);

@@ -2,6 +2,9 @@ package org.hast4j.failure;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * A failure that whoever runs the program can mend: another file, another value, another machine.
@@ -14,6 +17,11 @@ public interface Mendable {
     return true;
   }
 
+  /** A way out of it, where there is one that programs may know more of. */
+  default Optional<Remedy> remedy() {
+    return Optional.empty();
+  }
+
   /**
    * Whether a failure can be mended by whoever runs the program: a {@link Mendable}, one of input
    * or output, or a heap that is too small.
@@ -24,5 +32,15 @@ public interface Mendable {
       case IOException _, UncheckedIOException _, OutOfMemoryError _ -> true;
       case Throwable _ -> false;
     };
+  }
+
+  /** The remedy of a failure, or the first among those that brought it about. */
+  static Optional<Remedy> remedyOf(Throwable failure) {
+    Stream<Optional<Remedy>> own =
+        failure instanceof Mendable mendable ? Stream.of(mendable.remedy()) : Stream.empty();
+    Stream<Optional<Remedy>> others =
+        Stream.concat(Stream.ofNullable(failure.getCause()), Arrays.stream(failure.getSuppressed()))
+            .map(Mendable::remedyOf);
+    return Stream.concat(own, others).flatMap(Optional::stream).findFirst();
   }
 }

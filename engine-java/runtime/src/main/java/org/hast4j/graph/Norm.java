@@ -6,6 +6,7 @@ import java.util.List;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.StraightThrough;
 
 /** Batch normalization and what is fused with it: norm.h of the C ABI. */
 public sealed interface Norm extends Op {

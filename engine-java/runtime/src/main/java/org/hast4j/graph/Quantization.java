@@ -3,6 +3,8 @@ package org.hast4j.graph;
 import static org.hast4j.graph.TensorType.f32;
 
 import java.util.List;
+import org.hast4j.tensor.RangeRule;
+import org.hast4j.tensor.StraightThrough;
 
 /** Quantizers and their ranges: quantize.h of the C ABI. */
 public sealed interface Quantization extends Op {

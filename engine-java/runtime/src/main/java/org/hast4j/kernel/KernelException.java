@@ -1,7 +1,9 @@
 package org.hast4j.kernel;
 
+import java.util.Optional;
 import java.util.Set;
 import org.hast4j.failure.Mendable;
+import org.hast4j.failure.Remedy;
 import org.hast4j.kernel.abi.Abi;
 
 /** A kernel library refused or failed a call. */
@@ -46,8 +48,8 @@ public final class KernelException extends RuntimeException implements Mendable 
     }
     return FATAL.contains(status)
         ? "; a kernel failed on the device, this one or an earlier, and the process cannot use it"
-            + " any more: a new one can resume the run, with --check-launches the error names the"
-            + " operation that failed, and compute-sanitizer names the kernel"
+            + " any more: a new one can resume the run, compute-sanitizer names the kernel, and"
+            + " with each launch waited for the error names the operation that failed"
         : "";
   }
 
@@ -74,6 +76,14 @@ public final class KernelException extends RuntimeException implements Mendable 
   @Override
   public boolean isMendable() {
     return isFatal() || MENDABLE.contains(status) || status <= Abi.EMEMORY;
+  }
+
+  @Override
+  public Optional<Remedy> remedy() {
+    if (status == DRIVER_TOO_OLD) {
+      return Optional.of(Remedy.USE_CPU);
+    }
+    return isFatal() ? Optional.of(Remedy.AWAIT_LAUNCHES) : Optional.empty();
   }
 
   /** Whether the process cannot use the device any more. */

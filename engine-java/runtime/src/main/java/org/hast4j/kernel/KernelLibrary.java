@@ -28,6 +28,7 @@ import java.util.ServiceLoader;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
+import org.hast4j.failure.Remedy;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.kernel.abi.Abi;
@@ -58,7 +59,7 @@ public final class KernelLibrary implements AutoCloseable {
 
   /** What to do where there is no driver, or too old a one. */
   static final String DRIVER_ADVICE =
-      "install an NVIDIA driver for CUDA 13 (580 or newer), or use --device cpu";
+      "install an NVIDIA driver for CUDA 13 (580 or newer), or use the CPU";
 
   private static final String CHOOSE =
       "-D" + FOLDER + "=<folder> in JDK_JAVA_OPTIONS chooses another";
@@ -98,7 +99,10 @@ public final class KernelLibrary implements AutoCloseable {
   public static KernelLibrary load(Backend backend) {
     URL resource = find(backend);
     if (resource == null) {
-      throw new UnavailableException(missing(backend));
+      throw switch (backend) {
+        case CPU -> new UnavailableException(missing(backend));
+        case CUDA -> new UnavailableException(missing(backend), Remedy.USE_CPU);
+      };
     }
     if (backend == Backend.CUDA && isMapped(backend.fileName())) {
       // It stays mapped for good, and so would every further copy of it.
@@ -415,7 +419,7 @@ public final class KernelLibrary implements AutoCloseable {
       case CUDA ->
           "this build holds no CUDA kernels ("
               + backend.fileName()
-              + "): build it where nvcc 13 is found, or use --device cpu";
+              + "): build it where nvcc 13 is found, or use the CPU";
     };
   }
 }

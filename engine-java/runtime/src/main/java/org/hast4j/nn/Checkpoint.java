@@ -135,7 +135,7 @@ public final class Checkpoint {
       Model model,
       Normalization normalization,
       UnaryOperator<String> inFile) {
-    Forward.check(model);
+    Network.check(model);
     return new Network(model, normalization, weights(file, model, tensors, inFile));
   }
 

@@ -3,11 +3,18 @@ package org.hast4j.nn;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.graph.Pooling;
+import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
+import org.hast4j.model.Window;
+import org.hast4j.tensor.Shape;
 
 /**
  * A classifier as a value: its structure, the normalisation its input expects, and its weights on
@@ -24,7 +31,7 @@ public record Network(Model model, Normalization normalization, Map<String, floa
    * @throws IllegalArgumentException naming the first that is missing or has another size
    */
   public Network {
-    Forward.check(model);
+    check(model);
     if (model.weighted().isEmpty()) {
       throw new RefusedException(
           model.name() + " has no convolution and no linear layer: it has no weights to quantise");
@@ -35,14 +42,10 @@ public record Network(Model model, Normalization normalization, Map<String, floa
               .formatted(model.name(), model.input().channels(), normalization.channels()));
     }
     Set<String> known = new LinkedHashSet<>();
-    for (ParameterLayout layout :
-        new ParameterLayout[] {
-          ParameterLayout.parameters(model), ParameterLayout.statistics(model)
-        }) {
-      for (String name : layout.names()) {
-        check(model, name, weights.get(name), layout.get(name));
-        known.add(name);
-      }
+    Map<String, float[]> given = weights;
+    for (Map<String, Shape> shapes : List.of(model.parameters(), model.statistics())) {
+      shapes.forEach((name, shape) -> check(model, name, given.get(name), shape));
+      known.addAll(shapes.keySet());
     }
     for (String name : weights.keySet()) {
       if (!known.contains(name)) {
@@ -52,15 +55,15 @@ public record Network(Model model, Normalization normalization, Map<String, floa
     weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
   }
 
-  private static void check(Model model, String name, float[] values, ParameterLayout.Entry slot) {
+  private static void check(Model model, String name, float[] values, Shape shape) {
     if (values == null) {
       throw new IllegalArgumentException(
-          "%s needs tensor %s of shape %s".formatted(model.name(), name, slot.type().shape()));
+          "%s needs tensor %s of shape %s".formatted(model.name(), name, shape));
     }
-    if (values.length != slot.type().shape().elements()) {
+    if (values.length != shape.elements()) {
       throw new IllegalArgumentException(
           "tensor %s must have shape %s (%d elements), got %d elements"
-              .formatted(name, slot.type().shape(), slot.type().shape().elements(), values.length));
+              .formatted(name, shape, shape.elements(), values.length));
     }
     checkNumbers(name, values);
   }
@@ -93,9 +96,46 @@ public record Network(Model model, Normalization normalization, Map<String, floa
 
   /** Number of trained parameters. */
   public long parameterCount() {
-    ParameterLayout layout = ParameterLayout.parameters(model);
-    return layout.names().stream()
-        .mapToLong(name -> layout.get(name).type().shape().elements())
-        .sum();
+    return model.parameters().values().stream().mapToLong(Shape::elements).sum();
+  }
+
+  /**
+   * Checks that there is a kernel for every layer: a model may hold more.
+   *
+   * @throws RefusedException naming the first layer that cannot be computed, and why
+   */
+  static void check(Model model) {
+    for (Layer layer : model.layers()) {
+      if (layer.op() instanceof Operator.Pool pool) {
+        obstacle(pool)
+            .ifPresent(
+                why -> {
+                  throw new RefusedException(
+                      "%s: layer %s cannot be computed yet: %s"
+                          .formatted(model.name(), layer.name(), why));
+                });
+      }
+    }
+  }
+
+  private static Optional<String> obstacle(Operator.Pool pool) {
+    Window window = pool.window();
+    if (pool.kind() == Operator.Pool.Kind.MAX
+        && window.kernel().height() > Pooling.MaxPool.MAX_WINDOW) {
+      return Optional.of(
+          "its max pool's window (%s) is larger than %d each way"
+              .formatted(window.kernel(), Pooling.MaxPool.MAX_WINDOW));
+    }
+    return isSquare(window)
+        ? Optional.empty()
+        : Optional.of(
+            "its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
+                .formatted(
+                    window.kernel(), window.strides(), window.padding(), window.dilations()));
+  }
+
+  private static boolean isSquare(Window window) {
+    return window.equals(
+        Window.square(window.kernel().height(), window.strides().height(), window.padding().top()));
   }
 }

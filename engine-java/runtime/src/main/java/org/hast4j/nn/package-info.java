@@ -1,2 +1,2 @@
-/** Networks as values: layers, weights, and their translation into a graph. */
+/** Networks as values: a model and its weights, and the files that hold them. */
 package org.hast4j.nn;

@@ -7,16 +7,16 @@ import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
+import org.hast4j.forward.LogitsGraph;
+import org.hast4j.forward.Mode;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.io.Safetensors;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.LogitsGraph;
-import org.hast4j.nn.Mode;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 import org.hast4j.quant.QuantizedNetwork;
 
 /**

@@ -7,11 +7,11 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
+import org.hast4j.forward.LogitsGraph;
 import org.hast4j.kernel.abi.MemoryDownload;
 import org.hast4j.kernel.abi.MemoryUpload;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
-import org.hast4j.nn.LogitsGraph;
 
 /**
  * A {@link Classifier}'s work space for one image at a time. It may move between threads and has

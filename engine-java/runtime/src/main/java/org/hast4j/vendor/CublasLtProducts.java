@@ -177,7 +177,7 @@ public final class CublasLtProducts implements AutoCloseable {
           throw new IllegalStateException(
               "cuBLASLt was promised operands at multiples of %d bytes, and one of %s lies at %#x;"
                       .formatted(ALIGNMENT, product, address)
-                  + " --conv own does without cuBLASLt");
+                  + " own kernels do without cuBLASLt");
         }
       }
       Launch matrices = product(operands);

@@ -1,6 +1,8 @@
 package org.hast4j.vendor;
 
+import java.util.Optional;
 import org.hast4j.failure.Mendable;
+import org.hast4j.failure.Remedy;
 
 /** One of NVIDIA's libraries refused or failed a call. */
 public final class VendorException extends IllegalStateException implements Mendable {
@@ -23,5 +25,10 @@ public final class VendorException extends IllegalStateException implements Mend
   /** Whether the library does not take what it was asked for, and never will. */
   public boolean isRefusal() {
     return refusal;
+  }
+
+  @Override
+  public Optional<Remedy> remedy() {
+    return Optional.of(Remedy.USE_OWN_KERNELS);
   }
 }

@@ -42,7 +42,7 @@ final class VendorStatus {
       IntFunction<BytePointer> text) {
     if (status != 0) {
       throw new VendorException(
-          "%s: %s (status %d); --conv own does without %s"
+          "%s: %s (status %d); own kernels do without %s"
               .formatted(function, text.apply(status).getString(), status, library),
           refusal);
     }

@@ -28,14 +28,14 @@ import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
-import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.ActivationFunction.Kind;
+import org.hast4j.tensor.RangeRule;
+import org.hast4j.tensor.StraightThrough;
 import org.junit.jupiter.api.Test;
 
 /** What is fused, what is not, and that nothing else changes. */

@@ -12,9 +12,9 @@ import org.hast4j.graph.Node;
 import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Quantization;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.Value;
 import org.hast4j.tensor.ActivationFunction;
+import org.hast4j.tensor.StraightThrough;
 
 /**
  * Turns a batch normalization and what alone reads it, [+ add] [+ ReLU] [+ fake quantizer], into

@@ -1,4 +1,4 @@
-package org.hast4j.graph;
+package org.hast4j.tensor;
 
 /** Where the gradient passes straight through an activation quantiser. */
 public enum StraightThrough {

@@ -1,4 +1,4 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
 import java.util.ArrayList;
 import java.util.Collections;
@@ -7,9 +7,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
-import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
@@ -18,14 +16,14 @@ import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Pooling;
 import org.hast4j.graph.Quantization;
-import org.hast4j.graph.StraightThrough;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.graph.rewrite.Fusion;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
-import org.hast4j.model.Window;
+import org.hast4j.nn.AlignmentTaps;
+import org.hast4j.tensor.StraightThrough;
 
 /**
  * Translates a model into graph nodes, one to one, and has them {@linkplain Fusion fused}.
@@ -89,46 +87,6 @@ public record Forward(
         taps.stream().map(tap -> new Tap(fused.get(tap.attention), tap.area)).toList(),
         statistics.stream().map(norm -> norm.mapped(fused)).toList(),
         Collections.unmodifiableMap(inputs));
-  }
-
-  /**
-   * Checks that there is a kernel for every layer: a model may hold more.
-   *
-   * @throws RefusedException naming the first layer that cannot be computed, and why
-   */
-  static void check(Model model) {
-    for (Layer layer : model.layers()) {
-      if (layer.op() instanceof Operator.Pool pool) {
-        obstacle(pool)
-            .ifPresent(
-                why -> {
-                  throw new RefusedException(
-                      "%s: layer %s cannot be computed yet: %s"
-                          .formatted(model.name(), layer.name(), why));
-                });
-      }
-    }
-  }
-
-  private static Optional<String> obstacle(Operator.Pool pool) {
-    Window window = pool.window();
-    if (pool.kind() == Operator.Pool.Kind.MAX
-        && window.kernel().height() > Pooling.MaxPool.MAX_WINDOW) {
-      return Optional.of(
-          "its max pool's window (%s) is larger than %d each way"
-              .formatted(window.kernel(), Pooling.MaxPool.MAX_WINDOW));
-    }
-    return isSquare(window)
-        ? Optional.empty()
-        : Optional.of(
-            "its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
-                .formatted(
-                    window.kernel(), window.strides(), window.padding(), window.dilations()));
-  }
-
-  private static boolean isSquare(Window window) {
-    return window.equals(
-        Window.square(window.kernel().height(), window.strides().height(), window.padding().top()));
   }
 
   /** The type of n images that a model takes, [n, h, w, c]. */

@@ -1,4 +1,4 @@
-package org.hast4j.quant;
+package org.hast4j.forward;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -8,7 +8,7 @@ import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
-import org.hast4j.nn.ActivationQuantizers;
+import org.hast4j.quant.Range;
 
 /**
  * How a student is quantised, and where its ranges lie.

@@ -1,27 +1,24 @@
-package org.hast4j.bench;
+package org.hast4j.hast;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.hast4j.bench.DeviceOperands;
+import org.hast4j.bench.RandomNetwork;
 import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
-import org.hast4j.hast.DataSet;
-import org.hast4j.hast.FineTuning;
-import org.hast4j.hast.Recipe;
-import org.hast4j.hast.Synthesis;
-import org.hast4j.hast.Units;
+import org.hast4j.forward.Parameters;
+import org.hast4j.forward.QuantizationState;
 import org.hast4j.kernel.abi.PhiloxNormalFwd;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
-import org.hast4j.nn.Parameters;
-import org.hast4j.quant.QuantizationState;
 
 /**
  * The loops a run spends its time in, on a network of random weights, ready for an iteration. They
- * share the networks on the device.
+ * share the networks on the device, and are in this package because they are no user's.
  */
 public final class HastLoops implements AutoCloseable {
   private static final int BITS = 4;
@@ -29,6 +26,72 @@ public final class HastLoops implements AutoCloseable {
   private static final float RANGE_MAX = 4;
   private static final int POOL_BATCHES = 4;
   private static final long SEED = 1;
+
+  /** One of the loops. */
+  public interface Loop extends AutoCloseable {
+    /** Does one iteration. */
+    void iterate();
+
+    /** Kernels that an iteration launches. */
+    long launches();
+
+    /** The last iteration's. */
+    float loss();
+
+    @Override
+    void close();
+  }
+
+  private record SynthesisLoop(Synthesis synthesis) implements Loop {
+    @Override
+    public void iterate() {
+      synthesis.iterate(0, 0);
+    }
+
+    @Override
+    public long launches() {
+      return synthesis.launches();
+    }
+
+    @Override
+    public float loss() {
+      return synthesis.losses().total();
+    }
+
+    @Override
+    public void close() {
+      synthesis.close();
+    }
+  }
+
+  private static final class FineTuningLoop implements Loop {
+    private final FineTuning fineTuning;
+    private long step;
+
+    FineTuningLoop(FineTuning fineTuning) {
+      this.fineTuning = fineTuning;
+    }
+
+    @Override
+    public void iterate() {
+      fineTuning.iterate(step++);
+    }
+
+    @Override
+    public long launches() {
+      return fineTuning.launches();
+    }
+
+    @Override
+    public float loss() {
+      return fineTuning.losses().promoted();
+    }
+
+    @Override
+    public void close() {
+      fineTuning.close();
+    }
+  }
 
   private final Device device;
   private final Memory memory;
@@ -50,14 +113,14 @@ public final class HastLoops implements AutoCloseable {
   }
 
   /** Synthesis of one batch, begun. */
-  public Synthesis synthesis(int batch) {
+  public Loop synthesis(int batch) {
     Synthesis synthesis = new Synthesis(memory, teacher, units, recipe(batch).synthesis(), SEED);
     synthesis.begin(0);
-    return synthesis;
+    return new SynthesisLoop(synthesis);
   }
 
   /** Fine-tuning at W4A4 on crops of a data set of noise. */
-  public FineTuning fineTuning(int batch) {
+  public Loop fineTuning(int batch) {
     DataSet dataSet = DataSet.of(model, POOL_BATCHES * batch);
     Buffer images = memory.buffer(dataSet.images());
     try (DeviceOperands key = new DeviceOperands(device)) {
@@ -75,8 +138,16 @@ public final class HastLoops implements AutoCloseable {
       ranges[i] = RANGE_MAX;
     }
     memory.buffer(quantization.ranges()).upload(0, ranges);
-    return new FineTuning(
-        memory, units, teacher, student, quantization, dataSet, recipe(batch).fineTuning(), SEED);
+    return new FineTuningLoop(
+        new FineTuning(
+            memory,
+            units,
+            teacher,
+            student,
+            quantization,
+            dataSet,
+            recipe(batch).fineTuning(),
+            SEED));
   }
 
   private static Recipe recipe(int batch) {

@@ -1,4 +1,4 @@
-package org.hast4j.graph;
+package org.hast4j.tensor;
 
 /** How the bias correction of tracked activation ranges is applied (algorithm section 2). */
 public enum RangeRule {

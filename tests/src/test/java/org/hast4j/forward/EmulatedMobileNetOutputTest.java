@@ -1,4 +1,4 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
 import org.hast4j.device.Platform;
 

@@ -1,8 +1,8 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
-import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
-import org.hast4j.graph.StraightThrough;
+import org.hast4j.tensor.RangeRule;
+import org.hast4j.tensor.StraightThrough;
 
 /** What a forward pass does at BatchNorms and ReLUs. */
 public sealed interface Mode {

@@ -1,4 +1,4 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -23,6 +23,7 @@ import org.hast4j.graph.Value;
 import org.hast4j.kernel.Precision;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
+import org.hast4j.nn.Network;
 import org.hast4j.oracle.Interpreter;
 import org.hast4j.oracle.Tensor;
 import org.hast4j.zoo.Topologies;

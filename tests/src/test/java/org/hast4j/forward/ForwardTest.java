@@ -1,4 +1,4 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -16,16 +16,18 @@ import org.hast4j.graph.Node;
 import org.hast4j.graph.Norm;
 import org.hast4j.graph.Op;
 import org.hast4j.graph.Quantization;
-import org.hast4j.graph.RangeRule;
 import org.hast4j.graph.Storage;
 import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
+import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
 import org.hast4j.model.QuantizationPoints;
 import org.hast4j.model.Scheme;
 import org.hast4j.model.Window;
+import org.hast4j.nn.Network;
+import org.hast4j.tensor.RangeRule;
 import org.hast4j.zoo.CifarResNet;
 import org.hast4j.zoo.Topologies;
 import org.junit.jupiter.api.Test;
@@ -254,7 +256,9 @@ class ForwardTest {
     net.add("odd", new Operator.Pool(Operator.Pool.Kind.MAX, odd), Model.IMAGE);
     String pooled = net.add("pool", new Operator.GlobalAveragePool(), "odd");
     net.add("fc", new Operator.Linear(4, 3), pooled);
-    assertThatThrownBy(() -> Forward.check(net.build("net")))
+    float[] channels = {1, 1, 1, 1};
+    Normalization normalization = new Normalization(channels, channels);
+    assertThatThrownBy(() -> new Network(net.build("net"), normalization, Map.of()))
         .isInstanceOf(RefusedException.class)
         .hasMessageStartingWith("net: layer odd cannot be computed yet: ")
         .hasMessageContaining(why);

@@ -1,4 +1,4 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
 import java.util.LinkedHashMap;
 import java.util.Map;

@@ -1,4 +1,4 @@
-package org.hast4j.nn;
+package org.hast4j.forward;
 
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,6 +13,7 @@ import org.hast4j.graph.TensorType;
 import org.hast4j.graph.Value;
 import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
+import org.hast4j.nn.Network;
 
 /**
  * The storages a network's weights live in on a device: one for everything an optimiser trains, one
