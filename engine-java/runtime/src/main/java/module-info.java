@@ -17,6 +17,9 @@ module org.hast4j.runtime {
   exports org.hast4j.quant;
   exports org.hast4j.session;
   exports org.hast4j.tensor;
+  exports org.hast4j.device.driver to
+      org.hast4j.quantize,
+      org.hast4j.cli;
   exports org.hast4j.exec to
       org.hast4j.quantize,
       org.hast4j.cli;

@@ -1,6 +1,6 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.abi.BnActBwd;
 import org.hast4j.kernel.abi.BnActBwdWorkspaceBytes;
@@ -74,7 +74,7 @@ public final class ActivationKernels {
     }
   }
 
-  private final Device device;
+  private final OpenDevice device;
   private final Activations size;
   private final long u;
   private final long residual;

@@ -1,6 +1,6 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Launch;
@@ -29,7 +29,7 @@ public final class ConvolutionKernel {
       long x,
       long weight,
       long y) {
-    Device device = operands.device();
+    OpenDevice device = operands.device();
     OwnProduct own =
         new OwnProduct(device.library(), Product.convolution(shape.sizes(batch), direction, false));
     long bytes = own.workspaceBytes();

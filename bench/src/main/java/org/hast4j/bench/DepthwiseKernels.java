@@ -1,6 +1,6 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.abi.DepthwiseBwdData;
@@ -14,7 +14,7 @@ public final class DepthwiseKernels {
   private static final long FILTER = 3;
   private static final int PAD = 1;
 
-  private final Device device;
+  private final OpenDevice device;
   private final DepthwiseLayer layer;
   private final long n;
   private final long x;

@@ -2,22 +2,22 @@ package org.hast4j.bench;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.abi.FillFwd;
 import org.hast4j.kernel.abi.PhiloxNormalFwd;
 
 /** Operands of kernels in device memory, which closing gives back. */
 public final class DeviceOperands implements AutoCloseable {
-  private final Device device;
+  private final OpenDevice device;
   private final List<Buffer> buffers = new ArrayList<>();
   private long seed;
 
-  public DeviceOperands(Device device) {
+  public DeviceOperands(OpenDevice device) {
     this.device = device;
   }
 
-  public Device device() {
+  public OpenDevice device() {
     return device;
   }
 

@@ -3,9 +3,9 @@ package org.hast4j.bench;
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.concurrent.TimeUnit;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.hast.HastLoops;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
@@ -65,7 +65,7 @@ public class HastIteration {
   @Param("2")
   public int threads;
 
-  private Device device;
+  private OpenDevice device;
   private HastLoops loops;
   private HastLoops.Loop synthesis;
   private HastLoops.Loop fineTuning;
@@ -73,9 +73,9 @@ public class HastIteration {
   @Setup(Level.Trial)
   public void open() {
     device =
-        Device.open(
+        OpenDevice.open(
             Backend.CPU,
-            new Device.Options(
+            new OpenDevice.Options(
                 threads, true, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     Model network = CifarResNet.of(DEPTH, 16, 10, CifarResNet.Shortcut.B);
     try (HastLoops tiny = new HastLoops(device, network);

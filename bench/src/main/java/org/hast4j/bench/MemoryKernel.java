@@ -1,6 +1,6 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Launch;
 
 /**
@@ -10,7 +10,7 @@ import org.hast4j.kernel.Launch;
  */
 public record MemoryKernel(long bytes, Runnable launch) {
   /** A launch on a device's stream. */
-  static MemoryKernel of(long bytes, Launch launch, Device device) {
+  static MemoryKernel of(long bytes, Launch launch, OpenDevice device) {
     long stream = device.stream();
     return new MemoryKernel(bytes, () -> launch.launch(stream));
   }

@@ -1,9 +1,9 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Buffer;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.Precision;
@@ -12,7 +12,7 @@ import org.hast4j.kernel.Precision;
 final class OwnConvolution implements Convolution {
   private final ResNet20Convolution shape;
   private final ConvolutionDirection direction;
-  private final Device device;
+  private final OpenDevice device;
   private final Buffer x;
   private final Buffer weight;
   private final Buffer y;
@@ -28,9 +28,9 @@ final class OwnConvolution implements Convolution {
     this.shape = shape;
     this.direction = direction;
     device =
-        Device.open(
+        OpenDevice.open(
             Backend.CPU,
-            new Device.Options(
+            new OpenDevice.Options(
                 threads, pinned, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     x = filled("x", operands.x());
     weight = filled("weight", operands.weight());

@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Backend;
 
 /**
@@ -67,7 +67,7 @@ public final class Report {
   private void machine(JsonNode result, String commit, String command) throws IOException {
     out.printf("* date: %s%n", LocalDate.now(ZoneOffset.UTC));
     out.printf("* CPU: %s%n", processor());
-    try (Device device = Device.open(Backend.CPU, 1)) {
+    try (OpenDevice device = OpenDevice.open(Backend.CPU, 1)) {
       out.printf("* device: %s%n", device.description());
     }
     out.printf("* Java: %s %s%n", result.get("vmName").asText(), result.get("vmVersion").asText());

@@ -1,9 +1,9 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Buffer;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.Precision;
 import org.hast4j.kernel.abi.MemoryCopy;
@@ -37,7 +37,7 @@ public abstract class Roofline {
   @Param({"1", "2"})
   public int threads;
 
-  private Device device;
+  private OpenDevice device;
   private DeviceOperands operands;
   private MemoryKernel kernel;
   private Buffer source;
@@ -50,9 +50,9 @@ public abstract class Roofline {
   @Setup(Level.Trial)
   public void open() {
     device =
-        Device.open(
+        OpenDevice.open(
             Backend.CPU,
-            new Device.Options(
+            new OpenDevice.Options(
                 threads, true, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
     operands = new DeviceOperands(device);
     kernel = prepare(operands);

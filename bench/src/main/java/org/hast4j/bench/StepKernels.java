@@ -1,6 +1,6 @@
 package org.hast4j.bench;
 
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.abi.AdamStep;
 import org.hast4j.kernel.abi.CropBoxesFwdI32;
@@ -35,7 +35,7 @@ public final class StepKernels {
   }
 
   private final DeviceOperands operands;
-  private final Device device;
+  private final OpenDevice device;
   private final long elements;
   private final long poolImages;
 

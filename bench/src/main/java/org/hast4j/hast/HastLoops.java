@@ -4,8 +4,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.hast4j.bench.DeviceOperands;
 import org.hast4j.bench.RandomNetwork;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.forward.Parameters;
 import org.hast4j.forward.QuantizationState;
@@ -93,14 +93,14 @@ public final class HastLoops implements AutoCloseable {
     }
   }
 
-  private final Device device;
+  private final OpenDevice device;
   private final Memory memory;
   private final Model model;
   private final Units units;
   private final Parameters teacher;
   private final Parameters student;
 
-  public HastLoops(Device device, Model model) {
+  public HastLoops(OpenDevice device, Model model) {
     this.device = device;
     this.model = model;
     memory = new Memory(device);

@@ -28,9 +28,6 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
-import org.hast4j.device.Readback;
 import org.hast4j.exec.Program;
 import org.hast4j.hast.Hast;
 import org.hast4j.session.Session;
@@ -44,12 +41,6 @@ import org.junit.jupiter.api.Test;
 class ExportsTest {
   // Those to everybody.
   private static final Pattern EXPORTS = Pattern.compile("exports ([\\w.]+);");
-
-  /** Half of these is for the other modules, and is still to be parted from what users need. */
-  private static final Set<String> MIXED =
-      Stream.of(Device.class, Device.Options.class, Buffer.class, Readback.class)
-          .map(Class::getName)
-          .collect(Collectors.toSet());
 
   private static Set<String> exported;
   private static JavaClasses engine;
@@ -123,8 +114,7 @@ class ExportsTest {
         member ->
             open(member.getModifiers())
                 && open(member.getOwner())
-                && exported.contains(member.getOwner().getPackageName())
-                && !MIXED.contains(member.getOwner().getName()));
+                && exported.contains(member.getOwner().getPackageName()));
   }
 
   private static boolean open(JavaClass owner) {

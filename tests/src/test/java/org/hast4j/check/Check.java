@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.hast4j.check.SuiteResult.Remark;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.junit.platform.commons.support.ReflectionSupport;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -97,7 +97,7 @@ public final class Check implements Callable<Integer> {
   public Integer call() throws IOException {
     List<String> obstacles = platform.reasons().orElse(List.of());
     if (obstacles.isEmpty()) {
-      try (Device opened = platform.open(1)) {
+      try (OpenDevice opened = platform.open(1)) {
         device = opened.description();
       } catch (RuntimeException e) {
         obstacles = List.of(String.valueOf(e.getMessage()));

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import java.util.stream.Stream;
-import org.hast4j.device.Devices;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Devices;
+import org.hast4j.device.driver.Platform;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;

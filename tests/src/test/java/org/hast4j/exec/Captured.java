@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGeneratorFactory;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.graph.Storage;
 import org.hast4j.kernel.Precision;
 import org.hast4j.plan.RandomGraph;
@@ -34,8 +34,9 @@ abstract class Captured {
 
   @Test
   void givesTheSameBits() {
-    try (Device eager = platform.open(platform.options(1, Precision.FP32, Launching.SINGLE));
-        Device captured = platform.open(platform.options(1, Precision.FP32, Launching.CAPTURED))) {
+    try (OpenDevice eager = platform.open(platform.options(1, Precision.FP32, Launching.SINGLE));
+        OpenDevice captured =
+            platform.open(platform.options(1, Precision.FP32, Launching.CAPTURED))) {
       assertThat(captured.captures()).isTrue();
       RandomGeneratorFactory.of("L64X128MixRandom")
           .create(1)
@@ -50,7 +51,7 @@ abstract class Captured {
   }
 
   /** The bits that a few runs leave behind: steps make each run different. */
-  private static List<List<Integer>> results(Device device, long seed) {
+  private static List<List<Integer>> results(OpenDevice device, long seed) {
     RandomGraph sample = new RandomGraph(seed, true);
     try (Memory memory = new Memory(device);
         Program program = Program.compile("program", sample.graph(), memory)) {

@@ -1,6 +1,6 @@
 package org.hast4j.exec;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** Captures on a GPU. */
 class CudaCapturedTest extends Captured {

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -33,7 +33,7 @@ class DeviceTrialTest {
       names = {"STANDIN", "COUNTED"})
   void timesEveryDirection(Platform platform) {
     platform.assumeUsable();
-    try (Device device = platform.open(2)) {
+    try (OpenDevice device = platform.open(2)) {
       for (ConvolutionDirection direction : ConvolutionDirection.values()) {
         for (Product product :
             List.of(
@@ -80,7 +80,7 @@ class DeviceTrialTest {
       names = {"STANDIN", "COUNTED"})
   void aMethodThatFailsLeavesTheDeviceUsable(Platform platform) {
     platform.assumeUsable();
-    try (Device device = platform.open(2)) {
+    try (OpenDevice device = platform.open(2)) {
       Product product = Product.convolution(SHAPE, ConvolutionDirection.FORWARD, true);
       Algorithm own = new OwnProduct(device.library(), product);
       try (DeviceTrial trial = new DeviceTrial(device, product, List.of(own))) {
@@ -95,7 +95,7 @@ class DeviceTrialTest {
 
   @Test
   void cudnnWithoutAGpuIsAnError() {
-    try (Device device = Platform.CPU.open(options(ConvolutionChoice.CUDNN))) {
+    try (OpenDevice device = Platform.CPU.open(options(ConvolutionChoice.CUDNN))) {
       assertThatThrownBy(() -> Products.of(device))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("cuDNN needs an NVIDIA GPU");
@@ -104,12 +104,12 @@ class DeviceTrialTest {
 
   @Test
   void theCpuChoosesItsOwnKernels() {
-    try (Device device = Platform.CPU.open(options(ConvolutionChoice.AUTO))) {
+    try (OpenDevice device = Platform.CPU.open(options(ConvolutionChoice.AUTO))) {
       assertThat(Products.of(device)).isSameAs(Products.of(device));
     }
   }
 
-  private static Device.Options options(ConvolutionChoice choice) {
-    return new Device.Options(1, false, Precision.FP32, Launching.CAPTURED, choice);
+  private static OpenDevice.Options options(ConvolutionChoice choice) {
+    return new OpenDevice.Options(1, false, Precision.FP32, Launching.CAPTURED, choice);
   }
 }

@@ -3,8 +3,8 @@ package org.hast4j.exec;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
@@ -25,7 +25,7 @@ class ElementTypesTest {
     graph.part("block");
     Value x = graph.variable(Storage.of("x", type), type);
     graph.keep(graph.value(new Elementwise.Add(), x, x), Storage.of("y", type));
-    try (Device device = Platform.CPU.open(1)) {
+    try (OpenDevice device = Platform.CPU.open(1)) {
       try (Memory memory = new Memory(device)) {
         assertThatThrownBy(() -> Program.compile("halves", graph, memory))
             .isInstanceOf(IllegalArgumentException.class)

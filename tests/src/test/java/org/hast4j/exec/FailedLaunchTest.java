@@ -6,9 +6,9 @@ import static org.hast4j.graph.TensorType.f32;
 
 import java.util.function.Consumer;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.failure.Mendable;
 import org.hast4j.failure.Remedy;
 import org.hast4j.graph.Elementwise;
@@ -53,7 +53,7 @@ class FailedLaunchTest {
 
   private static void with(Launching launching, Consumer<Program> use) {
     Platform platform = Platform.WATCHED;
-    try (Device device = platform.open(platform.options(1, Precision.FP32, launching))) {
+    try (OpenDevice device = platform.open(platform.options(1, Precision.FP32, launching))) {
       try (Memory memory = new Memory(device);
           Program program = Program.compile("doomed", racing(), memory)) {
         use.accept(program);

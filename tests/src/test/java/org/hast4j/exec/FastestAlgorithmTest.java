@@ -11,9 +11,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.hast4j.device.Device;
 import org.hast4j.device.DeviceMemoryException;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
@@ -94,7 +94,7 @@ class FastestAlgorithmTest {
 
   /** As a device tells of it. */
   private static DeviceMemoryException shortage() {
-    try (Device device = Platform.CPU.open(1)) {
+    try (OpenDevice device = Platform.CPU.open(1)) {
       return catchThrowableOfType(
           DeviceMemoryException.class, () -> device.allocate("a test", 1L << 60));
     }

@@ -17,8 +17,8 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
@@ -40,7 +40,7 @@ class MemoryLawTest {
     Map<Program, Set<Storage>> live = new HashMap<>();
     Set<Storage> freed = new HashSet<>();
     Set<Storage> there = new HashSet<>();
-    try (Device device = Platform.CPU.open(1)) {
+    try (OpenDevice device = Platform.CPU.open(1)) {
       try (Memory memory = new Memory(device)) {
         for (int step = 0; step < STEPS; step++) {
           Storage one = storages.get(random.nextInt(STORAGES));

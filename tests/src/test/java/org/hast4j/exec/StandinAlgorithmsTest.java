@@ -7,10 +7,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class StandinAlgorithmsTest {
   private static final String PURPOSE = "operands";
 
-  private Device device;
+  private OpenDevice device;
   private CudnnConvolutions cudnn;
   private CublasLtProducts cublasLt;
 

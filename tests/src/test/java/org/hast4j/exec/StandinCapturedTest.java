@@ -1,6 +1,6 @@
 package org.hast4j.exec;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** Captures of the emulated device with calls to NVIDIA's libraries in them. */
 class StandinCapturedTest extends Captured {

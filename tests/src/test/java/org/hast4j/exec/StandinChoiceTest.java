@@ -11,11 +11,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
-import org.hast4j.device.StandIns;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
+import org.hast4j.device.driver.StandIns;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Op;
@@ -73,27 +73,27 @@ class StandinChoiceTest {
     return UserCache.folder().resolve("methods.json");
   }
 
-  private static Device open(ConvolutionChoice choice, Precision precision) {
+  private static OpenDevice open(ConvolutionChoice choice, Precision precision) {
     return Platform.STANDIN.open(
-        new Device.Options(1, false, precision, Launching.CAPTURED, choice));
+        new OpenDevice.Options(1, false, precision, Launching.CAPTURED, choice));
   }
 
-  private static Device open(ConvolutionChoice choice) {
+  private static OpenDevice open(ConvolutionChoice choice) {
     return open(choice, Precision.FP32);
   }
 
   /** A convolution of random values. */
-  private static float[] convolve(Device device) {
+  private static float[] convolve(OpenDevice device) {
     return run(device, new Convolution.Conv2d(1, 1), X, WEIGHT);
   }
 
   /** A linear layer of random values. */
-  private static float[] linear(Device device) {
+  private static float[] linear(OpenDevice device) {
     return run(device, new Convolution.Linear(), TensorType.f32(3, 5), TensorType.f32(7, 5));
   }
 
   /** An operation on random values of the types. */
-  private static float[] run(Device device, Op op, TensorType... types) {
+  private static float[] run(OpenDevice device, Op op, TensorType... types) {
     Graph graph = new Graph();
     List<Storage> operands = new ArrayList<>();
     List<Value> variables = new ArrayList<>();
@@ -129,7 +129,7 @@ class StandinChoiceTest {
 
   @Test
   void cudnnOffersWhatAddsInAFixedOrder() {
-    try (Device device = open(ConvolutionChoice.OWN);
+    try (OpenDevice device = open(ConvolutionChoice.OWN);
         CudnnConvolutions cudnn = new CudnnConvolutions(device, List.of(device.stream()))) {
       ConvolutionShape three = new ConvolutionShape(2, 8, 8, 4, 8, 3, 3, 1, 1);
       assertThat(names(cudnn, three, ConvolutionDirection.FORWARD))
@@ -160,7 +160,7 @@ class StandinChoiceTest {
   @ParameterizedTest
   @EnumSource
   void cublasLtOffersWhatNeverSplitsASum(ConvolutionDirection direction) {
-    try (Device device = open(ConvolutionChoice.OWN);
+    try (OpenDevice device = open(ConvolutionChoice.OWN);
         CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
       List<Algorithm> algorithms = cublasLt.algorithms(Product.linear(3, 5, 7, direction, false));
       assertThat(algorithms)
@@ -179,7 +179,7 @@ class StandinChoiceTest {
 
   @Test
   void operandsMustLieAsCublasLtWasPromised() {
-    try (Device device = open(ConvolutionChoice.OWN);
+    try (OpenDevice device = open(ConvolutionChoice.OWN);
         CublasLtProducts cublasLt = new CublasLtProducts(device, List.of(device.stream()))) {
       Algorithm algorithm =
           cublasLt
@@ -197,7 +197,7 @@ class StandinChoiceTest {
   @Test
   void autoMeasuresOnceAndRemembers() throws IOException {
     float[] first;
-    try (Device device = open(ConvolutionChoice.AUTO)) {
+    try (OpenDevice device = open(ConvolutionChoice.AUTO)) {
       first = convolve(device);
     }
     for (String algorithm : List.of("own", "cudnn 0", "cudnn 1", "cudnn 2", "cudnn 6", "cudnn 7")) {
@@ -207,7 +207,7 @@ class StandinChoiceTest {
     byte[] kept = Files.readAllBytes(times());
     long calls = standIns.calls("cudnnConvolutionForward");
     assertThat(calls).isPositive();
-    try (Device device = open(ConvolutionChoice.AUTO)) {
+    try (OpenDevice device = open(ConvolutionChoice.AUTO)) {
       assertThat(convolve(device)).isEqualTo(first);
     }
     assertThat(standIns.calls("cudnnConvolutionForward") - calls)
@@ -218,7 +218,7 @@ class StandinChoiceTest {
 
   @Test
   void ownNeverAsks() {
-    try (Device device = open(ConvolutionChoice.OWN)) {
+    try (OpenDevice device = open(ConvolutionChoice.OWN)) {
       long calls = standIns.calls("cudnnCreate");
       convolve(device);
       assertThat(standIns.calls("cudnnCreate")).isEqualTo(calls);
@@ -233,7 +233,7 @@ class StandinChoiceTest {
     List<float[]> linears = new ArrayList<>();
     long calls = standIns.calls("cublasLtMatmul");
     for (Precision precision : Precision.values()) {
-      try (Device device = open(ConvolutionChoice.CUDNN, precision)) {
+      try (OpenDevice device = open(ConvolutionChoice.CUDNN, precision)) {
         convolutions.add(convolve(device));
         pointwise.add(run(device, new Convolution.Conv2d(1, 0), X, TensorType.f32(8, 1, 1, 4)));
         linears.add(linear(device));
@@ -247,7 +247,7 @@ class StandinChoiceTest {
 
   @Test
   void programsLeaveNothingBehind() {
-    try (Device device = open(ConvolutionChoice.CUDNN)) {
+    try (OpenDevice device = open(ConvolutionChoice.CUDNN)) {
       List<Long> objects = new ArrayList<>();
       for (int round = 0; round < 3; round++) {
         convolve(device);
@@ -266,7 +266,7 @@ class StandinChoiceTest {
   @ParameterizedTest
   @EnumSource
   void aFailureNamesTheOperation(Launching launching) {
-    try (Device device =
+    try (OpenDevice device =
         Platform.STANDIN.open(Platform.STANDIN.options(1, Precision.FP32, launching))) {
       convolve(device);
       standIns.fail("cudnnConvolutionForward", 5000);
@@ -284,7 +284,7 @@ class StandinChoiceTest {
   void linearLayersRunOnOwnKernelsWhereCublasLtAdvisesNothing() {
     standIns.fail("cublasLtMatmulAlgoGetHeuristic", 15);
     long calls = standIns.calls("cublasLtMatmul");
-    try (Device device = open(ConvolutionChoice.CUDNN)) {
+    try (OpenDevice device = open(ConvolutionChoice.CUDNN)) {
       assertThat(linear(device)).doesNotContain(Float.NaN);
     }
     assertThat(standIns.calls("cublasLtMatmul")).isEqualTo(calls);
@@ -295,7 +295,7 @@ class StandinChoiceTest {
   void aLibraryThatDoesNotOpenIsAnErrorOnlyWhereItWasAskedFor(ConvolutionChoice choice)
       throws IOException {
     standIns.fail("cudnnSetStream", 1001);
-    try (Device device = open(choice)) {
+    try (OpenDevice device = open(choice)) {
       if (choice == ConvolutionChoice.CUDNN) {
         assertThatThrownBy(() -> Products.of(device))
             .isInstanceOf(IllegalStateException.class)
@@ -311,7 +311,7 @@ class StandinChoiceTest {
     standIns.fail("cudnnSetStream", 0);
     Files.deleteIfExists(times());
     standIns.fail("cublasLtCreate", 1);
-    try (Device device = open(choice)) {
+    try (OpenDevice device = open(choice)) {
       if (choice == ConvolutionChoice.CUDNN) {
         assertThatThrownBy(() -> Products.of(device))
             .isInstanceOf(IllegalStateException.class)
@@ -330,7 +330,7 @@ class StandinChoiceTest {
   @EnumSource(names = {"CUDNN", "AUTO"})
   void algorithmsThatFailArePassedOver(ConvolutionChoice choice) throws IOException {
     standIns.fail("cudnnConvolutionForward", 5000);
-    try (Device device = open(choice)) {
+    try (OpenDevice device = open(choice)) {
       if (choice == ConvolutionChoice.CUDNN) {
         assertThatThrownBy(() -> convolve(device))
             .isInstanceOf(IllegalStateException.class)
@@ -352,7 +352,7 @@ class StandinChoiceTest {
   @ValueSource(ints = {2000, 3000, 3007})
   void refusalsAreKept(int status) throws IOException {
     standIns.fail("cudnnConvolutionForward", status);
-    try (Device device = open(ConvolutionChoice.AUTO)) {
+    try (OpenDevice device = open(ConvolutionChoice.AUTO)) {
       convolve(device);
       assertThat(kept(CONVOLUTION).path("own").isNumber()).isTrue();
       assertThat(kept(CONVOLUTION).path("cudnn 0").isNull()).isTrue();

@@ -1,6 +1,6 @@
 package org.hast4j.forward;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** MobileNets on the CPU. */
 class CpuMobileNetOutputTest extends MobileNetOutput {

@@ -9,9 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
@@ -116,7 +116,7 @@ abstract class MobileNetOutput {
             tap ->
                 assertThat(trace.of(tap.attention()).values())
                     .containsExactly(meanSquares(trace, tap.attention().node()), within(1e-9)));
-    try (Device device = platform.open(platform.options(2, Precision.FP32, Launching.SINGLE));
+    try (OpenDevice device = platform.open(platform.options(2, Precision.FP32, Launching.SINGLE));
         Memory memory = new Memory(device);
         Program program = Program.compile("network", graph, memory)) {
       parameters.upload(memory, network);

@@ -7,8 +7,8 @@ import static org.hast4j.graph.TensorType.i64;
 
 import java.util.Arrays;
 import java.util.List;
-import org.hast4j.device.Devices;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Devices;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.graph.Gradients;

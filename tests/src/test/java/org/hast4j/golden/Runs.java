@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
@@ -30,7 +30,7 @@ final class Runs implements AutoCloseable {
   private final Memory memory;
   private Program program;
 
-  Runs(Device device) {
+  Runs(OpenDevice device) {
     memory = new Memory(device);
   }
 

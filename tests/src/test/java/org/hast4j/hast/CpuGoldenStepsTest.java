@@ -1,6 +1,6 @@
 package org.hast4j.hast;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** The golden steps on the CPU. */
 class CpuGoldenStepsTest extends GoldenSteps {

@@ -1,6 +1,6 @@
 package org.hast4j.hast;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** The golden steps through the CUDA sources, run on the CPU. */
 class EmulatedGoldenStepsTest extends GoldenSteps {

@@ -22,8 +22,8 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.failure.Mendable;
 import org.hast4j.failure.RefusedException;
@@ -261,7 +261,7 @@ class HostileInputTest {
   @Property(tries = TRIES)
   void images(@ForAll long seed) throws IOException {
     Path good = folder.resolve("images.safetensors");
-    try (Device device = Platform.CPU.open(1);
+    try (OpenDevice device = Platform.CPU.open(1);
         Memory memory = new Memory(device)) {
       DataSet dataSet = DataSet.of(NETWORK.model(), 2);
       if (!Files.exists(good)) {
@@ -277,7 +277,7 @@ class HostileInputTest {
     List<Storage> state =
         List.of(
             Storage.of("pixels", TensorType.f32(8)), Storage.of("iteration", TensorType.i64(1)));
-    try (Device device = Platform.CPU.open(1);
+    try (OpenDevice device = Platform.CPU.open(1);
         Memory memory = new Memory(device)) {
       if (!Files.exists(good)) {
         Score score = new Score(Optional.of(90.25), 100.0 / 3);

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Map;
-import org.hast4j.device.Devices;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Devices;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;

@@ -10,8 +10,8 @@ import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.forward.Forward;
@@ -122,7 +122,7 @@ class RefinementTest {
   /** Every range that is far too wide becomes narrower, and is a share of what it was. */
   @Test
   void rangesNarrowToWhatOccurs() {
-    try (Device device = Platform.CPU.open(2);
+    try (OpenDevice device = Platform.CPU.open(2);
         Memory memory = new Memory(device)) {
       RunState state = state(memory);
       ranges(memory, state, WIDE);
@@ -140,7 +140,7 @@ class RefinementTest {
   /** Behind every BatchNorm each channel has the teacher's mean, on the images it was done for. */
   @Test
   void correctedStatisticsGiveTheTeachersMeans() {
-    try (Device device = Platform.CPU.open(2);
+    try (OpenDevice device = Platform.CPU.open(2);
         Memory memory = new Memory(device)) {
       RunState state = state(memory);
       ranges(memory, state, 4);

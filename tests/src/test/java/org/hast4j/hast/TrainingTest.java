@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.hast4j.data.ImageSet;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
@@ -42,7 +42,7 @@ class TrainingTest {
     return new ImageSet(2, 3, 32, 32, labels, pixels);
   }
 
-  private static Training training(Device device, int images, int epochs, float learningRate) {
+  private static Training training(OpenDevice device, int images, int epochs, float learningRate) {
     return new Training(
         device,
         MODEL,
@@ -57,7 +57,7 @@ class TrainingTest {
     List<Long> steps = new ArrayList<>();
     List<Float> losses = new ArrayList<>();
     List<Double> means = new ArrayList<>();
-    try (Device device = Platform.CPU.open(2);
+    try (OpenDevice device = Platform.CPU.open(2);
         Training training = training(device, 30, 4, .1f)) {
       for (int epoch = 0; epoch < 4; epoch++) {
         means.add(
@@ -79,7 +79,7 @@ class TrainingTest {
   @Test
   void goesOnAsIfItHadNeverStopped() {
     Path file = scratch.resolve("training");
-    try (Device device = Platform.CPU.open(1);
+    try (OpenDevice device = Platform.CPU.open(1);
         Training whole = training(device, 8, 3, .1f)) {
       whole.epoch((_, _, _) -> {});
       whole.save(file);
@@ -106,7 +106,7 @@ class TrainingTest {
   void aStepThatIsNoneIsRefused(String step) {
     Path file = scratch.resolve("training");
     Path other = scratch.resolve("other");
-    try (Device device = Platform.CPU.open(1);
+    try (OpenDevice device = Platform.CPU.open(1);
         Training training = training(device, 8, 3, .1f)) {
       training.save(file);
       Safetensors saved = Safetensors.read(file);
@@ -140,7 +140,7 @@ class TrainingTest {
   @EnumSource(names = {"CPU", "EMULATED"})
   void aStepHasTheRateOfItsPlaceInTheWholeTraining(Platform platform) {
     platform.assumeUsable();
-    try (Device device = platform.open(2);
+    try (OpenDevice device = platform.open(2);
         // Two epochs of one step: at rate 0, and at the peak.
         Training training =
             new Training(
@@ -162,7 +162,7 @@ class TrainingTest {
   @EnumSource(names = {"CPU", "EMULATED"})
   void namesTheStepWhoseLossIsNotANumber(Platform platform) {
     platform.assumeUsable();
-    try (Device device = platform.open(2);
+    try (OpenDevice device = platform.open(2);
         Training training = training(device, 12, 2, 1e30f)) {
       // The first step's rate is 0, the second's is not: the third sees what it did.
       assertThatThrownBy(() -> training.epoch((_, _, _) -> {}))
@@ -185,7 +185,7 @@ class TrainingTest {
 
   private static List<Float> losses(Platform platform) {
     List<Float> losses = new ArrayList<>();
-    try (Device device = platform.open(2);
+    try (OpenDevice device = platform.open(2);
         Training training = training(device, 12, 2, .05f)) {
       training.epoch((_, _, loss) -> losses.add(loss));
       training.epoch((_, _, loss) -> losses.add(loss));

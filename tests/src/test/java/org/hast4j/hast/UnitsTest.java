@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.forward.ParameterLayout;
 import org.hast4j.model.Model;
@@ -90,7 +90,7 @@ class UnitsTest {
   }
 
   private static float[] logits(Network network, float[] pixels) {
-    try (Device device = Platform.CPU.open(1);
+    try (OpenDevice device = Platform.CPU.open(1);
         Memory memory = new Memory(device);
         Evaluation evaluation = Evaluation.of(memory, network, 2)) {
       return evaluation.logits(pixels, 2);

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.io.Sha256;
 import org.hast4j.kernel.Precision;
 import org.hast4j.model.Bits;
@@ -83,7 +83,8 @@ abstract class WholeRun {
     }
   }
 
-  private Outcome run(Model model, Device device, String name, String calibrateOn, Images images) {
+  private Outcome run(
+      Model model, OpenDevice device, String name, String calibrateOn, Images images) {
     Recipe recipe =
         Recipe.read(
             "paper",
@@ -128,14 +129,14 @@ abstract class WholeRun {
     compare(RESNET, "GENERATOR");
   }
 
-  private static Device open(Platform platform, Launching launching) {
+  private static OpenDevice open(Platform platform, Launching launching) {
     return platform.open(platform.options(2, Precision.FP32, launching));
   }
 
   private void compare(Model model, String calibrateOn) {
-    try (Device captured = open(platform, Launching.CAPTURED);
-        Device eager = open(platform, Launching.SINGLE);
-        Device cpu = open(Platform.CPU, Launching.SINGLE)) {
+    try (OpenDevice captured = open(platform, Launching.CAPTURED);
+        OpenDevice eager = open(platform, Launching.SINGLE);
+        OpenDevice cpu = open(Platform.CPU, Launching.SINGLE)) {
       Images made = new Images.Synthesized();
       Outcome whole =
           run(model, captured, model.name() + "-captured-" + calibrateOn, calibrateOn, made);

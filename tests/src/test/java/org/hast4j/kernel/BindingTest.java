@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.abi.Abi;
 import org.hast4j.kernel.abi.BnActFwd;
 import org.hast4j.kernel.abi.Conv2dWorkspaceBytes;
@@ -86,7 +86,7 @@ class BindingTest {
 
   @Test
   void aCallSaysWhatItLacks() {
-    try (Device device = Device.cpu()) {
+    try (OpenDevice device = OpenDevice.cpu()) {
       FakeQuantFwd call = new FakeQuantFwd(device.library()).y(8).x(8).n(1);
       assertThatCode(() -> call.launch(device.stream()))
           .isInstanceOf(IllegalStateException.class)
@@ -96,7 +96,7 @@ class BindingTest {
 
   @Test
   void aRefusedCallNamesEveryArgumentWithItsValue() {
-    try (Device device = Device.cpu()) {
+    try (OpenDevice device = OpenDevice.cpu()) {
       FakeQuantFwd call = new FakeQuantFwd(device.library()).y(4096).x(0).range(8192).n(-3).bits(4);
       assertThatCode(() -> call.launch(device.stream()))
           .isInstanceOfSatisfying(

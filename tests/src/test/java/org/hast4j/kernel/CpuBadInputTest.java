@@ -1,6 +1,6 @@
 package org.hast4j.kernel;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.kernel.abi.StreamCreate;
 import org.junit.jupiter.api.Test;
 

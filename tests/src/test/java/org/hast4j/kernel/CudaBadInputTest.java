@@ -1,6 +1,6 @@
 package org.hast4j.kernel;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** Spoilt arguments on a GPU. */
 class CudaBadInputTest extends BadInput {

@@ -1,6 +1,6 @@
 package org.hast4j.kernel;
 
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** Spoilt arguments to the CUDA sources, run on the CPU. */
 class EmulatedBadInputTest extends BadInput {

@@ -3,7 +3,7 @@ package org.hast4j.ops;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 

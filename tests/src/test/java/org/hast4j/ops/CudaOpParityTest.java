@@ -2,9 +2,9 @@ package org.hast4j.ops;
 
 import java.util.List;
 import java.util.stream.Stream;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.graph.Convolution;
 import org.hast4j.kernel.Precision;
 import org.hast4j.oracle.Oracle;
@@ -40,7 +40,7 @@ class CudaOpParityTest extends GpuOpParity {
   void agreesWithThePlainTwinOfItsInstructions(OpCase test) {
     Platform.EMULATED.assumeUsable();
     List<byte[]> results = new OpRun(tensorCores(), test, false).run();
-    try (Device emulated =
+    try (OpenDevice emulated =
         Platform.EMULATED.open(Platform.EMULATED.options(1, Precision.TF32, Launching.CAPTURED))) {
       Tensor twin =
           OpRun.tensor(

@@ -1,7 +1,7 @@
 package org.hast4j.ops;
 
 import java.util.stream.Stream;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 
 /** cuDNN's convolutions on a GPU, against the oracle. */
 class CudnnOpParityTest extends GpuOpParity {

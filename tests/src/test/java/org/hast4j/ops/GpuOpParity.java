@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.stream.Stream;
-import org.hast4j.device.Device;
-import org.hast4j.device.Devices;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Devices;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.graph.Convolution;
 import org.hast4j.graph.Elementwise;
 import org.hast4j.kernel.Precision;
@@ -31,7 +31,7 @@ abstract class GpuOpParity extends OpParity {
   @RegisterExtension final Devices cpu = new Devices(Platform.CPU);
 
   private final Platform platform;
-  private Device tensorCores;
+  private OpenDevice tensorCores;
 
   GpuOpParity(Platform platform) {
     super(platform);
@@ -73,7 +73,7 @@ abstract class GpuOpParity extends OpParity {
         .isEqualTo(expected.getFirst());
   }
 
-  Device tensorCores() {
+  OpenDevice tensorCores() {
     return tensorCores;
   }
 

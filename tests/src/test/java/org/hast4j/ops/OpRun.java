@@ -7,7 +7,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Elementwise;
@@ -39,7 +39,7 @@ final class OpRun {
   private static final TensorType CANARY_TYPE = TensorType.f32(1, 1, 1, 64);
   private static final Storage CANARY = Storage.of("canary", CANARY_TYPE);
 
-  private final Device device;
+  private final OpenDevice device;
   private final OpCase test;
   private final boolean inPlace;
   private final int alignment;
@@ -50,11 +50,11 @@ final class OpRun {
    * @param inPlace passes float inputs through a node of their own first, so that the planner may
    *     write outputs over them
    */
-  OpRun(Device device, OpCase test, boolean inPlace) {
+  OpRun(OpenDevice device, OpCase test, boolean inPlace) {
     this(device, test, inPlace, 0);
   }
 
-  private OpRun(Device device, OpCase test, boolean inPlace, int alignment) {
+  private OpRun(OpenDevice device, OpCase test, boolean inPlace, int alignment) {
     this.device = device;
     this.test = test;
     this.inPlace = inPlace && !test.op().effect();
@@ -67,7 +67,7 @@ final class OpRun {
    * @param alignment of the tensors' addresses, at least 1: less than so many bytes lie between the
    *     end of a tensor and of its memory
    */
-  static OpRun atTheEnd(Device device, OpCase test, int alignment) {
+  static OpRun atTheEnd(OpenDevice device, OpCase test, int alignment) {
     return new OpRun(device, test, false, alignment);
   }
 

@@ -7,8 +7,8 @@ import static org.hast4j.graph.TensorType.i32;
 import static org.hast4j.graph.TensorType.i64;
 
 import java.util.Arrays;
-import org.hast4j.device.Devices;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Devices;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;

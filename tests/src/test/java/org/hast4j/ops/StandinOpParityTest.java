@@ -1,7 +1,7 @@
 package org.hast4j.ops;
 
 import java.util.stream.Stream;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.oracle.Tensor;
 
 /**

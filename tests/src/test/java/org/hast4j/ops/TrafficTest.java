@@ -9,10 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
-import org.hast4j.device.Platform;
-import org.hast4j.device.Traffic;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
+import org.hast4j.device.driver.Traffic;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Graph;
@@ -31,8 +31,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * What the CUDA kernels ask of memory is about the least that their data asks: warps touch whole
  * sectors of global memory, and lanes meet in different banks of shared memory. The counts of all
  * cases are left in {@code target/traffic.tsv}; {@code -Dhast.traffic.places=true} prints where in
- * the kernels they come from. That the counter counts is {@link org.hast4j.device.EmulationTest}'s
- * business.
+ * the kernels they come from. That the counter counts is {@link
+ * org.hast4j.device.driver.EmulationTest}'s business.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class TrafficTest {
@@ -102,7 +102,8 @@ class TrafficTest {
       graph.keep(node.output(output), Storage.of("output", node.output(output).type()));
     }
     Platform platform = Platform.COUNTED;
-    try (Device device = platform.open(platform.options(1, test.precision(), Launching.SINGLE));
+    try (OpenDevice device =
+            platform.open(platform.options(1, test.precision(), Launching.SINGLE));
         Memory memory = new Memory(device);
         Program program = Program.compile("workspace", graph, memory)) {
       RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(1);

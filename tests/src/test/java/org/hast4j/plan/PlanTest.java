@@ -9,7 +9,7 @@ import java.util.List;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Convolution;
@@ -94,7 +94,7 @@ class PlanTest {
     Interpreter interpreter = new Interpreter();
     sample.inputs.forEach((storage, tensor) -> interpreter.write(storage, 0, tensor));
     interpreter.run(sample.graph);
-    try (Device device = Device.open(Backend.CPU, 2);
+    try (OpenDevice device = OpenDevice.open(Backend.CPU, 2);
         Memory memory = new Memory(device);
         Program program = Program.compile("program", sample.graph, memory)) {
       sample.upload(memory);

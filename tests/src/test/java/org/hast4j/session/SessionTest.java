@@ -19,7 +19,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.hast.Networks;
 import org.hast4j.kernel.Backend;
@@ -76,7 +76,7 @@ class SessionTest {
 
   private static float[] evaluated(byte[] pixels) {
     float[] logits = new float[CLASSES];
-    try (Device device = Device.open(Backend.CPU, 1);
+    try (OpenDevice device = OpenDevice.open(Backend.CPU, 1);
         Evaluation evaluation = Evaluation.of(device, quantized(), 1)) {
       evaluation.run(normalized(pixels), logits);
     }

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
-import org.hast4j.device.Device;
-import org.hast4j.device.Devices;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.Devices;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.nn.Network;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -42,7 +42,7 @@ class PublishedWeightsTest {
     assertThat(logits(DEVICES.open(2), network)).containsExactly(one);
   }
 
-  private static float[] logits(Device device, Network network) {
+  private static float[] logits(OpenDevice device, Network network) {
     Random random = new Random(8);
     float[] pixels = new float[2 * 32 * 32 * 3];
     for (int i = 0; i < pixels.length; i++) {

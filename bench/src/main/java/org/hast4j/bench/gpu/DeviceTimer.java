@@ -1,7 +1,7 @@
 package org.hast4j.bench.gpu;
 
 import java.util.Arrays;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.abi.EventElapsed;
 
 /** Takes the time of launches by the device's own clock: events before and after. */
@@ -10,11 +10,11 @@ final class DeviceTimer implements AutoCloseable {
   private static final int GUESSES = 3;
   private static final double LEAST_MILLISECONDS = 1e-3;
 
-  private final Device device;
+  private final OpenDevice device;
   private final long first;
   private final long last;
 
-  DeviceTimer(Device device) {
+  DeviceTimer(OpenDevice device) {
     this.device = device;
     first = device.createEvent();
     last = device.createEvent();

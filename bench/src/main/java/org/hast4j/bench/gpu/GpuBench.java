@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.failure.Mendable;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Recipe;
@@ -199,7 +199,7 @@ public final class GpuBench implements Callable<Integer> {
 
   private Results.Origin origin(Target target) {
     String device;
-    try (Device opened = target.openEager(target.precisions().getFirst())) {
+    try (OpenDevice opened = target.openEager(target.precisions().getFirst())) {
       device = opened.description();
     }
     return new Results.Origin(

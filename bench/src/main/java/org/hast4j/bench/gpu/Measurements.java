@@ -10,8 +10,8 @@ import org.hast4j.bench.MemoryKernel;
 import org.hast4j.bench.ResNet20Convolution;
 import org.hast4j.bench.StepKernels;
 import org.hast4j.bench.gpu.DeviceTimer.Timing;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.failure.Mendable;
 import org.hast4j.hast.HastLoops;
 import org.hast4j.kernel.ConvolutionDirection;
@@ -53,7 +53,7 @@ final class Measurements {
 
   private Results.Iteration iteration(
       String stage, Sizes.Subject subject, int batch, Target.Mode mode) {
-    try (Device device = target.open(mode)) {
+    try (OpenDevice device = target.open(mode)) {
       Timing timing;
       long launches;
       float loss;
@@ -125,7 +125,7 @@ final class Measurements {
       report.leftOut("kernels from " + name + " on");
       return false;
     }
-    try (Device device = target.openEager(Precision.FP32);
+    try (OpenDevice device = target.openEager(Precision.FP32);
         DeviceTimer timer = new DeviceTimer(device);
         DeviceOperands operands = new DeviceOperands(device)) {
       MemoryKernel kernel = preparation.prepare(operands);
@@ -139,7 +139,7 @@ final class Measurements {
   }
 
   /** Times a copy that reads and writes this many bytes together. */
-  private Timing copy(Device device, DeviceTimer timer, long bytes) {
+  private Timing copy(OpenDevice device, DeviceTimer timer, long bytes) {
     try (Buffer source = device.allocate("copy source", bytes / 2);
         Buffer copy = device.allocate("copy target", bytes / 2)) {
       source.clear();
@@ -175,7 +175,7 @@ final class Measurements {
     int batch = sizes.convolutionBatch();
     Timing timing = null;
     String failure = "";
-    try (Device device = target.openEager(precision);
+    try (OpenDevice device = target.openEager(precision);
         DeviceTimer timer = new DeviceTimer(device);
         DeviceOperands operands = new DeviceOperands(device)) {
       ConvolutionKernel kernel = ConvolutionKernel.random(operands, shape, batch, direction);

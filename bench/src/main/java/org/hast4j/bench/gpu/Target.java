@@ -5,9 +5,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Backend;
 import org.hast4j.kernel.KernelLibrary;
 import org.hast4j.kernel.Precision;
@@ -28,15 +28,15 @@ record Target(Backend backend, Optional<Path> library) {
   record Mode(Precision precision, boolean captured, ConvolutionChoice convolutions) {}
 
   /** Opens it; each measurement does so anew and leaves nothing behind. */
-  Device open(Mode mode) {
-    Device.Options options =
-        new Device.Options(
-            Device.Options.threadsOfAllProcessors(),
+  OpenDevice open(Mode mode) {
+    OpenDevice.Options options =
+        new OpenDevice.Options(
+            OpenDevice.Options.threadsOfAllProcessors(),
             false,
             mode.precision(),
             mode.captured() ? Launching.CAPTURED : Launching.SINGLE,
             mode.convolutions());
-    return Device.open(
+    return OpenDevice.open(
         library
             .map(file -> KernelLibrary.load(backend, file))
             .orElseGet(() -> KernelLibrary.load(backend)),
@@ -52,7 +52,7 @@ record Target(Backend backend, Optional<Path> library) {
   }
 
   /** Opens it with kernels of its own, launched one by one. */
-  Device openEager(Precision precision) {
+  OpenDevice openEager(Precision precision) {
     return open(new Mode(precision, false, ConvolutionChoice.OWN));
   }
 

@@ -17,7 +17,7 @@ import java.util.stream.Stream;
 import org.hast4j.cifar.Cifar10;
 import org.hast4j.cifar.Progress;
 import org.hast4j.data.ImageSet;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.hast.Event;
 import org.hast4j.hast.Hast;
@@ -133,7 +133,7 @@ final class WholeRuns {
     // The precision a user gets.
     Precision precision = target.precisions().getFirst();
     String name = file.getFileName().toString();
-    try (Device device = target.open(target.usual(precision))) {
+    try (OpenDevice device = target.open(target.usual(precision))) {
       Network network = StateDict.read(file);
       Job job =
           new Job(

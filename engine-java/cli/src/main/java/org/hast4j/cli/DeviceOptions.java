@@ -1,8 +1,8 @@
 package org.hast4j.cli;
 
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Products;
 import org.hast4j.kernel.Precision;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,7 +24,7 @@ final class DeviceOptions {
           "cpu; or cuda:N, one of those that `hast devices` shows; cuda is the first of them.")
   private DeviceName name;
 
-  private int threads = Device.Options.threadsOfAllProcessors();
+  private int threads = OpenDevice.Options.threadsOfAllProcessors();
 
   @Option(
       names = "--precision",
@@ -59,23 +59,23 @@ final class DeviceOptions {
       paramLabel = "N",
       description = "Worker threads; all processors by default. No result depends on it.")
   private void threads(int number) {
-    if (number < 1 || number > Device.Options.MAX_THREADS) {
+    if (number < 1 || number > OpenDevice.Options.MAX_THREADS) {
       throw new ParameterException(
           spec.commandLine(),
-          "--threads must be 1 to %d, got %d".formatted(Device.Options.MAX_THREADS, number));
+          "--threads must be 1 to %d, got %d".formatted(OpenDevice.Options.MAX_THREADS, number));
     }
     threads = number;
   }
 
-  Device open() {
+  OpenDevice open() {
     Launching launching = checkLaunches ? Launching.AWAITED : Launching.CAPTURED;
     // Nothing else runs in this process, so where it takes the whole machine every thread may keep
     // a processor to itself.
-    Device device =
-        Device.open(
+    OpenDevice device =
+        OpenDevice.open(
             name.backend(),
             name.ordinal(),
-            new Device.Options(threads, true, precision, launching, convolutions));
+            new OpenDevice.Options(threads, true, precision, launching, convolutions));
     try {
       // Says at once, before any file is read, where cuDNN was asked for in vain.
       Products.of(device);

@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.hast4j.cifar.Cifar10;
 import org.hast4j.data.ImageSet;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.hast.Evaluation;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -82,7 +82,7 @@ final class EvaluateCommand implements Runnable {
             ? ImageFolder.read(folder, network.network().model(), reporter)
             : tests(network, other);
     long began = System.nanoTime();
-    try (Device opened = device.open()) {
+    try (OpenDevice opened = device.open()) {
       int[] classes = classify(opened, network, images);
       Duration time = Duration.ofNanos(System.nanoTime() - began);
       report(network, images, classes, other.map(o -> agreement(opened, o, images, classes)), time);
@@ -97,7 +97,7 @@ final class EvaluateCommand implements Runnable {
     };
   }
 
-  private int[] classify(Device opened, NetworkFile file, ImageSet images) {
+  private int[] classify(OpenDevice opened, NetworkFile file, ImageSet images) {
     try (Meter meter =
             reporter.meter(
                 file.path().getFileName().toString(), Meter.Unit.IMAGES, 0, images.count());
@@ -106,14 +106,14 @@ final class EvaluateCommand implements Runnable {
     }
   }
 
-  private static Evaluation evaluation(Device opened, NetworkFile file) {
+  private static Evaluation evaluation(OpenDevice opened, NetworkFile file) {
     int batch = Evaluation.batch(file.network().model());
     return file.quantized()
         .map(network -> Evaluation.of(opened, network, batch))
         .orElseGet(() -> Evaluation.of(opened, file.network(), batch));
   }
 
-  private double agreement(Device opened, NetworkFile other, ImageSet images, int[] classes) {
+  private double agreement(OpenDevice opened, NetworkFile other, ImageSet images, int[] classes) {
     int[] others = classify(opened, other, images);
     int alike = 0;
     for (int i = 0; i < classes.length; i++) {

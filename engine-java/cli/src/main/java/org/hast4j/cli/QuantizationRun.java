@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.hast.Expectation;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
@@ -89,7 +89,7 @@ record QuantizationRun(
     job.caution().ifPresent(reporter::note);
     job.withoutTaps().ifPresent(text -> reporter.note("warning: " + text));
     try (progress;
-        Device device = options.open();
+        OpenDevice device = options.open();
         Interruption interruption = new Interruption(reporter, true, "stopped" + howToGoOn)) {
       progress.stopWhen(interruption::asked);
       if (!resume) {

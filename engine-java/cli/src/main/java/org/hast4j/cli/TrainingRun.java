@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import org.hast4j.cifar.Cifar10;
 import org.hast4j.data.ImageSet;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Evaluation;
 import org.hast4j.hast.Training;
@@ -61,7 +61,7 @@ record TrainingRun(
     ImageSet train = images.obtained(Cifar10.Split.TRAIN);
     long began = System.nanoTime();
     List<Epoch> done;
-    try (Device device = options.open();
+    try (OpenDevice device = options.open();
         Training training = new Training(device, model, train, normalization, schedule, seed);
         Evaluation evaluation = training.evaluation();
         Interruption _ =

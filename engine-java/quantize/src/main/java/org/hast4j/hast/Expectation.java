@@ -3,7 +3,7 @@ package org.hast4j.hast;
 import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 
 /**
@@ -23,7 +23,7 @@ public record Expectation(Map<Stage, Duration> times, long deviceBytes) {
     times = Map.copyOf(times);
   }
 
-  static Expectation of(Device device, Job job) {
+  static Expectation of(OpenDevice device, Job job) {
     Map<Stage, Duration> times = new EnumMap<>(Stage.class);
     try (Memory memory = new Memory(device)) {
       RunState state = new RunState(job, memory);
@@ -49,7 +49,7 @@ public record Expectation(Map<Stage, Duration> times, long deviceBytes) {
     return new Expectation(times, device.ledger().peakBytes());
   }
 
-  private static Duration expected(Device device, long iterations, Runnable iteration) {
+  private static Duration expected(OpenDevice device, long iterations, Runnable iteration) {
     long least = Long.MAX_VALUE;
     long spent = 0;
     for (int trial = 0; trial < TRIALS && spent < SHORT_NANOS; trial++) {

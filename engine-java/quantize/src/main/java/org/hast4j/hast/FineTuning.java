@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.hast4j.device.Readback;
+import org.hast4j.device.driver.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.forward.Forward;

@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.quant.QuantizedNetwork;
@@ -84,6 +85,6 @@ public final class Hast {
    * @throws org.hast4j.device.DeviceMemoryException if it does not fit
    */
   public static Expectation expect(Job job, Device device) {
-    return Expectation.of(device, job);
+    return Expectation.of(OpenDevice.of(device), job);
   }
 }

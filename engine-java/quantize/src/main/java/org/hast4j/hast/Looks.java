@@ -3,7 +3,7 @@ package org.hast4j.hast;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.hast4j.device.Readback;
+import org.hast4j.device.driver.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.forward.Forward;

@@ -7,7 +7,7 @@ import java.util.Optional;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import java.util.stream.IntStream;
-import org.hast4j.device.Readback;
+import org.hast4j.device.driver.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.forward.Forward;

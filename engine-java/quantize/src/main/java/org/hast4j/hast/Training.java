@@ -7,7 +7,7 @@ import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.Device;
-import org.hast4j.device.Readback;
+import org.hast4j.device.driver.Readback;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.failure.RefusedException;
@@ -129,7 +129,8 @@ public final class Training implements AutoCloseable {
           memory, new Network(model, normalization, Initialization.network(model, seed)));
       memory.buffer(key).upload(0, new long[] {seed, 0});
       new DataSet(dataSet, labels, poolType).upload(memory, set, normalization);
-      readback = new Readback(device, List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
+      readback =
+          new Readback(memory.device(), List.of(new Readback.Source(memory.buffer(loss), 0, 1)));
     } catch (RuntimeException e) {
       memory.close();
       throw e;

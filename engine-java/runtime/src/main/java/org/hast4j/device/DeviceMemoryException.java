@@ -9,7 +9,7 @@ import org.hast4j.failure.Mendable;
 public final class DeviceMemoryException extends RuntimeException implements Mendable {
   private static final long serialVersionUID = 1L;
 
-  DeviceMemoryException(String message, Throwable cause) {
+  public DeviceMemoryException(String message, Throwable cause) {
     super(message, cause);
   }
 }

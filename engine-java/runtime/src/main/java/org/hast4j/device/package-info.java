@@ -1,2 +1,2 @@
-/** Devices, their memory, and the account of it. */
+/** What networks run on. */
 package org.hast4j.device;

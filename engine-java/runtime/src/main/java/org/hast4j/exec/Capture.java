@@ -7,7 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.graph.Lane;
 import org.hast4j.kernel.KernelException;
 import org.hast4j.kernel.KernelLibrary;
@@ -24,19 +24,19 @@ import org.hast4j.vendor.VendorException;
  * forks from the device's and joins it again at the end; events carry the waits of the schedule.
  */
 final class Capture {
-  private final Device device;
+  private final OpenDevice device;
   private final KernelLibrary library;
   private final Map<Lane, Long> streams;
   private final List<Long> events = new ArrayList<>();
 
-  private Capture(Device device) {
+  private Capture(OpenDevice device) {
     this.device = device;
     library = device.library();
     streams = streams(device);
   }
 
   /** The stream of each lane. */
-  static Map<Lane, Long> streams(Device device) {
+  static Map<Lane, Long> streams(OpenDevice device) {
     Map<Lane, Long> streams = new EnumMap<>(Lane.class);
     for (Lane lane : Lane.values()) {
       streams.put(
@@ -52,7 +52,7 @@ final class Capture {
    * @throws KernelException naming the operation that could not be captured
    * @throws VendorException likewise
    */
-  static CaptureEnd of(Device device, Plan plan, List<List<Launch>> calls) {
+  static CaptureEnd of(OpenDevice device, Plan plan, List<List<Launch>> calls) {
     Capture capture = new Capture(device);
     try {
       return of(device, () -> capture.launch(plan, calls));
@@ -62,7 +62,7 @@ final class Capture {
   }
 
   /** Captures what is launched on the device's stream. */
-  static CaptureEnd of(Device device, Runnable launches) {
+  static CaptureEnd of(OpenDevice device, Runnable launches) {
     new CaptureBegin(device.library()).launch(device.stream());
     try {
       launches.run();
@@ -74,7 +74,7 @@ final class Capture {
   }
 
   /** Ends a capture that failed, so that the stream can be used again. */
-  private static void abandon(Device device, RuntimeException failure) {
+  private static void abandon(OpenDevice device, RuntimeException failure) {
     try {
       device.destroyGraph(end(device).graph());
     } catch (KernelException e) {
@@ -82,7 +82,7 @@ final class Capture {
     }
   }
 
-  private static CaptureEnd end(Device device) {
+  private static CaptureEnd end(OpenDevice device) {
     CaptureEnd end = new CaptureEnd(device.library());
     end.launch(device.stream());
     return end;

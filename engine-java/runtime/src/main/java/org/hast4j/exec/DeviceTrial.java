@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Supplier;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -28,7 +28,7 @@ final class DeviceTrial implements ProductTrial {
   private static final int ROUNDS = 7;
   private static final int LAUNCHES = 10;
 
-  private final Device device;
+  private final OpenDevice device;
   private final List<Buffer> buffers = new ArrayList<>();
   private final long result;
   private final long first;
@@ -36,7 +36,7 @@ final class DeviceTrial implements ProductTrial {
   private final long bias;
   private final long workspace;
 
-  DeviceTrial(Device device, Product product, List<Algorithm> algorithms) {
+  DeviceTrial(OpenDevice device, Product product, List<Algorithm> algorithms) {
     this.device = device;
     ConvolutionShape shape = product.shape();
     ConvolutionDirection direction = product.direction();

@@ -7,9 +7,10 @@ import java.util.List;
 import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.stream.Collectors;
-import org.hast4j.device.Buffer;
 import org.hast4j.device.Device;
 import org.hast4j.device.DeviceMemoryException;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.graph.Storage;
 import org.hast4j.kernel.abi.MemoryCopy;
 
@@ -20,7 +21,7 @@ import org.hast4j.kernel.abi.MemoryCopy;
  * zeros. Closing the memory closes the programs and frees all buffers.
  */
 public final class Memory implements AutoCloseable {
-  private final Device device;
+  private final OpenDevice device;
   private final Memory shared;
   private final LinkedHashMap<Storage, Buffer> buffers = new LinkedHashMap<>();
   // Weakly: what nobody else knows cannot be asked for again.
@@ -39,11 +40,11 @@ public final class Memory implements AutoCloseable {
    * @param shared of a device whose memory this one reaches
    */
   public Memory(Device device, Memory shared) {
-    this.device = device;
+    this.device = OpenDevice.of(device);
     this.shared = shared;
   }
 
-  public Device device() {
+  public OpenDevice device() {
     return device;
   }
 

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.hast4j.device.ConvolutionChoice;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.ConvolutionChoice;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.failure.Remedy;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.graph.Convolution;
@@ -28,10 +28,10 @@ import org.hast4j.vendor.VendorLibrary;
  * once for each, while a program is compiled: so all programs of a device agree, and a captured
  * graph holds it.
  */
-public final class Products implements Device.Attachment {
+public final class Products implements OpenDevice.Attachment {
   private static final String FILE = "methods.json";
 
-  private final Device device;
+  private final OpenDevice device;
   private final Map<Product, Algorithm> chosen = new HashMap<>();
   private final Vendors vendors;
 
@@ -69,7 +69,7 @@ public final class Products implements Device.Attachment {
     }
   }
 
-  private Products(Device device, Vendors vendors) {
+  private Products(OpenDevice device, Vendors vendors) {
     this.device = device;
     this.vendors = vendors;
   }
@@ -80,11 +80,11 @@ public final class Products implements Device.Attachment {
    * @throws UnavailableException if they ask for cuDNN and it cannot be used, or cuBLASLt is found
    *     and does not open: says why
    */
-  public static Products of(Device device) {
+  public static Products of(OpenDevice device) {
     return device.attached(Products.class, () -> open(device));
   }
 
-  private static Products open(Device device) {
+  private static Products open(OpenDevice device) {
     ConvolutionChoice choice = device.options().convolutions();
     boolean gpu = device.nativeStream(device.stream()) != 0;
     if (choice == ConvolutionChoice.CUDNN && !gpu) {
@@ -98,7 +98,7 @@ public final class Products implements Device.Attachment {
   }
 
   /** Null where there is none. */
-  private static Vendors openVendors(Device device) {
+  private static Vendors openVendors(OpenDevice device) {
     List<Long> streams = List.copyOf(Capture.streams(device).values());
     StringBuilder environment = new StringBuilder(device.description());
     CudnnConvolutions cudnn = null;
@@ -151,7 +151,7 @@ public final class Products implements Device.Attachment {
   }
 
   /** A library that is there and does not open. */
-  private static void passOver(Device device, VendorException failure) {
+  private static void passOver(OpenDevice device, VendorException failure) {
     if (device.options().convolutions() == ConvolutionChoice.CUDNN) {
       throw failure;
     }

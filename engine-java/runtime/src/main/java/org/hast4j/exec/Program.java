@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.hast4j.device.Buffer;
-import org.hast4j.device.Device;
-import org.hast4j.device.Launching;
+import org.hast4j.device.driver.Buffer;
+import org.hast4j.device.driver.Launching;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Storage;
 import org.hast4j.kernel.KernelException;
@@ -30,7 +30,7 @@ import org.hast4j.vendor.VendorException;
 public final class Program implements AutoCloseable {
   private final String name;
   private final Memory memory;
-  private final Device device;
+  private final OpenDevice device;
   private final Plan plan;
   private final Buffer slab;
   private final Set<Storage> storages;
@@ -71,7 +71,7 @@ public final class Program implements AutoCloseable {
    * @throws IllegalStateException naming a storage that was freed, or if the memory is closed
    */
   public static Program compile(String name, Graph graph, Memory memory) {
-    Device device = memory.device();
+    OpenDevice device = memory.device();
     Products products = Products.of(device);
     Lowering lowering = new Lowering(device.library(), products);
     Plan plan;
@@ -171,7 +171,7 @@ public final class Program implements AutoCloseable {
   }
 
   /** A launch and the wait for its end. */
-  private static Launch awaited(Launch call, Device device) {
+  private static Launch awaited(Launch call, OpenDevice device) {
     StreamSynchronize end = new StreamSynchronize(device.library());
     return stream -> {
       call.launch(stream);

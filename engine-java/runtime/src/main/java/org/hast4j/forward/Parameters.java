@@ -3,7 +3,7 @@ package org.hast4j.forward;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.hast4j.device.Buffer;
+import org.hast4j.device.driver.Buffer;
 import org.hast4j.exec.Memory;
 import org.hast4j.graph.Graph;
 import org.hast4j.graph.Op;

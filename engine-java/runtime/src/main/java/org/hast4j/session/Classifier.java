@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.forward.LogitsGraph;
 import org.hast4j.forward.Mode;
@@ -36,7 +36,7 @@ public final class Classifier implements AutoCloseable {
   private final Normalization normalization;
   private final Mode mode;
   private final Parameters parameters;
-  private final Device device;
+  private final OpenDevice device;
   private final Memory memory;
   // Held while sessions come and go, which all change the memory's list of programs.
   private final ReentrantLock sessionsChange = new ReentrantLock();
@@ -47,7 +47,7 @@ public final class Classifier implements AutoCloseable {
     model = network.model();
     normalization = network.normalization();
     parameters = new Parameters(model, "classifier");
-    device = Device.cpuOfItsHolder(1);
+    device = OpenDevice.cpuOfItsHolder(1);
     memory = new Memory(device);
     try {
       parameters.upload(memory, network);

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.util.concurrent.locks.ReentrantLock;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.forward.LogitsGraph;
@@ -24,7 +24,7 @@ import org.hast4j.model.Normalization;
  */
 public final class Session implements AutoCloseable {
   private final Classifier classifier;
-  private final Device device;
+  private final OpenDevice device;
   private final Memory memory;
   private final Program program;
   private final MemoryUpload upload;
@@ -39,7 +39,7 @@ public final class Session implements AutoCloseable {
   /** Takes over the device. */
   Session(
       Classifier classifier,
-      Device device,
+      OpenDevice device,
       Memory shared,
       LogitsGraph graph,
       Model model,

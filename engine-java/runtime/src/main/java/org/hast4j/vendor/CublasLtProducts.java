@@ -17,7 +17,7 @@ import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.Launch;
 import org.hast4j.kernel.Product;
@@ -35,7 +35,7 @@ public final class CublasLtProducts implements AutoCloseable {
   private static final int ALGORITHM_BYTES = 64;
   private static final int ALIGNMENT = 16;
 
-  private final Device device;
+  private final OpenDevice device;
   private final Streams streams;
   private final cublasLtContext handle = new cublasLtContext();
   private final List<CublasLtDescriptors> descriptors = new ArrayList<>();
@@ -49,7 +49,7 @@ public final class CublasLtProducts implements AutoCloseable {
    * @param streams all that will launch products
    * @throws VendorException if cuBLASLt refuses the device
    */
-  public CublasLtProducts(Device device, List<Long> streams) {
+  public CublasLtProducts(OpenDevice device, List<Long> streams) {
     this.device = device;
     this.streams = new Streams(device, streams);
     try {

@@ -14,7 +14,7 @@ import org.bytedeco.cuda.cudnn.cudnnContext;
 import org.bytedeco.cuda.global.cudnn;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.kernel.Algorithm;
 import org.hast4j.kernel.ConvolutionDirection;
 import org.hast4j.kernel.ConvolutionShape;
@@ -31,7 +31,7 @@ import org.hast4j.kernel.Product;
 public final class CudnnConvolutions implements AutoCloseable {
   private static final long WORKSPACE_LIMIT = 256L << 20;
 
-  private final Device device;
+  private final OpenDevice device;
   private final Streams streams;
   private final cudnnContext[] handles;
   private final Map<ConvolutionShape, CudnnDescriptors> descriptors = new HashMap<>();
@@ -45,7 +45,7 @@ public final class CudnnConvolutions implements AutoCloseable {
    * @param streams all that will launch convolutions
    * @throws VendorException if cuDNN refuses the device
    */
-  public CudnnConvolutions(Device device, List<Long> streams) {
+  public CudnnConvolutions(OpenDevice device, List<Long> streams) {
     this.device = device;
     this.streams = new Streams(device, streams);
     handles = streams.stream().map(_ -> new cudnnContext()).toArray(cudnnContext[]::new);

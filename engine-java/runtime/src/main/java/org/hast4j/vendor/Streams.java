@@ -2,14 +2,14 @@ package org.hast4j.vendor;
 
 import java.util.List;
 import org.bytedeco.cuda.cudart.CUstream_st;
-import org.hast4j.device.Device;
+import org.hast4j.device.driver.OpenDevice;
 
 /** The streams of a device as NVIDIA's libraries know them. */
 final class Streams {
   private final long[] streams;
   private final CUstream_st[] natives;
 
-  Streams(Device device, List<Long> streams) {
+  Streams(OpenDevice device, List<Long> streams) {
     this.streams = streams.stream().mapToLong(Long::longValue).toArray();
     natives =
         streams.stream()

@@ -16,8 +16,8 @@ import java.util.stream.Collectors;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.statistics.Statistics;
-import org.hast4j.device.Device;
-import org.hast4j.device.Platform;
+import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.device.driver.Platform;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Convolution;
@@ -153,7 +153,7 @@ class FusionTest {
   }
 
   private List<IntBuffer> results(Graph graph, Set<Storage> kept) {
-    try (Device device = Platform.CPU.open(1);
+    try (OpenDevice device = Platform.CPU.open(1);
         Memory memory = new Memory(device);
         Program program = Program.compile("program", graph, memory)) {
       inputs.forEach((storage, tensor) -> memory.buffer(storage).upload(0, tensor.floats()));

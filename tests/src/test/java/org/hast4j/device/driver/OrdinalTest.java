@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** One of several devices, of which the emulation has two. */
 class OrdinalTest {
-  private static final Device.Options OPTIONS =
+  private static final OpenDevice.Options OPTIONS =
       Platform.EMULATED.options(1, Precision.FP32, Launching.CAPTURED);
 
   @BeforeAll
@@ -33,7 +33,7 @@ class OrdinalTest {
   @ValueSource(ints = {0, 1})
   void allOfADeviceGoesToIt(int ordinal) {
     try (KernelLibrary observer = Platform.EMULATED.load();
-        Device device = Device.open(Platform.EMULATED.load(), ordinal, OPTIONS)) {
+        OpenDevice device = OpenDevice.open(Platform.EMULATED.load(), ordinal, OPTIONS)) {
       assertThat(device.ordinal()).isEqualTo(ordinal);
       assertThat(device.description()).startsWith("emulated device " + ordinal);
       long other = free(observer, 1 - ordinal);
@@ -60,7 +60,7 @@ class OrdinalTest {
     Storage out = Storage.of("out", f32(4));
     Value value = graph.variable(in, f32(4));
     graph.keep(graph.value(new Elementwise.Add(), value, value), out);
-    try (Device device = Device.open(Platform.EMULATED.load(), 1, OPTIONS);
+    try (OpenDevice device = OpenDevice.open(Platform.EMULATED.load(), 1, OPTIONS);
         Memory memory = new Memory(device);
         Program program = Program.compile("program", graph, memory)) {
       memory.buffer(in).upload(0, new float[] {1, 2, 3, 4});
@@ -73,7 +73,7 @@ class OrdinalTest {
   @ValueSource(ints = {-1, 2, 7})
   void anotherIsRefusedWithWhatThereIs(int ordinal) {
     KernelLibrary library = Platform.EMULATED.load();
-    assertThatThrownBy(() -> Device.open(library, ordinal, OPTIONS))
+    assertThatThrownBy(() -> OpenDevice.open(library, ordinal, OPTIONS))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("CUDA has no device " + ordinal)
         .hasMessageContaining("0 (emulated device 0")
@@ -82,7 +82,7 @@ class OrdinalTest {
 
   @Test
   void theProcessorIsTheOnlyOne() {
-    assertThatThrownBy(() -> Device.open(Backend.CPU, 1, Device.Options.threads(1)))
+    assertThatThrownBy(() -> OpenDevice.open(Backend.CPU, 1, OpenDevice.Options.threads(1)))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("CPU has no device 1, only 0 (");
   }

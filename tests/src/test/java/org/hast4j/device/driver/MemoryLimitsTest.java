@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,8 +64,8 @@ public enum Platform {
         .orElseGet(() -> KernelLibrary.load(backend));
   }
 
-  public Device open(Device.Options options) {
-    return Device.open(load(), options);
+  public OpenDevice open(OpenDevice.Options options) {
+    return OpenDevice.open(load(), options);
   }
 
   /** What tells of the calls that {@link #STANDIN} makes. */
@@ -79,13 +79,13 @@ public enum Platform {
   }
 
   /** A device that computes in single precision, captured where it can be. */
-  public Device open(int threads) {
+  public OpenDevice open(int threads) {
     return open(options(threads, Precision.FP32, Launching.CAPTURED));
   }
 
   /** This platform's convolutions. */
-  public Device.Options options(int threads, Precision precision, Launching launching) {
-    return new Device.Options(threads, false, precision, launching, convolutions);
+  public OpenDevice.Options options(int threads, Precision precision, Launching launching) {
+    return new OpenDevice.Options(threads, false, precision, launching, convolutions);
   }
 
   /**

@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -67,17 +67,17 @@ class PinningTest {
         .distinct();
   }
 
-  private static Device open(int threads, boolean pinned) {
-    return Device.open(
+  private static OpenDevice open(int threads, boolean pinned) {
+    return OpenDevice.open(
         Backend.CPU,
-        new Device.Options(
+        new OpenDevice.Options(
             threads, pinned, Precision.FP32, Launching.SINGLE, ConvolutionChoice.OWN));
   }
 
   @ParameterizedTest
   @MethodSource("fewerOrMoreThreads")
   void partOfTheMachineIsLeftToTheSystem(int threads) throws IOException {
-    try (Device device = open(threads, true)) {
+    try (OpenDevice device = open(threads, true)) {
       assertThat(device.options().threads()).isEqualTo(threads);
       assertThat(allowed(CALLER)).isEqualTo(online());
       assertThat(pinned()).isEmpty();
@@ -86,11 +86,11 @@ class PinningTest {
 
   @Test
   void theWholeMachineIsSharedOutUntilTheDeviceIsClosed() throws IOException {
-    try (Device device = open(processors(), false)) {
+    try (OpenDevice device = open(processors(), false)) {
       assertThat(device.options().pinned()).isFalse();
       assertThat(pinned()).isEmpty();
     }
-    try (Device device = open(processors(), true)) {
+    try (OpenDevice device = open(processors(), true)) {
       assertThat(device.options().pinned()).isTrue();
       assertThat(allowed(CALLER)).isEqualTo("0");
       assertThat(pinned())

@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 /**
  * What computes convolutions and linear layers on a GPU. Depthwise convolutions always run on own

@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import java.lang.foreign.MemorySegment;
 import org.hast4j.kernel.abi.FillFwd;
@@ -11,7 +11,7 @@ import org.hast4j.kernel.abi.MemoryUpload;
  * copies.
  */
 public final class Buffer implements AutoCloseable {
-  private final Device device;
+  private final OpenDevice device;
   private final String purpose;
   private final long bytes;
   private final long allocated;
@@ -24,7 +24,7 @@ public final class Buffer implements AutoCloseable {
    * @param beforeClosing throws where the buffer must stay
    */
   Buffer(
-      Device device,
+      OpenDevice device,
       String purpose,
       long address,
       long bytes,

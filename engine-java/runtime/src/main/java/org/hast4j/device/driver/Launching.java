@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 /** How a program's kernels are launched. The results are the same bits. */
 public enum Launching {

@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.hast4j.device.DeviceMemoryException;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
 import org.hast4j.graph.Elementwise;
@@ -51,7 +52,7 @@ class DeviceTest {
         "there is a GPU here");
     Availability.Unavailable unavailable =
         (Availability.Unavailable) KernelLibrary.probe(Backend.CUDA);
-    assertThatThrownBy(() -> Device.open(Backend.CUDA, 1))
+    assertThatThrownBy(() -> OpenDevice.open(Backend.CUDA, 1))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining(unavailable.reasons().getFirst());
   }
@@ -59,14 +60,14 @@ class DeviceTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 0, 1025})
   void aNumberOfThreadsThatThereCannotBeIsRefused(int threads) {
-    assertThatThrownBy(() -> Device.open(Backend.CPU, threads))
+    assertThatThrownBy(() -> OpenDevice.open(Backend.CPU, threads))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("threads must be 1 to 1024, got " + threads);
   }
 
   @Test
   void theLedgerCountsByPurpose() {
-    Device device = DEVICES.open();
+    OpenDevice device = DEVICES.open();
     try (Buffer a = device.allocate("images", 1000);
         Buffer b = device.allocate("images", 10);
         Buffer c = device.allocate("weights", 256)) {
@@ -83,7 +84,7 @@ class DeviceTest {
 
   @Test
   void tooMuchMemoryIsRefusedWithTheAccount() {
-    Device device = DEVICES.open();
+    OpenDevice device = DEVICES.open();
     try (Buffer held = device.allocate("synthetic images", 4 << 20)) {
       assertThat(held.bytes()).isPositive();
       assertThatThrownBy(() -> device.allocate("a dream", ABSURD))
@@ -97,7 +98,7 @@ class DeviceTest {
 
   @Test
   void aDeviceWithMemoryInUseIsClosedWithAComplaint() {
-    Device device = Device.open(Backend.CPU, 1);
+    OpenDevice device = OpenDevice.open(Backend.CPU, 1);
     Buffer buffer = device.allocate("forgotten", 100);
     assertThatThrownBy(device::close)
         .isInstanceOf(IllegalStateException.class)
@@ -163,7 +164,7 @@ class DeviceTest {
 
   @Test
   void anotherThreadIsRefused() {
-    Device device = DEVICES.open();
+    OpenDevice device = DEVICES.open();
     try (Memory memory = new Memory(device);
         Program program = Program.compile("program", graph(), memory)) {
       assertThatCode(program::run).doesNotThrowAnyException();
@@ -221,7 +222,7 @@ class DeviceTest {
 
   @Test
   void closingTheMemoryFreesItsPrograms() {
-    Device device = DEVICES.open();
+    OpenDevice device = DEVICES.open();
     Memory memory = new Memory(device);
     Program program = Program.compile("program", graph(), memory);
     assertThat(device.ledger().bytesByPurpose()).containsKey("program");
@@ -237,7 +238,7 @@ class DeviceTest {
 
   @Test
   void aProgramThatDoesNotFitLeavesNothingBehind() {
-    Device device = DEVICES.open();
+    OpenDevice device = DEVICES.open();
     Graph graph = new Graph();
     Storage out = Storage.of("out", f32(1 << 10, 1 << 12));
     Value key = graph.variable(Storage.of("key", i64(2)), i64(2));
@@ -254,7 +255,7 @@ class DeviceTest {
 
   @Test
   void aProgramWhoseStorageDoesNotFitLeavesNoSlab() {
-    Device device = DEVICES.open();
+    OpenDevice device = DEVICES.open();
     Graph graph = graph();
     TensorType huge = f32(1 << 10, 1 << 14, 1 << 14, 1 << 12);
     Value all = graph.variable(Storage.of("huge", huge), huge);

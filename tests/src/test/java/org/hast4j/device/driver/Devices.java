@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -18,19 +18,19 @@ public final class Devices implements BeforeAllCallback, AfterEachCallback, Afte
   public static final String NONE = "hast.no-devices";
 
   private final Platform platform;
-  private final Map<Integer, Device> byThreads = new TreeMap<>();
+  private final Map<Integer, OpenDevice> byThreads = new TreeMap<>();
 
   public Devices(Platform platform) {
     this.platform = platform;
   }
 
   /** The device with a number of worker threads. */
-  public Device open(int threads) {
+  public OpenDevice open(int threads) {
     return byThreads.computeIfAbsent(threads, count -> platform.open(count));
   }
 
   /** The device with two worker threads. */
-  public Device open() {
+  public OpenDevice open() {
     return open(2);
   }
 
@@ -54,7 +54,7 @@ public final class Devices implements BeforeAllCallback, AfterEachCallback, Afte
 
   @Override
   public void afterAll(ExtensionContext context) {
-    byThreads.values().forEach(Device::close);
+    byThreads.values().forEach(OpenDevice::close);
     byThreads.clear();
   }
 }

@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;

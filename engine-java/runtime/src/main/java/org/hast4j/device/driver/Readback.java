@@ -1,4 +1,4 @@
-package org.hast4j.device;
+package org.hast4j.device.driver;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -29,14 +29,14 @@ public final class Readback implements AutoCloseable {
     }
   }
 
-  private final Device device;
+  private final OpenDevice device;
   private final List<Source> sources;
   private final int count;
   private long host;
   private long event;
   private boolean started;
 
-  public Readback(Device device, List<Source> sources) {
+  public Readback(OpenDevice device, List<Source> sources) {
     this.device = device;
     this.sources = List.copyOf(sources);
     count = sources.stream().mapToInt(Source::count).sum();

@@ -1,0 +1,2 @@
+/** Open devices, their streams and memory, and the account of it. */
+package org.hast4j.device.driver;
