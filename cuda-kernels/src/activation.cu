@@ -3,8 +3,8 @@
 // Shapes [n]. Every operation is rounded on its own (no contraction), so the piecewise linear ones agree bit for bit
 // with the other libraries; exp and erf are each library's own. Deterministic. 16 bytes a thread where all addresses
 // allow it. Bytes per element: 8 forward, 12 backward.
-#include "activation.h"
 #include "elementwise.cuh"
+#include "portable/activation.h"
 
 using namespace hast;
 

@@ -7,6 +7,7 @@
 #include <hast/optim.h>
 
 #include "adam.cuh"
+#include "portable/arguments/optim.h"
 
 using namespace hast;
 
@@ -21,8 +22,7 @@ __global__ void step_all(float* p, float* m, float* v, const float* g, const flo
 
 int32_t hast_adam_step_f32(float* p, float* m, float* v, const float* g, const float* lr, const int64_t* step,
                            int64_t n, float beta1, float beta2, float epsilon, void* stream) noexcept {
-  if (any_null(p, m, v, g, lr, step) || stream == nullptr || n < 1) return HAST_EARGUMENT;
-  if (!adam_allows(beta1, beta2, epsilon)) return HAST_EARGUMENT;
+  if (!valid::adam_step(p, m, v, g, lr, step, n, beta1, beta2, epsilon, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, p, m, v, g);
   return launch(step_all, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, p, m, v, g, lr, step, n, quads,

@@ -3,7 +3,7 @@
 #define HAST_ADAM_CUH
 
 #include "kernel.cuh"
-#include "steps.h"
+#include "portable/steps.h"
 
 namespace hast {
 
@@ -20,10 +20,6 @@ struct Adam {
 // What the host knows of it; rate and inverse_root depend on device memory.
 inline Adam adam_of(float beta1, float beta2, float epsilon) {
   return Adam{beta1, adam_rest(beta1), beta2, adam_rest(beta2), 0.0f, 0.0f, epsilon};
-}
-
-inline bool adam_allows(float beta1, float beta2, float epsilon) {
-  return beta1 >= 0.0f && beta1 < 1.0f && beta2 >= 0.0f && beta2 < 1.0f && epsilon >= 0.0f;
 }
 
 // The whole grid's share of the step. Two warps compute the two factors side by side. A barrier: every thread of the

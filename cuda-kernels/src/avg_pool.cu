@@ -6,8 +6,9 @@
 // 4 read stride^2 times forward, (window / stride)^2 times backward, most from the cache.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
+#include "portable/pooling.h"
 #include "rows.cuh"
-#include "window.h"
 
 using namespace hast;
 
@@ -87,7 +88,7 @@ int32_t launch_gather(float* dx, const float* dy, const Pooling& a, bool with_pa
 int32_t hast_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t h, int64_t w, int64_t c, int32_t window,
                               int32_t stride, int32_t pad, int32_t count_include_pad, void* stream) noexcept {
   const Pooling a{n, h, w, c, window, stride, pad};
-  if (any_null(y, x, static_cast<const float*>(stream)) || !a.valid()) return HAST_EARGUMENT;
+  if (!valid::avg_pool(y, x, a, stream)) return HAST_EARGUMENT;
   const auto launches = c % 4 == 0 && aligned16(y, x) ? launch_average<4> : launch_average<1>;
   return launches(y, x, a, count_include_pad != 0, stream_of(stream));
 }
@@ -95,7 +96,7 @@ int32_t hast_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t h, in
 int32_t hast_avg_pool_bwd_f32(float* dx, const float* dy, int64_t n, int64_t h, int64_t w, int64_t c, int32_t window,
                               int32_t stride, int32_t pad, int32_t count_include_pad, void* stream) noexcept {
   const Pooling a{n, h, w, c, window, stride, pad};
-  if (any_null(dx, dy, static_cast<const float*>(stream)) || !a.valid()) return HAST_EARGUMENT;
+  if (!valid::avg_pool(dx, dy, a, stream)) return HAST_EARGUMENT;
   const auto launches = c % 4 == 0 && aligned16(dx, dy) ? launch_gather<4> : launch_gather<1>;
   return launches(dx, dy, a, count_include_pad != 0, stream_of(stream));
 }

@@ -14,6 +14,7 @@
 #include <hast/norm.h>
 
 #include "panel.cuh"
+#include "portable/arguments/norm.h"
 
 using namespace hast;
 
@@ -212,10 +213,11 @@ int32_t hast_bn_act_bwd_f32(float* du, float* dresidual, float* dgamma, float* d
                             const float* stat_grad, const float* batch_mean, void* workspace, int64_t workspace_bytes,
                             int64_t n, int64_t hw, int64_t c, float epsilon, float slope, int32_t training,
                             void* stream) noexcept {
-  if (any_null(du, dy, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
-  if ((dgamma == nullptr) != (dbeta == nullptr) || (mask == nullptr && slope != 1.0f)) return HAST_EARGUMENT;
-  if ((stat_grad != nullptr && batch_mean == nullptr) || !(epsilon >= 0.0f) || du == dresidual) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_bn_act_bwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
+  if (!valid::bn_act_bwd(du, dresidual, dgamma, dbeta, dy, mask, u, mean, variance, stat_grad, batch_mean, n, hw, c,
+                         epsilon, slope, stream)) {
+    return HAST_EARGUMENT;
+  }
+  if (lacks(workspace, workspace_bytes, hast_bn_act_bwd_workspace_bytes(n, hw, c))) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned4(mask) &&
                     aligned16(du, dresidual, dgamma, dbeta, dy, u, gamma, beta, mean, variance, attention_grad,

@@ -3,7 +3,7 @@
 //   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + residual,  mask = 0 < v < ceiling, and in
 //   range y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
-// Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
+// Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantizer.h, so y
 // and mask agree bit for bit with the other libraries. One launch, one pass over memory; panel.cuh has the division of
 // work and the order of sums; moments as in bn_stats.cu, relative to the given mean, which is at hand and usually near.
 // Deterministic. Bytes per element: 8, +4 residual, +1 mask.
@@ -11,9 +11,10 @@
 // The moments and the attention are compiled in, for their registers; the rest is a branch that all threads agree on.
 #include <hast/norm.h>
 
-#include "activation.h"
 #include "panel.cuh"
-#include "quantizer.h"
+#include "portable/activation.h"
+#include "portable/arguments/norm.h"
+#include "portable/quantizer.h"
 
 using namespace hast;
 
@@ -173,12 +174,12 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
                             float ceiling, int32_t bits, int32_t in_range, void* stream) noexcept {
-  if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
-  if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
-  if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
+  if (!valid::bn_act_fwd(y, batch_mean, batch_variance, u, mean, variance, range, n, hw, c, epsilon, slope, ceiling,
+                         bits, in_range, stream)) {
+    return HAST_EARGUMENT;
+  }
   const Activation activation{slope, ceiling};
-  if (!activation.valid() || (in_range != 0 && slope != 0.0f)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
+  if (lacks(workspace, workspace_bytes, hast_bn_act_fwd_workspace_bytes(n, hw, c))) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide =
       c % 4 == 0 && aligned4(mask) &&

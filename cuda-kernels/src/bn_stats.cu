@@ -8,6 +8,7 @@
 #include <hast/norm.h>
 
 #include "panel.cuh"
+#include "portable/arguments/norm.h"
 
 using namespace hast;
 
@@ -88,8 +89,8 @@ int64_t hast_bn_stats_workspace_bytes(int64_t rows, int64_t c) noexcept {
 
 int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, const float* x, void* workspace, int64_t workspace_bytes,
                               int64_t rows, int64_t c, void* stream) noexcept {
-  if (any_null(mean, variance, x, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_bn_stats_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  if (!valid::bn_stats(mean, variance, x, rows, c, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_bn_stats_workspace_bytes(rows, c))) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(mean, variance, x, workspace);
   const Statistics job{mean, variance,   static_cast<float*>(workspace),
@@ -99,8 +100,7 @@ int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, const float* x, void
 
 int32_t hast_bn_running_step_f32(float* running_mean, float* running_variance, const float* mean, const float* variance,
                                  int64_t rows, int64_t c, float momentum, void* stream) noexcept {
-  if (any_null(running_mean, running_variance, mean, variance, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (rows < 2) return HAST_EARGUMENT;  // one row has no unbiased variance
+  if (!valid::bn_running_step(running_mean, running_variance, mean, variance, rows, c, stream)) return HAST_EARGUMENT;
   const float unbiased = static_cast<float>(static_cast<double>(rows) / static_cast<double>(rows - 1));
   const Stream& to = stream_of(stream);
   return launch(running_step, blocks_for(c, to), kThreads, 0, to, running_mean, running_variance, mean, variance, c,
@@ -110,9 +110,8 @@ int32_t hast_bn_running_step_f32(float* running_mean, float* running_variance, c
 int32_t hast_bn_stats_loss_fwd_f32(float* loss, float* stat_grad, const float* mean, const float* variance,
                                    const float* running_mean, const float* running_variance, int64_t rows, int64_t c,
                                    float weight, int32_t accumulate, void* stream) noexcept {
-  if (any_null(loss, stat_grad, mean, variance, running_mean, running_variance, stream) || any_below_one(rows, c)) {
+  if (!valid::bn_stats_loss(loss, stat_grad, mean, variance, running_mean, running_variance, rows, c, stream))
     return HAST_EARGUMENT;
-  }
   const double share = static_cast<double>(weight) / static_cast<double>(c);
   const double per_row = share / static_cast<double>(rows);
   return launch(statistics_loss, 1, kThreads, 0, stream_of(stream), loss, stat_grad, mean, variance, running_mean,

@@ -5,6 +5,7 @@
 #include <hast/norm.h>
 
 #include "panel.cuh"
+#include "portable/arguments/norm.h"
 
 using namespace hast;
 
@@ -60,8 +61,8 @@ int64_t hast_channel_sum_workspace_bytes(int64_t rows, int64_t c) noexcept {
 
 int32_t hast_channel_sum_fwd_f32(float* y, const float* x, void* workspace, int64_t workspace_bytes, int64_t rows,
                                  int64_t c, void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_channel_sum_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  if (!valid::channel_sum(y, x, rows, c, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_channel_sum_workspace_bytes(rows, c))) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(y, x, workspace);
   const Sum job{y, static_cast<float*>(workspace), x, to.tickets, split(1, rows, c, wide ? 4 : 1, to)};

@@ -4,16 +4,15 @@
 
 #include <hast/conv.h>
 
-#include "convolution.h"
 #include "kernel.cuh"
+#include "portable/arguments/conv.h"
+#include "portable/convolution.h"
 
 namespace hast {
 
 // The arguments of conv.h.
 struct Conv : Convolution {
-  Conv(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int64_t groups,
-       const int32_t* window)
-      : Convolution(n, h, w, c, k, r, s, groups, window) {
+  explicit Conv(const Convolution& convolution) : Convolution(convolution) {
     if (!valid()) return;
     // A larger one takes the same single window.
     const int64_t most = larger(padded_h(), padded_w());

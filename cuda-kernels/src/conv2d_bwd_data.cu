@@ -20,8 +20,8 @@ using namespace hast;
 int32_t hast_conv2d_bwd_data_f32(float* dx, const float* dy, const float* weight, void*, int64_t, int64_t n, int64_t h,
                                  int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t groups,
                                  const int32_t* window, int32_t accumulate, void* stream) noexcept {
-  const Conv g(n, h, w, c, k, r, s, groups, window);
-  if (any_null(dx, dy, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
+  const Conv g({n, h, w, c, k, r, s, groups, window});
+  if (!valid::convolution(dx, dy, weight, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostLines) || groups > kMostGroups) return HAST_EUNSUPPORTED;
   int32_t status = HAST_OK;
   if (g.stride_h <= kMostPhases && g.stride_w <= kMostPhases / g.stride_h) {

@@ -467,11 +467,11 @@ int64_t hast::conv2d_bwd_weight_bytes(const Conv& g) {
 int32_t hast_conv2d_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                    int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
                                    int64_t r, int64_t s, int32_t groups, const int32_t* window, void* stream) noexcept {
-  const Conv g(n, h, w, c, k, r, s, groups, window);
-  if (any_null(dweight, dy, x, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
+  const Conv g({n, h, w, c, k, r, s, groups, window});
+  if (!valid::convolution(dweight, dy, x, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostLines) || groups > kMostGroups) return HAST_EUNSUPPORTED;
   const int64_t needed = conv2d_bwd_weight_bytes(g);
-  if (needed > 0 && (workspace == nullptr || workspace_bytes < needed)) return HAST_EWORKSPACE;
+  if (lacks(workspace, workspace_bytes, needed)) return HAST_EWORKSPACE;
   float* partial =
       reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kAlignment - 1) & ~uintptr_t{kAlignment - 1});
   const Stream& on = stream_of(stream);

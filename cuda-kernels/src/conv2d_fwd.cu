@@ -17,7 +17,7 @@ using namespace hast;
 
 int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s,
                                     int32_t groups, const int32_t* window, int32_t direction) noexcept {
-  const Conv g(n, h, w, c, k, r, s, groups, window);
+  const Conv g({n, h, w, c, k, r, s, groups, window});
   if (!g.valid()) return HAST_EARGUMENT;
   switch (direction) {
     case HAST_CONV_FWD:
@@ -33,8 +33,8 @@ int64_t hast_conv2d_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, 
 int32_t hast_conv2d_fwd_f32(float* y, const float* x, const float* weight, const float* bias, void*, int64_t, int64_t n,
                             int64_t h, int64_t w, int64_t c, int64_t k, int64_t r, int64_t s, int32_t groups,
                             const int32_t* window, void* stream) noexcept {
-  const Conv g(n, h, w, c, k, r, s, groups, window);
-  if (any_null(y, x, weight, static_cast<char*>(stream)) || !g.valid()) return HAST_EARGUMENT;
+  const Conv g({n, h, w, c, k, r, s, groups, window});
+  if (!valid::convolution(y, x, weight, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostLines) || groups > kMostGroups) return HAST_EUNSUPPORTED;
   TapsProblem taps{};
   taps.out = y;

@@ -16,9 +16,10 @@
 // the output. Deterministic without atomics, and every pixel is written once.
 #include <hast/random.h>
 
-#include "crop.h"
 #include "kernel.cuh"
-#include "random_boxes.h"
+#include "portable/arguments/random.h"
+#include "portable/crop.h"
+#include "portable/random_boxes.h"
 
 using namespace hast;
 
@@ -27,7 +28,6 @@ namespace {
 constexpr int kTabulated = 1024;    // entries of a table at most; what lies beyond is computed where it is needed
 constexpr int kMostItems = 4096;    // elements, or groups of channels, of a strip
 constexpr int kLeastThreads = 128;  // with work in the first turn
-constexpr int64_t kMostPixels = INT32_MAX;
 
 struct Box {
   int64_t image, top, left, height, width;
@@ -339,12 +339,10 @@ size_t table_bytes(int64_t count) {
   return static_cast<size_t>(smaller(kTabulated, count)) * sizeof(Point);
 }
 
-bool good(const Crop& crop) {
-  const int64_t sizes[] = {crop.height, crop.width, crop.channels, crop.out_height, crop.out_width};
-  for (const int64_t size : sizes) {
-    if (size < 1 || size > kMostPixels) return false;
-  }
-  return true;
+// Kernels count along an axis in 32 bits.
+bool countable(const Crop& crop) {
+  const int64_t most = larger(larger(crop.height, crop.width), larger(crop.out_height, crop.out_width));
+  return larger(most, crop.channels) <= INT32_MAX;
 }
 
 }  // namespace
@@ -352,9 +350,9 @@ bool good(const Crop& crop) {
 int32_t hast_crop_flip_fwd_f32(float* y, const float* images, const int32_t* boxes, int64_t n, int64_t images_count,
                                int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width,
                                void* stream) noexcept {
-  if (any_null(y, images) || boxes == nullptr || stream == nullptr) return HAST_EARGUMENT;
   const Crop crop{height, width, channels, out_height, out_width};
-  if (any_below_one(n, images_count) || !good(crop)) return HAST_EARGUMENT;
+  if (!valid::crop_flip_fwd(y, images, boxes, n, images_count, crop, stream)) return HAST_EARGUMENT;
+  if (!countable(crop)) return HAST_EUNSUPPORTED;
   const int64_t elements = out_height * out_width * channels;
   const Stream& on = stream_of(stream);
   const Cut cut = cut_for(n, elements, 4, on);
@@ -366,9 +364,9 @@ int32_t hast_crop_flip_fwd_f32(float* y, const float* images, const int32_t* box
 int32_t hast_crop_flip_bwd_f32(float* dimages, const float* dy, const int32_t* boxes, int64_t n, int64_t height,
                                int64_t width, int64_t channels, int64_t out_height, int64_t out_width,
                                void* stream) noexcept {
-  if (any_null(dimages, dy) || boxes == nullptr || stream == nullptr) return HAST_EARGUMENT;
   const Crop crop{height, width, channels, out_height, out_width};
-  if (n < 1 || !good(crop)) return HAST_EARGUMENT;
+  if (!valid::crop_flip_bwd(dimages, dy, boxes, n, crop, stream)) return HAST_EARGUMENT;
+  if (!countable(crop)) return HAST_EUNSUPPORTED;
   const int group = channels == 3 ? 3 : 1;
   const Stream& on = stream_of(stream);
   const Cut cut = cut_for(n, height * width * (channels / group), 1, on);

@@ -9,11 +9,6 @@ namespace hast {
 // Kernels count pixels and taps in 32 bits, and a few strides beyond.
 constexpr int64_t kMostPixels = 1 << 28;
 
-// The arguments of conv.h's depthwise functions.
-inline Conv depthwise(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, const int32_t* window) {
-  return Conv(n, h, w, c, c, r, s, c, window);
-}
-
 // Whether the filter is 3 x 3 with this stride, not dilated.
 inline bool three(const Conv& g, int64_t stride) {
   return g.r == 3 && g.s == 3 && g.stride_h == stride && g.stride_w == stride && g.dilation_h == 1 && g.dilation_w == 1;

@@ -13,8 +13,8 @@ using namespace hast;
 int32_t hast_depthwise_bwd_data_f32(float* dx, const float* dy, const float* weight, void*, int64_t, int64_t n,
                                     int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, const int32_t* window,
                                     int32_t accumulate, void* stream) noexcept {
-  const Conv g = depthwise(n, h, w, c, r, s, window);
-  if (any_null(dx, dy, weight, stream) || !g.valid()) return HAST_EARGUMENT;
+  const Conv g(depthwise_convolution(n, h, w, c, r, s, window));
+  if (!valid::convolution(dx, dy, weight, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
   return launch_sweep<true>(SweepJob{dx, dy, weight, g, accumulate != 0}, stream_of(stream));
 }

@@ -124,10 +124,10 @@ int64_t depthwise_bwd_weight_bytes(const Conv& g) {
 int32_t hast_depthwise_bwd_weight_f32(float* dweight, const float* dy, const float* x, void* workspace,
                                       int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t r,
                                       int64_t s, const int32_t* window, void* stream) noexcept {
-  const Conv g = depthwise(n, h, w, c, r, s, window);
-  if (any_null(dweight, dy, x, stream) || !g.valid()) return HAST_EARGUMENT;
+  const Conv g(depthwise_convolution(n, h, w, c, r, s, window));
+  if (!valid::convolution(dweight, dy, x, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
-  if (workspace == nullptr || workspace_bytes < depthwise_bwd_weight_bytes(g)) return HAST_EWORKSPACE;
+  if (lacks(workspace, workspace_bytes, depthwise_bwd_weight_bytes(g))) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(dy, x, workspace);
   const Gradient job{dweight,

@@ -10,7 +10,7 @@ using namespace hast;
 
 int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
                                        const int32_t* window, int32_t direction) noexcept {
-  const Conv g = depthwise(n, h, w, c, r, s, window);
+  const Conv g(depthwise_convolution(n, h, w, c, r, s, window));
   if (!g.valid()) return HAST_EARGUMENT;
   switch (direction) {
     case HAST_CONV_FWD:
@@ -26,8 +26,8 @@ int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t 
 int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, void*, int64_t, int64_t n, int64_t h,
                                int64_t w, int64_t c, int64_t r, int64_t s, const int32_t* window,
                                void* stream) noexcept {
-  const Conv g = depthwise(n, h, w, c, r, s, window);
-  if (any_null(y, x, weight, stream) || !g.valid()) return HAST_EARGUMENT;
+  const Conv g(depthwise_convolution(n, h, w, c, r, s, window));
+  if (!valid::convolution(y, x, weight, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
   return launch_sweep<false>(SweepJob{y, x, weight, g, false}, stream_of(stream));
 }

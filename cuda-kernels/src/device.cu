@@ -5,6 +5,7 @@
 #include <new>
 
 #include "kernel.cuh"
+#include "portable/arguments/device.h"
 
 using namespace hast;
 
@@ -39,7 +40,7 @@ int32_t hast_device_count(int32_t* count) noexcept {
 }
 
 int32_t hast_device_describe(char* text, int64_t text_bytes, int32_t ordinal) noexcept {
-  if (text == nullptr || text_bytes < 1) return HAST_EARGUMENT;
+  if (!valid::device_describe(text, text_bytes)) return HAST_EARGUMENT;
   cudaDeviceProp properties;
   const int32_t status = properties_of(properties, ordinal);
   if (status != HAST_OK) return status;
@@ -107,13 +108,13 @@ int32_t hast_stream_destroy(void* stream) noexcept {
 }
 
 int32_t hast_stream_math(void* stream, int32_t math) noexcept {
-  if (stream == nullptr || (math != HAST_MATH_FP32 && math != HAST_MATH_TF32)) return HAST_EARGUMENT;
+  if (!valid::stream_math(stream, math)) return HAST_EARGUMENT;
   stream_of(stream).math = math;
   return HAST_OK;
 }
 
 int32_t hast_stream_native(void** native_stream, void* stream) noexcept {
-  if (native_stream == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(native_stream, stream)) return HAST_EARGUMENT;
   *native_stream = stream_of(stream).handle;
   return HAST_OK;
 }
@@ -124,7 +125,7 @@ int32_t hast_stream_synchronize(void* stream) noexcept {
 }
 
 int32_t hast_memory_allocate(void** address, int64_t bytes, int32_t ordinal) noexcept {
-  if (address == nullptr || bytes < 1) return HAST_EARGUMENT;
+  if (!valid::allocate(address, bytes)) return HAST_EARGUMENT;
   const int32_t status = select(ordinal);
   if (status != HAST_OK) return status;
   return status_of(cudaMalloc(address, static_cast<size_t>(bytes)));
@@ -137,10 +138,7 @@ int32_t hast_memory_free(void* address, int32_t ordinal) noexcept {
 }
 
 int32_t hast_memory_upload(void* device, const void* host, int64_t bytes, void* stream) noexcept {
-  if (any_null(static_cast<const char*>(device), static_cast<const char*>(host), static_cast<const char*>(stream)) ||
-      bytes < 1) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::copy(device, host, bytes, stream)) return HAST_EARGUMENT;
   const int32_t status = status_of(
       cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream_of(stream).handle));
   // The runtime need not have taken pageable memory over when it returns: a device that can read it does so later.
@@ -153,17 +151,13 @@ int32_t hast_memory_download(void* host, const void* device, int64_t bytes, void
 }
 
 int32_t hast_memory_copy(void* destination, const void* source, int64_t bytes, void* stream) noexcept {
-  if (any_null(static_cast<const char*>(destination), static_cast<const char*>(source),
-               static_cast<const char*>(stream)) ||
-      bytes < 1) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::copy(destination, source, bytes, stream)) return HAST_EARGUMENT;
   return status_of(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice,
                                    stream_of(stream).handle));
 }
 
 int32_t hast_host_allocate(void** address, int64_t bytes) noexcept {
-  if (address == nullptr || bytes < 1) return HAST_EARGUMENT;
+  if (!valid::allocate(address, bytes)) return HAST_EARGUMENT;
   return status_of(cudaHostAlloc(address, static_cast<size_t>(bytes), cudaHostAllocDefault));
 }
 
@@ -172,10 +166,7 @@ int32_t hast_host_free(void* address) noexcept {
 }
 
 int32_t hast_memory_download_async(void* host, const void* device, int64_t bytes, void* stream) noexcept {
-  if (any_null(static_cast<const char*>(host), static_cast<const char*>(device), static_cast<const char*>(stream)) ||
-      bytes < 1) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::copy(host, device, bytes, stream)) return HAST_EARGUMENT;
   return status_of(
       cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, stream_of(stream).handle));
 }
@@ -192,24 +183,24 @@ int32_t hast_event_destroy(void* event) noexcept {
 }
 
 int32_t hast_event_record(void* event, void* stream) noexcept {
-  if (event == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(event, stream)) return HAST_EARGUMENT;
   return status_of(cudaEventRecord(static_cast<cudaEvent_t>(event), stream_of(stream).handle));
 }
 
 int32_t hast_stream_wait(void* stream, void* event) noexcept {
-  if (event == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(event, stream)) return HAST_EARGUMENT;
   return status_of(cudaStreamWaitEvent(stream_of(stream).handle, static_cast<cudaEvent_t>(event), 0));
 }
 
 int32_t hast_event_query(int32_t* done, void* event) noexcept {
-  if (done == nullptr || event == nullptr) return HAST_EARGUMENT;
+  if (any_null(done, event)) return HAST_EARGUMENT;
   const int32_t status = status_of(cudaEventQuery(static_cast<cudaEvent_t>(event)));
   *done = status == HAST_OK ? 1 : 0;
   return status == cudaErrorNotReady ? HAST_OK : status;
 }
 
 int32_t hast_event_elapsed(float* milliseconds, void* start, void* stop) noexcept {
-  if (milliseconds == nullptr || start == nullptr || stop == nullptr) return HAST_EARGUMENT;
+  if (any_null(milliseconds, start, stop)) return HAST_EARGUMENT;
   return status_of(cudaEventElapsedTime(milliseconds, static_cast<cudaEvent_t>(start), static_cast<cudaEvent_t>(stop)));
 }
 
@@ -220,7 +211,7 @@ int32_t hast_capture_begin(void* stream) noexcept {
 }
 
 int32_t hast_capture_end(void** graph, int64_t* nodes, void* stream) noexcept {
-  if (graph == nullptr || nodes == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(graph, nodes, stream)) return HAST_EARGUMENT;
   cudaGraph_t captured = nullptr;
   cudaError_t error = cudaStreamEndCapture(stream_of(stream).handle, &captured);
   if (error != cudaSuccess) return status_of(error);
@@ -235,7 +226,7 @@ int32_t hast_capture_end(void** graph, int64_t* nodes, void* stream) noexcept {
 }
 
 int32_t hast_graph_launch(void* graph, void* stream) noexcept {
-  if (graph == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(graph, stream)) return HAST_EARGUMENT;
   return status_of(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream).handle));
 }
 

@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "loss_sum.cuh"
+#include "portable/arguments/loss.h"
 
 using namespace hast;
 
@@ -74,10 +75,7 @@ __global__ void __launch_bounds__(kLossThreads, 4)
 int32_t hast_distill_kl_fwd_f32(float* loss, float* dstudent, float* dteacher, const float* student,
                                 const float* teacher, int64_t n, int64_t k, float temperature, float alpha,
                                 void* stream) noexcept {
-  if (any_null(loss, student, teacher, static_cast<const char*>(stream)) || any_below_one(n, k) ||
-      !(temperature > 0.0f)) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::distill_kl(loss, student, teacher, n, k, temperature, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const double t = static_cast<double>(temperature);
   const double share = static_cast<double>(alpha) * t / static_cast<double>(n);

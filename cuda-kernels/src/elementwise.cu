@@ -68,7 +68,7 @@ int32_t launch_repeated(float* y, const float* a, const float* b, int64_t rows, 
 template <class Function>
 int32_t combine(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c, void* stream,
                 Function function) {
-  if (any_null(y, a, b, static_cast<const char*>(stream)) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::combine(y, a, b, n, hw, c, stream)) return HAST_EARGUMENT;
   if (hw == 1) return elementwise(stream, y, n * c, function, a, b);
   const auto launches = c % 4 == 0 && aligned16(y, a, b) ? launch_repeated<4, Function> : launch_repeated<1, Function>;
   return launches(y, a, b, n * hw, hw, c, stream_of(stream), function);
@@ -110,6 +110,6 @@ int32_t hast_sign_perturb_fwd_f32(float* y, const float* x, const float* g, int6
 }
 
 int32_t hast_counter_step_i64(int64_t* counter, void* stream) noexcept {
-  if (counter == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (!valid::counter_step(counter, stream)) return HAST_EARGUMENT;
   return launch(count, 1, 1, 0, stream_of(stream), counter);
 }

@@ -4,6 +4,7 @@
 #define HAST_ELEMENTWISE_CUH
 
 #include "kernel.cuh"
+#include "portable/arguments/elementwise.h"
 
 namespace hast {
 
@@ -31,7 +32,7 @@ struct Wide {
 
 template <class Function, class... Inputs>
 int32_t elementwise(void* stream, float* y, int64_t n, Function function, const Inputs*... inputs) {
-  if (any_null(y, inputs..., static_cast<const char*>(stream)) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, y, n, inputs...)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   if (n % 4 == 0 && aligned16(y, inputs...)) {
     return launch(apply4<Function, typename Wide<Inputs>::type...>, blocks_for(n / 4, s), kThreads, 0, s,

@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+#include "portable/arguments/layer.h"
 #include "rows.cuh"
 
 using namespace hast;
@@ -77,18 +78,14 @@ int32_t launch_add_samples(float* dtable, const float* dy, const float* noise, c
 
 int32_t hast_embedding_fwd_f32(float* y, const float* table, const float* noise, const int32_t* labels, int64_t n,
                                int64_t d, int64_t classes, void* stream) noexcept {
-  if (any_null(y, table, noise, labels, static_cast<const char*>(stream)) || any_below_one(n, d, classes)) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::embedding(y, table, noise, labels, n, d, classes, stream)) return HAST_EARGUMENT;
   const auto launches = d % 4 == 0 && aligned16(y, table, noise) ? launch_embed<4> : launch_embed<1>;
   return launches(y, table, noise, labels, n, d, classes, stream_of(stream));
 }
 
 int32_t hast_embedding_bwd_f32(float* dtable, const float* dy, const float* noise, const int32_t* labels, int64_t n,
                                int64_t d, int64_t classes, void* stream) noexcept {
-  if (any_null(dtable, dy, noise, labels, static_cast<const char*>(stream)) || any_below_one(n, d, classes)) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::embedding(dtable, dy, noise, labels, n, d, classes, stream)) return HAST_EARGUMENT;
   const auto launches = d % 4 == 0 && aligned16(dtable, dy, noise) ? launch_add_samples<4> : launch_add_samples<1>;
   return launches(dtable, dy, noise, labels, n, d, classes, stream_of(stream));
 }

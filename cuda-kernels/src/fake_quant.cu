@@ -1,4 +1,4 @@
-// Fake quantisation and its gradient (quantize.h has the formulas, quantiser.h their operations) and the minimum and
+// Fake quantisation and its gradient (quantize.h has the formulas, quantizer.h their operations) and the minimum and
 // maximum of a tensor.
 //
 // Shapes [n], and [rows, cols] with one range per row. Every operation is rounded on its own, half to even; NaN stays
@@ -11,7 +11,8 @@
 #include <hast/quantize.h>
 
 #include "kernel.cuh"
-#include "quantizer.h"
+#include "portable/arguments/quantize.h"
+#include "portable/quantizer.h"
 
 using namespace hast;
 
@@ -113,13 +114,11 @@ __global__ void min_max(float* result, Range* ranges, const float* x, int64_t n,
   }
 }
 
-bool good_bits(int32_t bits) { return bits >= 2 && bits <= 8; }
-
 }  // namespace
 
 int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, int64_t n, int32_t bits,
                                 void* stream) noexcept {
-  if (any_null(y, x, range) || stream == nullptr || n < 1 || !good_bits(bits)) return HAST_EARGUMENT;
+  if (!valid::fake_quant_fwd(y, x, range, n, bits, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, y, x);
   return launch(quantize, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, y, x, range, n, quads, bits);
@@ -127,7 +126,7 @@ int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, in
 
 int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, const float* range, int64_t n, int32_t bits,
                                 void* stream) noexcept {
-  if (any_null(dx, dy, x, range) || stream == nullptr || n < 1 || !good_bits(bits)) return HAST_EARGUMENT;
+  if (!valid::fake_quant_bwd(dx, dy, x, range, n, bits, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, dx, dy, x);
   return launch(pass, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, dx, dy, x, range, n, quads, bits);
@@ -135,7 +134,7 @@ int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, cons
 
 int32_t hast_fake_quant_channel_fwd_f32(float* y, const float* x, int64_t rows, int64_t cols, int32_t bits,
                                         void* stream) noexcept {
-  if (any_null(y, x) || stream == nullptr || any_below_one(rows, cols) || !good_bits(bits)) return HAST_EARGUMENT;
+  if (!valid::fake_quant_channel(y, x, rows, cols, bits, stream)) return HAST_EARGUMENT;
   const bool wide = cols % 4 == 0 && aligned16(y, x);
   const int64_t values = wide ? cols / 4 : cols;
   const unsigned threads = static_cast<unsigned>(smaller(kThreads, ceil_div(values, kWarp) * kWarp));
@@ -150,8 +149,8 @@ int64_t hast_min_max_workspace_bytes(int64_t n) noexcept {
 
 int32_t hast_min_max_fwd_f32(float* range, const float* x, void* workspace, int64_t workspace_bytes, int64_t n,
                              void* stream) noexcept {
-  if (any_null(range, x) || stream == nullptr || n < 1) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_min_max_workspace_bytes(n)) return HAST_EWORKSPACE;
+  if (!valid::min_max(range, x, n, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_min_max_workspace_bytes(n))) return HAST_EWORKSPACE;
   const Stream& s = stream_of(stream);
   return launch(min_max, dim3(static_cast<unsigned>(range_blocks(n))), kThreads, 0, s, range,
                 static_cast<Range*>(workspace), x, n, quads_of(n, x), &s.tickets[0]);

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "loss_sum.cuh"
+#include "portable/arguments/loss.h"
 
 using namespace hast;
 
@@ -78,9 +79,7 @@ __global__ void __launch_bounds__(kLossThreads)
 int32_t hast_feature_align_fwd_f32(float* loss, float* student_grad, float* teacher_grad, const float* student,
                                    const float* teacher, int64_t n, int64_t hw, int64_t c, float lambda,
                                    int32_t accumulate, void* stream) noexcept {
-  if (any_null(loss, student, teacher, static_cast<const char*>(stream)) || any_below_one(n, hw, c)) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::feature_align(loss, student, teacher, n, hw, c, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const double share = static_cast<double>(lambda) / (static_cast<double>(n) * static_cast<double>(c));
   return launch(feature_align, loss_blocks(n), kLossThreads, 0, s, loss, student_grad, teacher_grad, student, teacher,

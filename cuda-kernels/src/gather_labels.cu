@@ -3,7 +3,8 @@
 #include <hast/random.h>
 
 #include "kernel.cuh"
-#include "random_boxes.h"
+#include "portable/arguments/random.h"
+#include "portable/random_boxes.h"
 
 using namespace hast;
 
@@ -20,7 +21,7 @@ __global__ void gather(int32_t* labels, const int32_t* all_labels, const int32_t
 
 int32_t hast_gather_labels_fwd_i32(int32_t* labels, const int32_t* all_labels, const int32_t* boxes, int64_t n,
                                    int64_t images, void* stream) noexcept {
-  if (any_null(labels, all_labels, boxes) || stream == nullptr || any_below_one(n, images)) return HAST_EARGUMENT;
+  if (!valid::gather_labels(labels, all_labels, boxes, n, images, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   return launch(gather, blocks_for(n, s), kThreads, 0, s, labels, all_labels, boxes, n, images);
 }

@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "loss_sum.cuh"
+#include "portable/arguments/loss.h"
 
 using namespace hast;
 
@@ -68,10 +69,7 @@ __global__ void __launch_bounds__(kLossThreads)
 
 int32_t hast_hard_ce_fwd_f32(float* loss, float* dlogits, float* difficulty, const float* logits, const int32_t* labels,
                              int64_t n, int64_t k, float beta, float gamma, void* stream) noexcept {
-  if (any_null(loss, dlogits, logits, labels, static_cast<const char*>(stream)) || any_below_one(n, k)) {
-    return HAST_EARGUMENT;
-  }
-  if (!(gamma >= 0.0f)) return HAST_EARGUMENT;
+  if (!valid::hard_ce(loss, dlogits, logits, labels, n, k, gamma, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const double share = static_cast<double>(beta) / static_cast<double>(n);
   return launch(hard_ce, loss_blocks(n), kLossThreads, 0, s, loss, dlogits, difficulty, logits, labels, n, k, share,

@@ -5,6 +5,7 @@
 #include <hast/optim.h>
 
 #include "kernel.cuh"
+#include "portable/arguments/optim.h"
 
 using namespace hast;
 
@@ -29,8 +30,7 @@ __global__ void keep(float* kept, float* kept_loss, int64_t* kept_at, const floa
 
 int32_t hast_keep_best_step_f32(float* kept, float* kept_loss, int64_t* kept_at, const float* p, const float* loss,
                                 const int64_t* now, int64_t n, void* stream) noexcept {
-  if (any_null(kept, kept_loss, kept_at, p, loss, now) || stream == nullptr || n < 1 || kept == p)
-    return HAST_EARGUMENT;
+  if (!valid::keep_best_step(kept, kept_loss, kept_at, p, loss, now, n, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, kept, p);
   return launch(keep, blocks_for(larger(quads, n - 4 * quads), s), kThreads, 0, s, kept, kept_loss, kept_at, p, loss,

@@ -1,8 +1,8 @@
 // What every kernel of the CUDA library shares: streams, launches, argument checks, reductions.
 //
-// The sources also compile with g++ on native/emulation, so nothing here or in a .cu file uses a language extension
-// that plain C++ cannot stand in for: kernels go through launch(), dynamic shared memory through HAST_DYNAMIC_SHARED,
-// and inline PTX has a plain twin under HAST_EMULATION.
+// The sources also compile with g++ on ../emulation, so nothing here or in a .cu file uses a language extension that
+// plain C++ cannot stand in for: kernels go through launch(), dynamic shared memory through HAST_DYNAMIC_SHARED, and
+// inline PTX has a plain twin under HAST_EMULATION.
 #ifndef HAST_KERNEL_CUH
 #define HAST_KERNEL_CUH
 
@@ -10,6 +10,9 @@
 #include <hast/status.h>
 
 #include <cstdint>
+
+#include "portable/arguments/arguments.h"
+#include "portable/numbers.h"
 
 #if defined(HAST_EMULATION)
 #define HAST_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(hast::emulation::index.dynamic_shared)
@@ -48,20 +51,6 @@ inline int32_t status_of(cudaError_t error) {
   cudaGetLastError();
   return error == cudaErrorMemoryAllocation ? HAST_EMEMORY : static_cast<int32_t>(error);
 }
-
-template <class... Pointers>
-bool any_null(const Pointers*... pointers) {
-  return ((static_cast<const void*>(pointers) == nullptr) || ...);
-}
-
-template <class... Sizes>
-bool any_below_one(Sizes... sizes) {
-  return ((sizes < 1) || ...);
-}
-
-__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-__host__ __device__ constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-__host__ __device__ constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // n / divisor for 0 <= n < 2^31, by a multiplication (Granlund and Montgomery, 1994).
 struct Divider {

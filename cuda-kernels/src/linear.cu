@@ -9,6 +9,7 @@
 // cache one factor for each tile of the other.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
 #include "product.cuh"
 
 using namespace hast;
@@ -18,11 +19,6 @@ namespace {
 // Matrices whose rows, or whose columns, are the lines of the product.
 using Rows = Matrix<Along::kDepth>;
 using Columns = Matrix<Along::kLines>;
-
-int32_t check(bool null, int64_t n, int64_t inputs, int64_t outputs) {
-  if (null || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
-  return larger(n, larger(inputs, outputs)) > kMostLines ? HAST_EUNSUPPORTED : HAST_OK;
-}
 
 // When the depth is divided.
 constexpr int64_t kMostTiles = 32, kLeastDepth = 128;
@@ -51,8 +47,8 @@ Product product_of(float* out, int64_t rows, int64_t columns, int64_t depth) {
 
 int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const float* bias, int64_t n, int64_t inputs,
                             int64_t outputs, void* stream) noexcept {
-  const int32_t status = check(any_null(y, x, weight, static_cast<char*>(stream)), n, inputs, outputs);
-  if (status != HAST_OK) return status;
+  if (!valid::linear(y, x, weight, n, inputs, outputs, stream)) return HAST_EARGUMENT;
+  if (larger(n, larger(inputs, outputs)) > kMostLines) return HAST_EUNSUPPORTED;
   Product p = product_of(y, n, outputs, inputs);
   p.bias = bias;
   return multiply_divided(p, Rows{x, inputs, 1}, Rows{weight, inputs, 1}, stream_of(stream));
@@ -60,16 +56,16 @@ int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const
 
 int32_t hast_linear_bwd_data_f32(float* dx, const float* dy, const float* weight, int64_t n, int64_t inputs,
                                  int64_t outputs, void* stream) noexcept {
-  const int32_t status = check(any_null(dx, dy, weight, static_cast<char*>(stream)), n, inputs, outputs);
-  if (status != HAST_OK) return status;
+  if (!valid::linear(dx, dy, weight, n, inputs, outputs, stream)) return HAST_EARGUMENT;
+  if (larger(n, larger(inputs, outputs)) > kMostLines) return HAST_EUNSUPPORTED;
   return multiply_divided(product_of(dx, n, inputs, outputs), Rows{dy, outputs, 1}, Columns{weight, 1, inputs},
                           stream_of(stream));
 }
 
 int32_t hast_linear_bwd_weight_f32(float* dweight, float* dbias, const float* dy, const float* x, int64_t n,
                                    int64_t inputs, int64_t outputs, void* stream) noexcept {
-  const int32_t status = check(any_null(dweight, dy, x, static_cast<char*>(stream)), n, inputs, outputs);
-  if (status != HAST_OK) return status;
+  if (!valid::linear(dweight, dy, x, n, inputs, outputs, stream)) return HAST_EARGUMENT;
+  if (larger(n, larger(inputs, outputs)) > kMostLines) return HAST_EUNSUPPORTED;
   // Rows are inputs: there are more of them than outputs, which may be as few as ten.
   Product p = product_of(dweight, inputs, outputs, n);
   p.row_step = 1;

@@ -10,20 +10,16 @@
 
 #include <cmath>
 
+#include "portable/arguments/layer.h"
+#include "portable/pooling.h"
 #include "rows.cuh"
-#include "window.h"
 
 using namespace hast;
 
 namespace {
 
-// A cell's number must fit a byte.
-constexpr int32_t kMaxWindow = 16;
-
 // Blocks at once on a multiprocessor; asked for no number, the compiler aims at more and spills.
 constexpr unsigned kBlocks = 2;
-
-bool valid(const Pooling& a) { return a.valid() && a.window <= kMaxWindow; }
 
 // The channels of `a` are counted in packs. kWindow and kStride replace those of `a` unless 0.
 template <int kWidth, int kWindow, int kStride>
@@ -127,7 +123,7 @@ bool of_resnet(const Pooling& a) { return a.window == 3 && a.stride == 2; }
 int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t n, int64_t h, int64_t w, int64_t c,
                               int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
   const Pooling a{n, h, w, c, window, stride, pad};
-  if (any_null(y, index, x, static_cast<const char*>(stream)) || !valid(a)) return HAST_EARGUMENT;
+  if (!valid::max_pool(y, x, index, a, stream)) return HAST_EARGUMENT;
   if (c % 4 != 0 || !aligned16(y, index, x)) return launch_largest<1, 0, 0>(y, index, x, a, stream_of(stream));
   const auto launches = of_resnet(a) ? launch_largest<4, 3, 2> : launch_largest<4, 0, 0>;
   return launches(y, index, x, a, stream_of(stream));
@@ -136,7 +132,7 @@ int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t 
 int32_t hast_max_pool_bwd_f32(float* dx, const float* dy, const uint8_t* index, int64_t n, int64_t h, int64_t w,
                               int64_t c, int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
   const Pooling a{n, h, w, c, window, stride, pad};
-  if (any_null(dx, dy, index, static_cast<const char*>(stream)) || !valid(a)) return HAST_EARGUMENT;
+  if (!valid::max_pool(dx, dy, index, a, stream)) return HAST_EARGUMENT;
   if (c % 4 != 0 || !aligned16(dx, dy, index)) return launch_gather<1, 0, 0>(dx, dy, index, a, stream_of(stream));
   const auto launches = of_resnet(a) ? launch_gather<4, 3, 2> : launch_gather<4, 0, 0>;
   return launches(dx, dy, index, a, stream_of(stream));

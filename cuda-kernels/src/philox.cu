@@ -6,7 +6,8 @@
 #include <hast/random.h>
 
 #include "kernel.cuh"
-#include "philox.h"
+#include "portable/arguments/random.h"
+#include "portable/philox.h"
 
 using namespace hast;
 
@@ -61,12 +62,12 @@ int32_t launch_generate(Value* y, const int64_t* key, int32_t draw, int64_t n, c
 }  // namespace
 
 int32_t hast_philox_normal_fwd_f32(float* y, const int64_t* key, int64_t n, int32_t draw, void* stream) noexcept {
-  if (any_null(y) || key == nullptr || stream == nullptr || n < 1) return HAST_EARGUMENT;
+  if (!valid::philox_normal(y, key, n, stream)) return HAST_EARGUMENT;
   return launch_generate(y, key, draw, n, Normals{}, stream);
 }
 
 int32_t hast_philox_labels_fwd_i32(int32_t* y, const int64_t* key, int64_t n, int32_t classes, int32_t draw,
                                    void* stream) noexcept {
-  if (any_null(y) || key == nullptr || stream == nullptr || n < 1 || classes < 1) return HAST_EARGUMENT;
+  if (!valid::philox_labels(y, key, n, classes, stream)) return HAST_EARGUMENT;
   return launch_generate(y, key, draw, n, Labels{classes}, stream);
 }

@@ -7,6 +7,7 @@
 // allows.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
 #include "rows.cuh"
 
 using namespace hast;
@@ -108,14 +109,14 @@ int32_t launch_spread(float* dx, const float* dy, int64_t n, int64_t hw, int64_t
 
 int32_t hast_global_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t hw, int64_t c,
                                      void* stream) noexcept {
-  if (any_null(y, x, static_cast<const float*>(stream)) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::global_pool(y, x, n, hw, c, stream)) return HAST_EARGUMENT;
   const auto launches = c % 4 == 0 && aligned16(y, x) ? launch_pool<4, false> : launch_pool<1, false>;
   return launches(y, x, nullptr, n, hw, c, static_cast<double>(hw), stream_of(stream));
 }
 
 int32_t hast_pixel_sum_fwd_f32(float* y, const float* x, const float* factor, int64_t n, int64_t hw, int64_t c,
                                void* stream) noexcept {
-  if (any_null(y, x, static_cast<const float*>(stream)) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::global_pool(y, x, n, hw, c, stream)) return HAST_EARGUMENT;
   const bool wide = c % 4 == 0 && aligned16(y, x, factor);
   const auto launches = factor != nullptr ? (wide ? launch_pool<4, true> : launch_pool<1, true>)
                                           : (wide ? launch_pool<4, false> : launch_pool<1, false>);
@@ -124,7 +125,7 @@ int32_t hast_pixel_sum_fwd_f32(float* y, const float* x, const float* factor, in
 
 int32_t hast_global_avg_pool_bwd_f32(float* dx, const float* dy, int64_t n, int64_t hw, int64_t c,
                                      void* stream) noexcept {
-  if (any_null(dx, dy, static_cast<const float*>(stream)) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::global_pool(dx, dy, n, hw, c, stream)) return HAST_EARGUMENT;
   const auto launches = c % 4 == 0 && aligned16(dx, dy) ? launch_spread<4> : launch_spread<1>;
   return launches(dx, dy, n, hw, c, stream_of(stream));
 }

@@ -7,6 +7,7 @@
 #include <hast/elementwise.h>
 
 #include "panel.cuh"
+#include "portable/arguments/elementwise.h"
 #include "rows.cuh"
 
 using namespace hast;
@@ -97,7 +98,7 @@ int32_t launch_gradient(const Backward& job, const Stream& stream) {
 
 int32_t hast_prelu_fwd_f32(float* y, const float* x, const float* slope, int64_t rows, int64_t c,
                            void* stream) noexcept {
-  if (any_null(y, x, slope, static_cast<const float*>(stream)) || any_below_one(rows, c)) return HAST_EARGUMENT;
+  if (!valid::prelu_fwd(y, x, slope, rows, c, stream)) return HAST_EARGUMENT;
   const auto launches = c % 4 == 0 && aligned16(y, x, slope) ? launch_activate<4> : launch_activate<1>;
   return launches(y, x, slope, rows, c, stream_of(stream));
 }
@@ -109,8 +110,8 @@ int64_t hast_prelu_bwd_workspace_bytes(int64_t rows, int64_t c) noexcept {
 
 int32_t hast_prelu_bwd_f32(float* dx, float* dslope, const float* dy, const float* x, const float* slope,
                            void* workspace, int64_t workspace_bytes, int64_t rows, int64_t c, void* stream) noexcept {
-  if (any_null(dx, dy, x, slope, static_cast<const float*>(stream)) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_prelu_bwd_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  if (!valid::prelu_bwd(dx, dy, x, slope, rows, c, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_prelu_bwd_workspace_bytes(rows, c))) return HAST_EWORKSPACE;
   const Stream& to = stream_of(stream);
   const bool wide = c % 4 == 0 && aligned16(dx, dslope, dy, x, slope, workspace);
   const Backward job{dx,    dslope,     static_cast<float*>(workspace),     dy, x,

@@ -5,7 +5,8 @@
 #include <hast/random.h>
 
 #include "kernel.cuh"
-#include "random_boxes.h"
+#include "portable/arguments/random.h"
+#include "portable/random_boxes.h"
 
 using namespace hast;
 
@@ -20,7 +21,7 @@ __global__ void sample(int32_t* boxes, const int64_t* key, int32_t draw, Choice 
 template <class Rule>
 int32_t write_boxes(int32_t* boxes, const int64_t* key, int32_t draw, const Choice& choice, const Rule& rule,
                     void* stream) {
-  if (any_null(boxes) || key == nullptr || stream == nullptr || !choice.good() || !rule.good()) return HAST_EARGUMENT;
+  if (!valid::boxes(boxes, key, choice, rule, stream)) return HAST_EARGUMENT;
   return launch(sample<Rule>, dim3(static_cast<unsigned>(ceil_div(choice.n, kWarp))), kWarp, 0, stream_of(stream),
                 boxes, key, draw, choice, rule);
 }

@@ -3,7 +3,8 @@
 #include <hast/quantize.h>
 
 #include "kernel.cuh"
-#include "steps.h"
+#include "portable/arguments/quantize.h"
+#include "portable/steps.h"
 
 using namespace hast;
 
@@ -17,6 +18,6 @@ __global__ void track(float* range, float* state, const float* batch, float mome
 
 int32_t hast_range_track_step_f32(float* range, float* state, const float* batch, float momentum, int32_t rule,
                                   void* stream) noexcept {
-  if (any_null(range, state, batch) || stream == nullptr || rule < 0 || rule > 1) return HAST_EARGUMENT;
+  if (!valid::range_track_step(range, state, batch, rule, stream)) return HAST_EARGUMENT;
   return launch(track, 1, 1, 0, stream_of(stream), range, state, batch, momentum, rule);
 }

@@ -6,6 +6,7 @@
 #include <hast/optim.h>
 
 #include "adam.cuh"
+#include "portable/arguments/optim.h"
 
 using namespace hast;
 
@@ -26,8 +27,8 @@ __global__ void step_samples(float* p, float* m, float* v, float* state, int64_t
 int32_t hast_sample_step_f32(float* p, float* m, float* v, float* state, int64_t* step, const float* g,
                              const float* loss, int64_t n, float beta1, float beta2, float epsilon, float factor,
                              float threshold, float min_lr, float lr_epsilon, int32_t patience, void* stream) noexcept {
-  if (any_null(p, m, v, state, step, g, loss) || stream == nullptr || n < 1) return HAST_EARGUMENT;
-  if (!adam_allows(beta1, beta2, epsilon) || patience < 0) return HAST_EARGUMENT;
+  if (!valid::adam_step(p, m, v, g, state, step, n, beta1, beta2, epsilon, stream)) return HAST_EARGUMENT;
+  if (!valid::sample_step(loss, patience)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, p, m, v, g);
   const Plateau plateau{factor, threshold, min_lr, lr_epsilon, patience};

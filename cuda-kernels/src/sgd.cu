@@ -6,6 +6,7 @@
 #include <hast/optim.h>
 
 #include "kernel.cuh"
+#include "portable/arguments/optim.h"
 
 using namespace hast;
 
@@ -48,7 +49,7 @@ __global__ void step_all(float* p, float* buffer, const float* g, const float* l
 
 int32_t hast_sgd_step_f32(float* p, float* buffer, const float* g, const float* lr, const float* rates, int64_t n,
                           float momentum, float decay, int32_t nesterov, void* stream) noexcept {
-  if (any_null(p, buffer, g, lr) || stream == nullptr || n < 1) return HAST_EARGUMENT;
+  if (!valid::sgd_step(p, buffer, g, lr, n, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   const int64_t quads = quads_of(n, p, buffer, g, rates);
   return launch(nesterov != 0 ? step_all<true> : step_all<false>, blocks_for(larger(quads, n - 4 * quads), s), kThreads,

@@ -4,20 +4,12 @@
 // not zeros.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
 #include "rows.cuh"
 
 using namespace hast;
 
 namespace {
-
-// Channels in packs.
-struct Shortcut {
-  int64_t n, h, w, c, k, front;
-  int32_t stride;
-
-  __host__ __device__ int64_t p() const { return ceil_div(h, stride); }
-  __host__ __device__ int64_t q() const { return ceil_div(w, stride); }
-};
 
 template <int kWidth>
 __global__ void __launch_bounds__(kThreads)
@@ -50,25 +42,20 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-bool valid(const Shortcut& a, const float* to, const float* from, void* stream) {
-  return !any_null(to, from, static_cast<const float*>(stream)) && !any_below_one(a.n, a.h, a.w, a.c, a.k) &&
-         a.k >= a.c && a.stride >= 1;
-}
-
 bool packed(const Shortcut& a, const float* to, const float* from) {
   return a.c % 4 == 0 && a.k % 4 == 0 && a.front % 4 == 0 && aligned16(to, from);
 }
 
 template <int kWidth>
 int32_t launch_shortcut(float* y, const float* x, const Shortcut& a, const Stream& stream) {
-  const Shortcut packed{a.n, a.h, a.w, a.c / kWidth, a.k / kWidth, a.front / kWidth, a.stride};
+  const Shortcut packed = a.packed(kWidth);
   const Shape shape = rows_shape(a.n * a.p(), a.q() * packed.k, stream);
   return launch(shortcut<kWidth>, shape.grid, shape.block, 0, stream, packs<kWidth>(y), packs<kWidth>(x), packed);
 }
 
 template <int kWidth>
 int32_t launch_gradient(float* dx, const float* dy, const Shortcut& a, const Stream& stream) {
-  const Shortcut packed{a.n, a.h, a.w, a.c / kWidth, a.k / kWidth, a.front / kWidth, a.stride};
+  const Shortcut packed = a.packed(kWidth);
   const Shape shape = rows_shape(a.n * a.h, a.w * packed.c, stream);
   return launch(shortcut_gradient<kWidth>, shape.grid, shape.block, 0, stream, packs<kWidth>(dx), packs<kWidth>(dy),
                 packed);
@@ -78,16 +65,16 @@ int32_t launch_gradient(float* dx, const float* dy, const Shortcut& a, const Str
 
 int32_t hast_shortcut_fwd_f32(float* y, const float* x, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
                               int32_t stride, void* stream) noexcept {
-  const Shortcut a{n, h, w, c, k, (k - c) / 2, stride};
-  if (!valid(a, y, x, stream)) return HAST_EARGUMENT;
+  const Shortcut a(n, h, w, c, k, stride);
+  if (!valid::shortcut(y, x, a, stream)) return HAST_EARGUMENT;
   return packed(a, y, x) ? launch_shortcut<4>(y, x, a, stream_of(stream))
                          : launch_shortcut<1>(y, x, a, stream_of(stream));
 }
 
 int32_t hast_shortcut_bwd_f32(float* dx, const float* dy, int64_t n, int64_t h, int64_t w, int64_t c, int64_t k,
                               int32_t stride, void* stream) noexcept {
-  const Shortcut a{n, h, w, c, k, (k - c) / 2, stride};
-  if (!valid(a, dx, dy, stream)) return HAST_EARGUMENT;
+  const Shortcut a(n, h, w, c, k, stride);
+  if (!valid::shortcut(dx, dy, a, stream)) return HAST_EARGUMENT;
   return packed(a, dx, dy) ? launch_gradient<4>(dx, dy, a, stream_of(stream))
                            : launch_gradient<1>(dx, dy, a, stream_of(stream));
 }

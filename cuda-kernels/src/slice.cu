@@ -3,24 +3,16 @@
 // where c, the range and its begin allow. 8 bytes per element of the smaller tensor, and 4 per zero.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
 #include "rows.cuh"
 
 using namespace hast;
 
 namespace {
 
-// Channels [begin, begin + k) of c, in packs where a kernel sees it.
-struct Range {
-  int64_t rows, c, k, begin;
-};
-
-bool valid(const Range& a, const float* to, const float* from, void* stream) {
-  return !any_null(to, from, static_cast<const float*>(stream)) && !any_below_one(a.rows, a.c, a.k) && a.begin >= 0 &&
-         a.k <= a.c - a.begin;
-}
-
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads) slice(Floats<kWidth>* y, const Floats<kWidth>* __restrict__ x, Range a) {
+__global__ void __launch_bounds__(kThreads)
+    slice(Floats<kWidth>* y, const Floats<kWidth>* __restrict__ x, ChannelRange a) {
   for (int64_t row = first_row(); row < a.rows; row += row_step()) {
     for (int64_t i = threadIdx.x; i < a.k; i += blockDim.x) y[row * a.k + i] = x[row * a.c + a.begin + i];
   }
@@ -28,7 +20,7 @@ __global__ void __launch_bounds__(kThreads) slice(Floats<kWidth>* y, const Float
 
 template <int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    slice_gradient(Floats<kWidth>* dx, const Floats<kWidth>* __restrict__ dy, Range a) {
+    slice_gradient(Floats<kWidth>* dx, const Floats<kWidth>* __restrict__ dy, ChannelRange a) {
   for (int64_t row = first_row(); row < a.rows; row += row_step()) {
     for (int64_t i = threadIdx.x; i < a.c; i += blockDim.x) {
       const int64_t channel = i - a.begin;
@@ -38,26 +30,28 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads) concat(Floats<kWidth>* y, const Floats<kWidth>* __restrict__ x, Range a) {
+__global__ void __launch_bounds__(kThreads)
+    concat(Floats<kWidth>* y, const Floats<kWidth>* __restrict__ x, ChannelRange a) {
   for (int64_t row = first_row(); row < a.rows; row += row_step()) {
     for (int64_t i = threadIdx.x; i < a.k; i += blockDim.x) y[row * a.c + a.begin + i] = x[row * a.k + i];
   }
 }
 
 template <int kWidth>
-using Kernel = void (*)(Floats<kWidth>*, const Floats<kWidth>*, Range);
+using Kernel = void (*)(Floats<kWidth>*, const Floats<kWidth>*, ChannelRange);
 
 // `width` is that of the rows the kernel walks.
 template <int kWidth>
-int32_t run(Kernel<kWidth> kernel, float* to, const float* from, const Range& a, int64_t width, const Stream& stream) {
-  const Range packed{a.rows, a.c / kWidth, a.k / kWidth, a.begin / kWidth};
+int32_t run(Kernel<kWidth> kernel, float* to, const float* from, const ChannelRange& a, int64_t width,
+            const Stream& stream) {
+  const ChannelRange packed{a.rows, a.c / kWidth, a.k / kWidth, a.begin / kWidth};
   const Shape shape = rows_shape(a.rows, width / kWidth, stream);
   return launch(kernel, shape.grid, shape.block, 0, stream, packs<kWidth>(to), packs<kWidth>(from), packed);
 }
 
-int32_t run(Kernel<4> wide, Kernel<1> narrow, float* to, const float* from, const Range& a, int64_t width,
+int32_t run(Kernel<4> wide, Kernel<1> narrow, float* to, const float* from, const ChannelRange& a, int64_t width,
             void* stream) {
-  if (!valid(a, to, from, stream)) return HAST_EARGUMENT;
+  if (!valid::channels(to, from, a, stream)) return HAST_EARGUMENT;
   const bool packed = a.c % 4 == 0 && a.k % 4 == 0 && a.begin % 4 == 0 && aligned16(to, from);
   return packed ? run<4>(wide, to, from, a, width, stream_of(stream))
                 : run<1>(narrow, to, from, a, width, stream_of(stream));

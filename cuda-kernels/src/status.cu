@@ -1,7 +1,7 @@
 // Identity of the library and the text of its status codes.
 #include <cuda_runtime.h>
 
-#include "status_text.h"
+#include "portable/status_text.h"
 
 int32_t hast_abi_version(void) noexcept { return HAST_ABI_VERSION; }
 

@@ -6,6 +6,7 @@
 // comes: a few runs at a time, whose lines stay in the cache.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
 #include "rows.cuh"
 
 using namespace hast;
@@ -55,7 +56,7 @@ __global__ void __launch_bounds__(kThreads)
 
 int32_t hast_transpose_fwd_f32(float* y, const float* x, int64_t n, int64_t rows, int64_t columns,
                                void* stream) noexcept {
-  if (any_null(y, x, static_cast<const float*>(stream)) || any_below_one(n, rows, columns)) return HAST_EARGUMENT;
+  if (!valid::transpose(y, x, n, rows, columns, stream)) return HAST_EARGUMENT;
   const Stream& to = stream_of(stream);
   if ((rows <= kShort || columns <= kShort) && rows <= INT32_MAX / columns - int64_t{kThreads}) {
     const Shape shape = rows_shape(n, rows * columns, to);

@@ -4,6 +4,7 @@
 // allows, and touches it once and the four large ones once.
 #include <hast/layer.h>
 
+#include "portable/arguments/layer.h"
 #include "rows.cuh"
 
 using namespace hast;
@@ -62,7 +63,7 @@ int32_t resample(Kernel<kWidth> kernel, float* to, const float* from, int64_t ro
 
 int32_t hast_upsample_fwd_f32(float* y, const float* x, int64_t n, int64_t h, int64_t w, int64_t c,
                               void* stream) noexcept {
-  if (any_null(y, x, static_cast<const float*>(stream)) || any_below_one(n, h, w, c)) return HAST_EARGUMENT;
+  if (!valid::upsample(y, x, n, h, w, c, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   return c % 4 == 0 && aligned16(y, x) ? resample<4>(repeat<4>, y, x, n * h, w, c, s)
                                        : resample<1>(repeat<1>, y, x, n * h, w, c, s);
@@ -70,7 +71,7 @@ int32_t hast_upsample_fwd_f32(float* y, const float* x, int64_t n, int64_t h, in
 
 int32_t hast_upsample_bwd_f32(float* dx, const float* dy, int64_t n, int64_t h, int64_t w, int64_t c,
                               void* stream) noexcept {
-  if (any_null(dx, dy, static_cast<const float*>(stream)) || any_below_one(n, h, w, c)) return HAST_EARGUMENT;
+  if (!valid::upsample(dx, dy, n, h, w, c, stream)) return HAST_EARGUMENT;
   const Stream& s = stream_of(stream);
   return c % 4 == 0 && aligned16(dx, dy) ? resample<4>(add_four<4>, dx, dy, n * h, w, c, s)
                                          : resample<1>(add_four<1>, dx, dy, n * h, w, c, s);

@@ -1,8 +1,17 @@
-// Activations on their own and their gradients (elementwise.h has the formulas, activation.h their operations): one
-// pass, every operation rounded on its own. Shapes [n]. Bytes per element: 8 forward, 12 backward.
-#include "activation.h"
+// Activations on their own, and their gradients.
+//
+//   y = f(x);  dx = dy f'(x)    (elementwise.h has every f, portable/activation.h its operations)
+//
+// Shapes: [n].
+// Rounding: every operation on its own; exp and erf are the C library's.
+// Determinism: an element depends on its own inputs alone.
+// Bytes per element: 8 forward, 12 backward.
+#include "portable/activation.h"
+
+#include <hast/elementwise.h>
 
 #include "kernel.h"
+#include "portable/arguments/elementwise.h"
 
 namespace hast {
 namespace {
@@ -28,7 +37,7 @@ using namespace hast;
 
 int32_t hast_activation_fwd_f32(float* y, const float* x, int64_t n, int32_t kind, float slope, float ceiling,
                                 void* stream) noexcept {
-  if (any_null(y, x, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, y, n, x)) return HAST_EARGUMENT;
   return with_activation(kind, {slope, ceiling}, [&](const auto& activation) {
     for_ranges(stream, n,
                [&](int64_t begin, int64_t length) { activate_range(y + begin, x + begin, length, activation); });
@@ -38,7 +47,7 @@ int32_t hast_activation_fwd_f32(float* y, const float* x, int64_t n, int32_t kin
 
 int32_t hast_activation_bwd_f32(float* dx, const float* dy, const float* x, int64_t n, int32_t kind, float slope,
                                 float ceiling, void* stream) noexcept {
-  if (any_null(dx, dy, x, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, dx, n, dy, x)) return HAST_EARGUMENT;
   return with_activation(kind, {slope, ceiling}, [&](const auto& activation) {
     for_ranges(stream, n, [&](int64_t begin, int64_t length) {
       gradient_range(dx + begin, dy + begin, x + begin, length, activation);

@@ -1,10 +1,17 @@
-// Adam (Kingma & Ba 2015, PyTorch's form): m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g²
-//   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon),  t = *step + 1
-// Shapes [n]. The factors that depend on t are computed in double and rounded once. 28 bytes per element.
+// Adam (Kingma and Ba 2015, PyTorch's form), t = *step + 1.
+//
+//   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g²
+//   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon)
+//
+// Shapes: [n].
+// Rounding: the factors that depend on t in double, rounded once; the rest in float32, contraction allowed.
+// Determinism: an element depends on its own inputs alone.
+// Bytes per element: 28.
 #include <hast/optim.h>
 
 #include "kernel.h"
-#include "steps.h"
+#include "portable/arguments/optim.h"
+#include "portable/steps.h"
 
 namespace hast {
 namespace {
@@ -33,8 +40,7 @@ using namespace hast;
 
 int32_t hast_adam_step_f32(float* p, float* m, float* v, const float* g, const float* lr, const int64_t* step,
                            int64_t n, float beta1, float beta2, float epsilon, void* stream) noexcept {
-  if (any_null(p, m, v, g, lr, stream) || step == nullptr || n < 1) return HAST_EARGUMENT;
-  if (!(beta1 >= 0.0f && beta1 < 1.0f && beta2 >= 0.0f && beta2 < 1.0f && epsilon >= 0.0f)) return HAST_EARGUMENT;
+  if (!valid::adam_step(p, m, v, g, lr, step, n, beta1, beta2, epsilon, stream)) return HAST_EARGUMENT;
   const int64_t t = *step + 1;
   const Factors factors{
       beta1, adam_rest(beta1), beta2, adam_rest(beta2), adam_rate(*lr, beta1, t), adam_inverse_root(beta2, t), epsilon};

@@ -1,10 +1,18 @@
-// Average pooling: y[n, i, j] = the sum over the window x window square of x from (i stride - pad, j stride - pad) on,
-// divided by the number of its cells; and its adjoint. [n, h, w, c] <-> [n, p, q, c]. Sums in float32 in row-major
-// order, backward of quotients. Bytes per output element: 4 + 4 stride^2, either way.
+// Average pooling, and its adjoint.
+//
+//   y[n, i, j] = sum over the window x window square of x from (i stride - pad, j stride - pad) on, / cells
+//   dx = sum over the squares that hold it of dy / cells
+//   with cells those of the square, or those that are no padding
+//
+// Shapes: x [n, h, w, c], y [n, p, q, c].
+// Rounding: sums in float32, backward of quotients.
+// Determinism: an element is one sum in row-major order.
+// Bytes per output element: 4 + 4 stride², either way.
 #include <hast/layer.h>
 
 #include "kernel.h"
-#include "window.h"
+#include "portable/arguments/layer.h"
+#include "portable/pooling.h"
 
 namespace hast {
 namespace {
@@ -65,7 +73,7 @@ using namespace hast;
 int32_t hast_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t h, int64_t w, int64_t c, int32_t window,
                               int32_t stride, int32_t pad, int32_t count_include_pad, void* stream) noexcept {
   const Pooling pooling{n, h, w, c, window, stride, pad};
-  if (any_null(y, x, stream) || !pooling.valid()) return HAST_EARGUMENT;
+  if (!valid::avg_pool(y, x, pooling, stream)) return HAST_EARGUMENT;
   for_items(stream, n * pooling.p(), pooling.q() * c,
             [&](int64_t begin, int64_t end) { average(y, x, pooling, count_include_pad != 0, begin, end); });
   return HAST_OK;
@@ -74,7 +82,7 @@ int32_t hast_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t h, in
 int32_t hast_avg_pool_bwd_f32(float* dx, const float* dy, int64_t n, int64_t h, int64_t w, int64_t c, int32_t window,
                               int32_t stride, int32_t pad, int32_t count_include_pad, void* stream) noexcept {
   const Pooling pooling{n, h, w, c, window, stride, pad};
-  if (any_null(dx, dy, stream) || !pooling.valid()) return HAST_EARGUMENT;
+  if (!valid::avg_pool(dx, dy, pooling, stream)) return HAST_EARGUMENT;
   for_items(stream, n * h, w * c,
             [&](int64_t begin, int64_t end) { gather(dx, dy, pooling, count_include_pad != 0, begin, end); });
   return HAST_OK;

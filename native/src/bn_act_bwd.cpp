@@ -5,14 +5,19 @@
 //   du = df * scale, minus in training its projection on 1 and xhat; plus the gradient of the statistics
 //
 // Both corrections are affine in u, so they share one form: du = df * scale + shift[c] + slant[c] * (u - mean).
-// Shapes [n, hw, c]. Evaluation takes one pass over memory, training two (the sums must be known first). Sums in
-// float32 within a block, in double across blocks and pieces. Deterministic; independent of the number of threads.
+//
+// Shapes: [n, hw, c]; dgamma and dbeta [c].
+// Rounding: in float32, contraction allowed; sums in float32 within a block, in double across blocks and pieces.
+// Determinism: pieces are cut by the sizes alone and combined in order.
 // Bytes per element and pass: 4 dy, +1 mask, +4 u where a sum, attention or correction needs it, 4 du, +4 dresidual.
+//
+// Evaluation takes one pass over memory, training two (the sums must be known first).
 #include <hast/norm.h>
 
 #include <utility>
 
 #include "panel.h"
+#include "portable/arguments/norm.h"
 
 namespace hast {
 namespace {
@@ -147,7 +152,7 @@ PieceFunction choose(int variant, std::integer_sequence<int, kVariant...>) {
 void run(const Backward& job, int variant, void* stream) {
   // Beyond the first pass's four variants, the sequence ends.
   const PieceFunction piece_function = choose(variant, std::make_integer_sequence<int, kVariants + 4>());
-  parallel_for(stream, job.s.pieces, [&](int64_t piece, int32_t) { piece_function(job, piece); });
+  parallel_for(stream, job.s.pieces, [&](int64_t piece) { piece_function(job, piece); });
 }
 
 constexpr int64_t kChannels = 64;
@@ -172,7 +177,7 @@ HAST_CLONES void total_channels(double* totals, const double* partial, int64_t p
 
 void total(double* totals, const Backward& job, float* dgamma, float* dbeta, void* stream) {
   const int64_t c = job.c;
-  parallel_for(stream, ceil_div(c, kChannels), [&](int64_t index, int32_t) {
+  parallel_for(stream, ceil_div(c, kChannels), [&](int64_t index) {
     const int64_t first = index * kChannels;
     total_channels(totals, job.partial, job.s.pieces, c, first, smaller(kChannels, c - first));
   });
@@ -184,11 +189,6 @@ void total(double* totals, const Backward& job, float* dgamma, float* dbeta, voi
   }
 }
 
-// Attention's gradient is the only per-image input: without it the images are one long matrix.
-Split split_backward(int64_t n, int64_t hw, int64_t c, bool per_image) {
-  return per_image ? split(n, hw, c) : split_rows(n * hw, c);
-}
-
 }  // namespace
 }  // namespace hast
 
@@ -196,9 +196,8 @@ using namespace hast;
 
 int64_t hast_bn_act_bwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexcept {
   if (any_below_one(n, hw, c)) return 0;
-  const int64_t pieces = larger(split_backward(n, hw, c, true).pieces, split_backward(n, hw, c, false).pieces);
   // partial sums, their totals, shift and slant
-  return ((pieces + 1) * 2 * c) * static_cast<int64_t>(sizeof(double)) + 2 * c * static_cast<int64_t>(sizeof(float));
+  return bytes_of<double>((most_pieces(n, hw, c) + 1) * 2 * c) + bytes_of<float>(2 * c);
 }
 
 int32_t hast_bn_act_bwd_f32(float* du, float* dresidual, float* dgamma, float* dbeta, const float* dy,
@@ -207,11 +206,12 @@ int32_t hast_bn_act_bwd_f32(float* du, float* dresidual, float* dgamma, float* d
                             const float* stat_grad, const float* batch_mean, void* workspace, int64_t workspace_bytes,
                             int64_t n, int64_t hw, int64_t c, float epsilon, float slope, int32_t training,
                             void* stream) noexcept {
-  if (any_null(du, dy, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
-  if ((dgamma == nullptr) != (dbeta == nullptr) || (mask == nullptr && slope != 1.0f)) return HAST_EARGUMENT;
-  if ((stat_grad != nullptr && batch_mean == nullptr) || !(epsilon >= 0.0f) || du == dresidual) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_bn_act_bwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
-  const Split s = split_backward(n, hw, c, attention_grad != nullptr);
+  if (!valid::bn_act_bwd(du, dresidual, dgamma, dbeta, dy, mask, u, mean, variance, stat_grad, batch_mean, n, hw, c,
+                         epsilon, slope, stream)) {
+    return HAST_EARGUMENT;
+  }
+  if (lacks(workspace, workspace_bytes, hast_bn_act_bwd_workspace_bytes(n, hw, c))) return HAST_EWORKSPACE;
+  const Split s = split(n, hw, c, attention_grad != nullptr);
   double* partial = static_cast<double*>(workspace);
   double* totals = partial + s.pieces * 2 * c;
   float* shift = reinterpret_cast<float*>(totals + 2 * c);

@@ -3,18 +3,21 @@
 //   f = (u - mean) * (gamma / sqrt(variance + epsilon)) + beta,  v = f + residual,  mask = 0 < v < ceiling, and in
 //   range y = fake_quant(min(v > 0 ? v : slope * v, ceiling)),  attention[n, c] = mean_hw f²,  batch moments of u
 //
-// Shapes [n, hw, c]. Every operation is rounded on its own (no contraction) and fake_quant follows quantiser.h, so y
-// and mask agree bit for bit with the other libraries. One pass over memory: a block stays in the L1 cache while its
-// moments are taken and its outputs are written. Attention is summed in float32 within a block, in double across
-// blocks; moments as in bn_stats.cpp. Deterministic; independent of the number of threads. Bytes per element: 8, +4
-// residual, +1 mask.
+// Shapes: [n, hw, c]; attention [n, c], moments [c].
+// Rounding: every operation on its own, fake_quant as portable/quantizer.h has it, so y and mask agree bit for bit with
+// the other libraries; attention in float32 within a block, in double across blocks; moments as in bn_stats.cpp.
+// Determinism: pieces are cut by the sizes alone and combined in order.
+// Bytes per element: 8, +4 residual, +1 mask.
+//
+// One pass over memory: a block stays in the L1 cache while its moments are taken and its outputs are written.
 #include <hast/norm.h>
 
 #include <utility>
 
-#include "activation.h"
 #include "panel.h"
-#include "quantizer.h"
+#include "portable/activation.h"
+#include "portable/arguments/norm.h"
+#include "portable/quantizer.h"
 
 namespace hast {
 namespace {
@@ -162,11 +165,6 @@ PieceFunction choose(int variant, std::integer_sequence<int, kVariant...>) {
   return chosen;
 }
 
-// Attention is the only per-image quantity: without it the images are one long matrix.
-Split split_forward(int64_t n, int64_t hw, int64_t c, bool per_image) {
-  return per_image ? split(n, hw, c) : split_rows(n * hw, c);
-}
-
 }  // namespace
 }  // namespace hast
 
@@ -174,8 +172,7 @@ using namespace hast;
 
 int64_t hast_bn_act_fwd_workspace_bytes(int64_t n, int64_t hw, int64_t c) noexcept {
   if (any_below_one(n, hw, c)) return 0;
-  const int64_t pieces = larger(split_forward(n, hw, c, true).pieces, split_forward(n, hw, c, false).pieces);
-  return pieces * 3 * c * static_cast<int64_t>(sizeof(double));
+  return bytes_of<double>(most_pieces(n, hw, c) * 3 * c);
 }
 
 int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* batch_variance, float* attention,
@@ -183,14 +180,14 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                             const float* mean, const float* variance, const float* range, void* workspace,
                             int64_t workspace_bytes, int64_t n, int64_t hw, int64_t c, float epsilon, float slope,
                             float ceiling, int32_t bits, int32_t in_range, void* stream) noexcept {
-  if (any_null(y, u, mean, variance, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
-  if ((batch_mean == nullptr) != (batch_variance == nullptr)) return HAST_EARGUMENT;
-  if ((range != nullptr && (bits < 2 || bits > 8)) || !(epsilon >= 0.0f)) return HAST_EARGUMENT;
+  if (!valid::bn_act_fwd(y, batch_mean, batch_variance, u, mean, variance, range, n, hw, c, epsilon, slope, ceiling,
+                         bits, in_range, stream)) {
+    return HAST_EARGUMENT;
+  }
   const Activation activation{slope, ceiling};
-  if (!activation.valid() || (in_range != 0 && slope != 0.0f)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_bn_act_fwd_workspace_bytes(n, hw, c)) return HAST_EWORKSPACE;
-  const bool per_image = attention != nullptr;
-  const Split s = split_forward(n, hw, c, per_image);
+  if (lacks(workspace, workspace_bytes, hast_bn_act_fwd_workspace_bytes(n, hw, c))) return HAST_EWORKSPACE;
+  const bool per_image = attention != nullptr;  // the only such quantity
+  const Split s = split(n, hw, c, per_image);
   double* partial = static_cast<double*>(workspace);
   const Forward job{y,     mask,    attention, u, residual,   gamma,   beta, mean,         variance,
                     range, partial, s,         c, activation, epsilon, bits, in_range != 0};
@@ -198,7 +195,7 @@ int32_t hast_bn_act_fwd_f32(float* y, uint8_t* mask, float* batch_mean, float* b
                       (batch_mean != nullptr ? kMoments : 0) | (per_image ? kAttention : 0) |
                       (range != nullptr ? kQuantized : 0) | (activation.bounded() ? kBounded : 0);
   const PieceFunction run = choose(variant, std::make_integer_sequence<int, kVariants>());
-  parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { run(job, piece); });
+  parallel_for(stream, s.pieces, [&](int64_t piece) { run(job, piece); });
   if (batch_mean != nullptr) combine_moments(batch_mean, batch_variance, partial, 3 * c, s, c, stream);
   if (per_image && s.segments > 1) {
     for (int64_t image = 0; image < n; image++) {

@@ -1,11 +1,15 @@
 // Batch statistics, their loss, and the running averages.
 //
-// mean_c = sum x / rows, variance_c = sum (x - mean)² / rows over the rows of [rows, c]. Blocks that fit the L1 cache
-// are read twice, so the variance is centred at the price of one pass over memory; blocks and pieces are combined by
-// Chan's formula in double. Deterministic; independent of the number of threads. 4 bytes read per element.
+//   mean_c = sum x / rows,  variance_c = sum (x - mean)² / rows    (norm.h has the loss and the averages)
+//
+// Shapes: x [rows, c], statistics [c].
+// Rounding: float32 within a block, centred about its mean; blocks and pieces combined by Chan's formula in double.
+// Determinism: pieces are cut by the sizes alone and combined in order.
+// Bytes per element: 4, once: blocks that fit the L1 cache are read twice.
 #include <hast/norm.h>
 
 #include "panel.h"
+#include "portable/arguments/norm.h"
 
 namespace hast {
 namespace {
@@ -50,7 +54,7 @@ HAST_CLONES void combine_channels(float* mean, float* variance, const double* pa
 
 void combine_moments(float* mean, float* variance, const double* partial, int64_t step, const Split& s, int64_t c,
                      void* stream) {
-  parallel_for(stream, ceil_div(c, kChannels), [&](int64_t index, int32_t) {
+  parallel_for(stream, ceil_div(c, kChannels), [&](int64_t index) {
     const int64_t first = index * kChannels;
     combine_channels(mean, variance, partial, step, s, c, first, smaller(kChannels, c - first));
   });
@@ -62,24 +66,23 @@ using namespace hast;
 
 int64_t hast_bn_stats_workspace_bytes(int64_t rows, int64_t c) noexcept {
   if (any_below_one(rows, c)) return 0;
-  return split_rows(rows, c).pieces * 2 * c * static_cast<int64_t>(sizeof(double));
+  return bytes_of<double>(split_rows(rows, c).pieces * 2 * c);
 }
 
 int32_t hast_bn_stats_fwd_f32(float* mean, float* variance, const float* x, void* workspace, int64_t workspace_bytes,
                               int64_t rows, int64_t c, void* stream) noexcept {
-  if (any_null(mean, variance, x, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_bn_stats_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  if (!valid::bn_stats(mean, variance, x, rows, c, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_bn_stats_workspace_bytes(rows, c))) return HAST_EWORKSPACE;
   const Split s = split_rows(rows, c);
   double* partial = static_cast<double*>(workspace);
-  parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { moments_of_piece(partial, x, s, c, piece); });
+  parallel_for(stream, s.pieces, [&](int64_t piece) { moments_of_piece(partial, x, s, c, piece); });
   combine_moments(mean, variance, partial, 2 * c, s, c, stream);
   return HAST_OK;
 }
 
 int32_t hast_bn_running_step_f32(float* running_mean, float* running_variance, const float* mean, const float* variance,
                                  int64_t rows, int64_t c, float momentum, void* stream) noexcept {
-  if (any_null(running_mean, running_variance, mean, variance, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (rows < 2) return HAST_EARGUMENT;  // one row has no unbiased variance
+  if (!valid::bn_running_step(running_mean, running_variance, mean, variance, rows, c, stream)) return HAST_EARGUMENT;
   const float unbiased = static_cast<float>(static_cast<double>(rows) / static_cast<double>(rows - 1));
   for (int64_t i = 0; i < c; i++) {
     running_mean[i] = (1.0f - momentum) * running_mean[i] + momentum * mean[i];
@@ -91,9 +94,8 @@ int32_t hast_bn_running_step_f32(float* running_mean, float* running_variance, c
 int32_t hast_bn_stats_loss_fwd_f32(float* loss, float* stat_grad, const float* mean, const float* variance,
                                    const float* running_mean, const float* running_variance, int64_t rows, int64_t c,
                                    float weight, int32_t accumulate, void* stream) noexcept {
-  if (any_null(loss, stat_grad, mean, variance, running_mean, running_variance, stream) || any_below_one(rows, c)) {
+  if (!valid::bn_stats_loss(loss, stat_grad, mean, variance, running_mean, running_variance, rows, c, stream))
     return HAST_EARGUMENT;
-  }
   const double share = static_cast<double>(weight) / static_cast<double>(c);
   const double per_row = share / static_cast<double>(rows);
   double sum = 0.0;

@@ -1,8 +1,15 @@
-// y_c = sum over the rows of [rows, c]: the gradient of a bias. Sums in float32 within a block, in double across blocks
-// and pieces, combined in order. 4 bytes read per element.
+// Sums of channels: the gradient of a bias.
+//
+//   y_c = sum over the rows of x
+//
+// Shapes: x [rows, c], y [c].
+// Rounding: float32 within a block, double across blocks and pieces.
+// Determinism: pieces are cut by the sizes alone and combined in order.
+// Bytes per element: 4.
 #include <hast/norm.h>
 
 #include "panel.h"
+#include "portable/arguments/norm.h"
 
 namespace hast {
 namespace {
@@ -36,20 +43,16 @@ using namespace hast;
 
 int64_t hast_channel_sum_workspace_bytes(int64_t rows, int64_t c) noexcept {
   if (any_below_one(rows, c)) return 0;
-  return split_rows(rows, c).pieces * c * static_cast<int64_t>(sizeof(double));
+  return bytes_of<double>(split_rows(rows, c).pieces * c);
 }
 
 int32_t hast_channel_sum_fwd_f32(float* y, const float* x, void* workspace, int64_t workspace_bytes, int64_t rows,
                                  int64_t c, void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_channel_sum_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  if (!valid::channel_sum(y, x, rows, c, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_channel_sum_workspace_bytes(rows, c))) return HAST_EWORKSPACE;
   const Split s = split_rows(rows, c);
   double* partial = static_cast<double*>(workspace);
-  parallel_for(stream, s.pieces, [&](int64_t piece, int32_t) { sum_of_piece(partial, x, s, c, piece); });
-  for (int64_t i = 0; i < c; i++) {
-    double sum = 0.0;
-    for (int64_t piece = 0; piece < s.pieces; piece++) sum += partial[piece * c + i];
-    y[i] = static_cast<float>(sum);
-  }
+  parallel_for(stream, s.pieces, [&](int64_t piece) { sum_of_piece(partial, x, s, c, piece); });
+  sum_pieces(y, partial, s, c);
   return HAST_OK;
 }

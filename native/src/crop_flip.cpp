@@ -1,20 +1,24 @@
 // Crop, bilinear resize (align_corners = false, no antialias) and horizontal flip in one gather, and its adjoint.
 //
 //   source = max((j + 0.5) box / out - 0.5, 0), low = floor(source), high = min(low + 1, box - 1), t = source - low
-//   y = (1-tj) ((1-ti) x[low, low] + ti x[high, low]) + tj ((1-ti) x[low, high] + ti x[high, high]),  j mirrored by
-//   flip
+//   y = (1-tj) ((1-ti) x[low, low] + ti x[high, low]) + tj ((1-ti) x[low, high] + ti x[high, high]); flip mirrors j
 //
-// [images, height, width, channels] -> [n, out_height, out_width, channels]; pixels outside the image read 0. Positions
-// in double, weights and values in float32. Rows first: the two source rows are blended into one row of the box, which
-// is contiguous and holds the zeros of what lies outside; then pixels are picked from it. The adjoint does the same in
-// reverse. A box of the output size needs no weights and is copied. The adjoint gives each image to one thread, which
-// adds in the order of the output: deterministic without atomics.
+// Shapes: x [images, height, width, channels], y [n, out_height, out_width, channels].
+// Rounding: positions in double, weights and values in float32, contraction allowed. A box of the output size is
+// copied.
+// Determinism: an output is one sum; the adjoint gives each image to one thread, which adds in the order of the output.
+// Bytes per output element: 8, and the pixels between those read; the adjoint writes every pixel of the image too.
+//
+// Pixels outside the image read 0. Rows first: the two source rows are blended into one row of the box, which is
+// contiguous and holds the zeros of what lies outside; then pixels are picked from it. The adjoint does the same in
+// reverse.
 #include <hast/random.h>
 
-#include <cstring>
-
-#include "crop.h"
 #include "kernel.h"
+#include "portable/arguments/random.h"
+#include "portable/crop.h"
+#include "portable/random_boxes.h"
+#include "vector.h"
 
 namespace hast {
 namespace {
@@ -44,7 +48,6 @@ HAST_INLINE int64_t row_offset(const Crop& crop, const Box& box, int64_t row) {
 
 constexpr int64_t kTile = 256;  // output columns whose taps are kept
 constexpr int64_t kRow = 4096;  // elements of the longest row of a box that is blended as a whole
-using Quad = float __attribute__((vector_size(16)));
 
 // y[j] = (1-t) row[low] + t row[high] for the output columns of one tile. With three channels a pixel is moved as four:
 // the fourth is rewritten by the next pixel, so the last one goes alone.
@@ -53,10 +56,10 @@ HAST_INLINE void pick(float* y, const float* row, int64_t channels, const Tap* c
   if (channels == 3) {
     for (; j + 1 < count; j++) {
       Quad low, high;
-      std::memcpy(&low, row + 3 * columns[j].low, sizeof(Quad));
-      std::memcpy(&high, row + 3 * columns[j].high, sizeof(Quad));
+      load(low, row + 3 * columns[j].low);
+      load(high, row + 3 * columns[j].high);
       const Quad value = (1.0f - columns[j].weight) * low + columns[j].weight * high;
-      std::memcpy(y + 3 * j, &value, sizeof(Quad));
+      store(y + 3 * j, value);
     }
   }
   for (; j < count; j++) {
@@ -192,25 +195,19 @@ bool same_size(const Crop& crop, const Box& box) {
   return box.height == crop.out_height && box.width == crop.out_width;
 }
 
-void copy_pixels(float* to, const float* from, int64_t count) {
-  std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
-}
-
-void clear_pixels(float* to, int64_t count) { std::memset(to, 0, static_cast<size_t>(count) * sizeof(float)); }
-
 void gather_same_size(float* y, const float* image, const Crop& crop, const Box& box) {
   const int64_t c = crop.channels;
   for (int64_t i = 0; i < box.height; i++) {
     float* out = y + i * box.width * c;
     if (!in_image(crop, box, i)) {
-      clear_pixels(out, box.width * c);
+      clear_floats(out, box.width * c);
       continue;
     }
     const float* row = image + row_offset(crop, box, i);
     if (!box.flip) {
-      clear_pixels(out, box.begin * c);
-      copy_pixels(out + box.begin * c, row + box.begin * c, (box.end - box.begin) * c);
-      clear_pixels(out + box.end * c, (box.width - box.end) * c);
+      clear_floats(out, box.begin * c);
+      copy_floats(out + box.begin * c, row + box.begin * c, (box.end - box.begin) * c);
+      clear_floats(out + box.end * c, (box.width - box.end) * c);
       continue;
     }
     for (int64_t j = 0; j < box.width; j++) {
@@ -229,7 +226,7 @@ void scatter_same_size(float* image, const float* dy, const Crop& crop, const Bo
     const float* from = dy + i * box.width * c;
     float* row = image + row_offset(crop, box, i);
     if (!box.flip) {
-      copy_pixels(row + box.begin * c, from + box.begin * c, (box.end - box.begin) * c);
+      copy_floats(row + box.begin * c, from + box.begin * c, (box.end - box.begin) * c);
       continue;
     }
     for (int64_t at = box.begin; at < box.end; at++) {
@@ -251,13 +248,12 @@ using namespace hast;
 int32_t hast_crop_flip_fwd_f32(float* y, const float* images, const int32_t* boxes, int64_t n, int64_t images_count,
                                int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width,
                                void* stream) noexcept {
-  if (any_null(y, images, stream) || boxes == nullptr) return HAST_EARGUMENT;
-  if (any_below_one(n, images_count, height, width, channels, out_height, out_width)) return HAST_EARGUMENT;
   const Crop crop{height, width, channels, out_height, out_width};
+  if (!valid::crop_flip_fwd(y, images, boxes, n, images_count, crop, stream)) return HAST_EARGUMENT;
   const int64_t out_elements = out_height * out_width * channels;
   for_items(stream, n, out_elements, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      const int32_t* fields = boxes + 6 * i;
+      const int32_t* fields = boxes + kBoxFields * i;
       float* out = y + i * out_elements;
       if (fields[0] < 0 || fields[0] >= images_count || fields[3] < 1 || fields[4] < 1) {
         fill_nan(out, out_elements);
@@ -281,21 +277,20 @@ int32_t hast_crop_flip_fwd_f32(float* y, const float* images, const int32_t* box
 int32_t hast_crop_flip_bwd_f32(float* dimages, const float* dy, const int32_t* boxes, int64_t n, int64_t height,
                                int64_t width, int64_t channels, int64_t out_height, int64_t out_width,
                                void* stream) noexcept {
-  if (any_null(dimages, dy, stream) || boxes == nullptr) return HAST_EARGUMENT;
-  if (any_below_one(n, height, width, channels, out_height, out_width)) return HAST_EARGUMENT;
   const Crop crop{height, width, channels, out_height, out_width};
+  if (!valid::crop_flip_bwd(dimages, dy, boxes, n, crop, stream)) return HAST_EARGUMENT;
   const int64_t in_elements = height * width * channels;
   const int64_t out_elements = out_height * out_width * channels;
   for_items(stream, n, larger(in_elements, out_elements), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      const int32_t* fields = boxes + 6 * i;
+      const int32_t* fields = boxes + kBoxFields * i;
       float* image = dimages + i * in_elements;
       const float* from = dy + i * out_elements;
       if (fields[3] < 1 || fields[4] < 1) {
         fill_nan(image, in_elements);
         continue;
       }
-      clear_pixels(image, in_elements);
+      clear_floats(image, in_elements);
       const Box box = box_of(crop, fields);
       if (same_size(crop, box)) {
         scatter_same_size(image, from, crop, box);

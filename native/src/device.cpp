@@ -2,6 +2,8 @@
 //
 // Linux grants more memory than it has and kills the process later, so an allocation is first held against
 // MemAvailable and what control groups leave.
+#include "portable/arguments/device.h"
+
 #include <hast/device.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,8 +17,7 @@
 #include "kernel.h"
 #include "memory_limits.h"
 
-using namespace hast;
-
+namespace hast {
 namespace {
 
 constexpr int64_t kAlignment = 256;
@@ -82,7 +83,7 @@ struct Event {
 };
 
 void copy(void* destination, const void* source, int64_t bytes, void* stream) {
-  parallel_for(stream, ceil_div(bytes, kCopyPiece), [&](int64_t piece, int32_t) {
+  parallel_for(stream, ceil_div(bytes, kCopyPiece), [&](int64_t piece) {
     const int64_t begin = piece * kCopyPiece;
     std::memcpy(static_cast<char*>(destination) + begin, static_cast<const char*>(source) + begin,
                 static_cast<size_t>(smaller(kCopyPiece, bytes - begin)));
@@ -90,6 +91,9 @@ void copy(void* destination, const void* source, int64_t bytes, void* stream) {
 }
 
 }  // namespace
+}  // namespace hast
+
+using namespace hast;
 
 int32_t hast_device_count(int32_t* count) noexcept {
   if (count == nullptr) return HAST_EARGUMENT;
@@ -98,7 +102,7 @@ int32_t hast_device_count(int32_t* count) noexcept {
 }
 
 int32_t hast_device_describe(char* text, int64_t text_bytes, int32_t ordinal) noexcept {
-  if (text == nullptr || text_bytes < 1) return HAST_EARGUMENT;
+  if (!valid::device_describe(text, text_bytes)) return HAST_EARGUMENT;
   if (ordinal != 0) return HAST_EDEVICE;
   char model[200];
   read_model(model, sizeof(model));
@@ -132,11 +136,11 @@ int32_t hast_stream_destroy(void* stream) noexcept {
 }
 
 int32_t hast_stream_math(void* stream, int32_t math) noexcept {
-  return stream == nullptr || (math != HAST_MATH_FP32 && math != HAST_MATH_TF32) ? HAST_EARGUMENT : HAST_OK;
+  return valid::stream_math(stream, math) ? HAST_OK : HAST_EARGUMENT;
 }
 
 int32_t hast_stream_native(void** native_stream, void* stream) noexcept {
-  if (native_stream == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(native_stream, stream)) return HAST_EARGUMENT;
   *native_stream = nullptr;
   return HAST_OK;
 }
@@ -144,7 +148,7 @@ int32_t hast_stream_native(void** native_stream, void* stream) noexcept {
 int32_t hast_stream_synchronize(void* stream) noexcept { return stream == nullptr ? HAST_EARGUMENT : HAST_OK; }
 
 int32_t hast_memory_allocate(void** address, int64_t bytes, int32_t ordinal) noexcept {
-  if (address == nullptr || bytes < 1) return HAST_EARGUMENT;
+  if (!valid::allocate(address, bytes)) return HAST_EARGUMENT;
   if (ordinal != 0) return HAST_EDEVICE;
   Memory memory;
   if (read_memory(memory) && bytes > memory.available) return HAST_EMEMORY;
@@ -168,10 +172,7 @@ int32_t hast_memory_free(void* address, int32_t ordinal) noexcept {
 }
 
 int32_t hast_memory_upload(void* device, const void* host, int64_t bytes, void* stream) noexcept {
-  if (any_null(static_cast<const char*>(device), static_cast<const char*>(host), static_cast<const char*>(stream)) ||
-      bytes < 1) {
-    return HAST_EARGUMENT;
-  }
+  if (!valid::copy(device, host, bytes, stream)) return HAST_EARGUMENT;
   copy(device, host, bytes, stream);
   return HAST_OK;
 }
@@ -185,7 +186,7 @@ int32_t hast_memory_copy(void* destination, const void* source, int64_t bytes, v
 }
 
 int32_t hast_host_allocate(void** address, int64_t bytes) noexcept {
-  if (address == nullptr || bytes < 1) return HAST_EARGUMENT;
+  if (!valid::allocate(address, bytes)) return HAST_EARGUMENT;
   *address = std::aligned_alloc(static_cast<size_t>(kAlignment),
                                 static_cast<size_t>(ceil_div(bytes, kAlignment) * kAlignment));
   return *address == nullptr ? HAST_EMEMORY : HAST_OK;
@@ -215,23 +216,23 @@ int32_t hast_event_destroy(void* event) noexcept {
 }
 
 int32_t hast_event_record(void* event, void* stream) noexcept {
-  if (event == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (any_null(event, stream)) return HAST_EARGUMENT;
   static_cast<Event*>(event)->time = std::chrono::steady_clock::now();
   return HAST_OK;
 }
 
 int32_t hast_stream_wait(void* stream, void* event) noexcept {
-  return event == nullptr || stream == nullptr ? HAST_EARGUMENT : HAST_OK;
+  return any_null(event, stream) ? HAST_EARGUMENT : HAST_OK;
 }
 
 int32_t hast_event_query(int32_t* done, void* event) noexcept {
-  if (done == nullptr || event == nullptr) return HAST_EARGUMENT;
+  if (any_null(done, event)) return HAST_EARGUMENT;
   *done = 1;
   return HAST_OK;
 }
 
 int32_t hast_event_elapsed(float* milliseconds, void* start, void* stop) noexcept {
-  if (milliseconds == nullptr || start == nullptr || stop == nullptr) return HAST_EARGUMENT;
+  if (any_null(milliseconds, start, stop)) return HAST_EARGUMENT;
   *milliseconds =
       std::chrono::duration<float, std::milli>(static_cast<Event*>(stop)->time - static_cast<Event*>(start)->time)
           .count();

@@ -1,5 +1,11 @@
-// Element-wise kernels: one pass, one rounding per written operation, trivially deterministic.
+// Element-wise kernels and the step counter (elementwise.h has the formulas).
+//
+// Shapes: [n]; add and mul [n, hw, c] and [n, c].
+// Rounding: every operation on its own; tanh is the C library's.
+// Determinism: an element depends on its own inputs alone.
 // Bytes per element: fill 4; scale, tanh 8; add, mul, tanh_bwd, sign_perturb 12; add and mul of what is repeated 8.
+#include "portable/arguments/elementwise.h"
+
 #include <hast/elementwise.h>
 
 #include <cmath>
@@ -41,7 +47,7 @@ HAST_CLONES void combine_rows(float* y, const float* a, const float* b, int64_t 
 template <class Function>
 int32_t combine(float* y, const float* a, const float* b, int64_t n, int64_t hw, int64_t c, void* stream,
                 Function function) {
-  if (any_null(y, a, b, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::combine(y, a, b, n, hw, c, stream)) return HAST_EARGUMENT;
   if (hw == 1) {
     for_ranges(stream, n * c,
                [&](int64_t begin, int64_t length) { combine(y + begin, a + begin, b + begin, length, function); });
@@ -79,7 +85,7 @@ HAST_CLONES void perturb(float* y, const float* x, const float* g, int64_t n, fl
 using namespace hast;
 
 int32_t hast_fill_fwd_f32(float* y, int64_t n, float value, void* stream) noexcept {
-  if (any_null(y, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, y, n)) return HAST_EARGUMENT;
   for_ranges(stream, n, [&](int64_t begin, int64_t length) { fill(y + begin, length, value); });
   return HAST_OK;
 }
@@ -95,13 +101,13 @@ int32_t hast_mul_fwd_f32(float* y, const float* a, const float* b, int64_t n, in
 }
 
 int32_t hast_scale_fwd_f32(float* y, const float* x, int64_t n, float factor, void* stream) noexcept {
-  if (any_null(y, x, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, y, n, x)) return HAST_EARGUMENT;
   for_ranges(stream, n, [&](int64_t begin, int64_t length) { scale(y + begin, x + begin, length, factor); });
   return HAST_OK;
 }
 
 int32_t hast_tanh_fwd_f32(float* y, const float* x, int64_t n, void* stream) noexcept {
-  if (any_null(y, x, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, y, n, x)) return HAST_EARGUMENT;
   for_ranges(stream, n, [&](int64_t begin, int64_t length) {
     for (int64_t i = begin; i < begin + length; i++) y[i] = std::tanh(x[i]);
   });
@@ -109,7 +115,7 @@ int32_t hast_tanh_fwd_f32(float* y, const float* x, int64_t n, void* stream) noe
 }
 
 int32_t hast_tanh_bwd_f32(float* dx, const float* dy, const float* y, int64_t n, void* stream) noexcept {
-  if (any_null(dx, dy, y, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, dx, n, dy, y)) return HAST_EARGUMENT;
   for_ranges(stream, n,
              [&](int64_t begin, int64_t length) { tanh_gradient(dx + begin, dy + begin, y + begin, length); });
   return HAST_OK;
@@ -117,14 +123,14 @@ int32_t hast_tanh_bwd_f32(float* dx, const float* dy, const float* y, int64_t n,
 
 int32_t hast_sign_perturb_fwd_f32(float* y, const float* x, const float* g, int64_t n, float epsilon,
                                   void* stream) noexcept {
-  if (any_null(y, x, g, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::elementwise(stream, y, n, x, g)) return HAST_EARGUMENT;
   for_ranges(stream, n,
              [&](int64_t begin, int64_t length) { perturb(y + begin, x + begin, g + begin, length, epsilon); });
   return HAST_OK;
 }
 
 int32_t hast_counter_step_i64(int64_t* counter, void* stream) noexcept {
-  if (counter == nullptr || stream == nullptr) return HAST_EARGUMENT;
+  if (!valid::counter_step(counter, stream)) return HAST_EARGUMENT;
   *counter += 1;
   return HAST_OK;
 }

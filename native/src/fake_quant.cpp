@@ -1,14 +1,18 @@
-// Fake quantisation and its gradient (quantize.h has the formulas, quantiser.h their operations) and the minimum and
-// maximum of a tensor.
+// Fake quantisation, its gradient, and the minimum and maximum of a tensor.
 //
-// Shapes [n], and [rows, cols] with one range per row. Every operation is rounded on its own, half to even; NaN stays
-// NaN, and a NaN among the values of a range makes the range NaN. Minimum and maximum do not depend on the order, so
-// neither do results. Bytes per element: fake_quant 8, gradient 12; channel 8 (a row is read twice, the second time
-// from the cache); min_max 4.
+//   y = fake_quant(x);  dx = x is clamped ? 0 : dy    (quantize.h, portable/quantizer.h)
+//
+// Shapes: [n], and [rows, cols] with one range per row.
+// Rounding: every operation on its own, half to even; NaN stays NaN, and a NaN among the values of a range makes the
+// range NaN.
+// Determinism: minimum and maximum do not depend on the order.
+// Bytes per element: fake_quant 8, gradient 12; channel 8 (a row is read twice, the second time from the cache);
+// min_max 4.
 #include <hast/quantize.h>
 
 #include "kernel.h"
-#include "quantizer.h"
+#include "portable/arguments/quantize.h"
+#include "portable/quantizer.h"
 
 namespace hast {
 namespace {
@@ -88,7 +92,7 @@ using namespace hast;
 
 int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, int64_t n, int32_t bits,
                                 void* stream) noexcept {
-  if (any_null(y, x, range, stream) || n < 1 || bits < 2 || bits > 8) return HAST_EARGUMENT;
+  if (!valid::fake_quant_fwd(y, x, range, n, bits, stream)) return HAST_EARGUMENT;
   for_ranges(stream, n,
              [&](int64_t begin, int64_t length) { quantize(y + begin, x + begin, length, range[0], range[1], bits); });
   return HAST_OK;
@@ -96,7 +100,7 @@ int32_t hast_fake_quant_fwd_f32(float* y, const float* x, const float* range, in
 
 int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, const float* range, int64_t n, int32_t bits,
                                 void* stream) noexcept {
-  if (any_null(dx, dy, x, range, stream) || n < 1 || bits < 2 || bits > 8) return HAST_EARGUMENT;
+  if (!valid::fake_quant_bwd(dx, dy, x, range, n, bits, stream)) return HAST_EARGUMENT;
   for_ranges(stream, n, [&](int64_t begin, int64_t length) {
     pass_range(dx + begin, dy + begin, x + begin, length, range[0], range[1], bits);
   });
@@ -105,7 +109,7 @@ int32_t hast_fake_quant_bwd_f32(float* dx, const float* dy, const float* x, cons
 
 int32_t hast_fake_quant_channel_fwd_f32(float* y, const float* x, int64_t rows, int64_t cols, int32_t bits,
                                         void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(rows, cols) || bits < 2 || bits > 8) return HAST_EARGUMENT;
+  if (!valid::fake_quant_channel(y, x, rows, cols, bits, stream)) return HAST_EARGUMENT;
   for_items(stream, rows, cols, [&](int64_t begin, int64_t end) {
     quantize_rows(y + begin * cols, x + begin * cols, end - begin, cols, bits);
   });
@@ -114,17 +118,17 @@ int32_t hast_fake_quant_channel_fwd_f32(float* y, const float* x, int64_t rows, 
 
 int64_t hast_min_max_workspace_bytes(int64_t n) noexcept {
   if (n < 1) return 0;
-  return range_pieces(n) * static_cast<int64_t>(sizeof(Range));
+  return bytes_of<Range>(range_pieces(n));
 }
 
 int32_t hast_min_max_fwd_f32(float* range, const float* x, void* workspace, int64_t workspace_bytes, int64_t n,
                              void* stream) noexcept {
-  if (any_null(range, x, stream) || n < 1) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_min_max_workspace_bytes(n)) return HAST_EWORKSPACE;
+  if (!valid::min_max(range, x, n, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_min_max_workspace_bytes(n))) return HAST_EWORKSPACE;
   Range* ranges = static_cast<Range*>(workspace);
   const int64_t length = ceil_div(n, range_pieces(n));
   const int64_t pieces = ceil_div(n, length);
-  parallel_for(stream, pieces, [&](int64_t piece, int32_t) {
+  parallel_for(stream, pieces, [&](int64_t piece) {
     range_of(&ranges[piece], x + piece * length, smaller(length, n - piece * length));
   });
   Range all = ranges[0];

@@ -3,15 +3,18 @@
 //   norm = v / max(|v|, 1e-12);  loss (= or +=) lambda mean_{n,c} (normS - normT)²
 //   grad = (2 / hw) (g - norm (norm . g)) / max(|v|, 1e-12),  g = +-2 lambda (normS - normT) / (N C)
 //
-// In double, rounded once; rows summed in a fixed order.
+// Shapes: [n, c].
+// Rounding: in double, rounded once.
+// Determinism: rows are summed in fixed groups, those in order.
+// Bytes per element: 8, +4 for each gradient.
 #include <hast/loss.h>
 
 #include <cmath>
 
 #include "loss_sum.h"
+#include "portable/arguments/loss.h"
 
-using namespace hast;
-
+namespace hast {
 namespace {
 
 double inverse_length(const float* v, int64_t c) {
@@ -37,11 +40,14 @@ void write_gradient(float* grad, const float* own, double own_inverse, const flo
 }
 
 }  // namespace
+}  // namespace hast
+
+using namespace hast;
 
 int32_t hast_feature_align_fwd_f32(float* loss, float* student_grad, float* teacher_grad, const float* student,
                                    const float* teacher, int64_t n, int64_t hw, int64_t c, float lambda,
                                    int32_t accumulate, void* stream) noexcept {
-  if (any_null(loss, student, teacher, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::feature_align(loss, student, teacher, n, hw, c, stream)) return HAST_EARGUMENT;
   const double share = static_cast<double>(lambda) / (static_cast<double>(n) * static_cast<double>(c));
   const double outer = 2.0 / static_cast<double>(hw);
   const double sum = sum_rows(stream, n, c, [&](int64_t row) {

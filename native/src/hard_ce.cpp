@@ -3,17 +3,22 @@
 //   p = softmax(z)[label], d = 1 - p, c = -log p;  loss = beta mean_n d^gamma c
 //   dlogits_j = (beta / N) (-d^gamma - gamma d^(gamma-1) p c) ([j = label] - softmax_j)
 //
+// Shapes: logits [n, k], difficulty [n].
+// Rounding: in double, rounded once.
+// Determinism: rows are summed in fixed groups, those in order.
+// Bytes per element: 8.
+//
 // d is the sum of the other softmax terms and c is log1p of their ratio to p where p is the largest, so both keep their
 // digits near p = 1; d^(gamma-1) c is evaluated as d^gamma (c / d), whose limit is finite. Where d is 0, so is the
-// gradient. Shapes [n, k]. In double, rounded once; rows summed in a fixed order.
+// gradient.
 #include <hast/loss.h>
 
 #include <cmath>
 
 #include "loss_sum.h"
+#include "portable/arguments/loss.h"
 
-using namespace hast;
-
+namespace hast {
 namespace {
 
 double row_loss(float* gradient, float* difficulty, const float* z, int32_t label, int64_t k, double share,
@@ -23,9 +28,7 @@ double row_loss(float* gradient, float* difficulty, const float* z, int32_t labe
     if (difficulty != nullptr) *difficulty = NAN;
     return NAN;
   }
-  float largest = z[0];
-  for (int64_t j = 1; j < k; j++) largest = z[j] > largest ? z[j] : largest;
-  const double shift = static_cast<double>(largest);
+  const double shift = static_cast<double>(row_max(z, k));
   const double gap = shift - static_cast<double>(z[label]);
   const double own = std::exp(-gap);
   double others = 0.0;
@@ -48,11 +51,13 @@ double row_loss(float* gradient, float* difficulty, const float* z, int32_t labe
 }
 
 }  // namespace
+}  // namespace hast
+
+using namespace hast;
 
 int32_t hast_hard_ce_fwd_f32(float* loss, float* dlogits, float* difficulty, const float* logits, const int32_t* labels,
                              int64_t n, int64_t k, float beta, float gamma, void* stream) noexcept {
-  if (any_null(loss, dlogits, logits, stream) || labels == nullptr || any_below_one(n, k)) return HAST_EARGUMENT;
-  if (!(gamma >= 0.0f)) return HAST_EARGUMENT;
+  if (!valid::hard_ce(loss, dlogits, logits, labels, n, k, gamma, stream)) return HAST_EARGUMENT;
   const double share = static_cast<double>(beta) / static_cast<double>(n);
   const double sum = sum_rows(stream, n, k, [&](int64_t i) {
     return row_loss(dlogits + i * k, difficulty != nullptr ? difficulty + i : nullptr, logits + i * k, labels[i], k,

@@ -1,13 +1,16 @@
-// What every kernel of the CPU library shares: instruction-set clones, argument checks, element-wise pieces.
+// What every kernel of the CPU library shares: instruction-set clones, copies, element-wise pieces.
 #ifndef HAST_KERNEL_H
 #define HAST_KERNEL_H
 
 #include <hast/status.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "parallel.h"
-#include "portable.h"
+#include "portable/arguments/arguments.h"
+#include "portable/numbers.h"
+#include "portable/portable.h"
 
 // HAST_CLONES compiles a function for the x86-64 baseline, AVX2 + FMA and AVX-512; the loader picks one. Only what is
 // inlined into such a function shares its instruction set, so hot loops stand in HAST_INLINE functions or in the
@@ -28,19 +31,18 @@
 
 namespace hast {
 
-template <class... Pointers>
-bool any_null(const Pointers*... pointers) {
-  return ((pointers == nullptr) || ...);
+// Of `count` elements.
+template <class T>
+constexpr int64_t bytes_of(int64_t count) {
+  return count * static_cast<int64_t>(sizeof(T));
 }
 
-template <class... Sizes>
-bool any_below_one(Sizes... sizes) {
-  return ((sizes < 1) || ...);
+HAST_INLINE void copy_floats(float* to, const float* from, int64_t count) {
+  std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
 }
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+HAST_INLINE void clear_floats(float* to, int64_t count) {
+  std::memset(to, 0, static_cast<size_t>(count) * sizeof(float));
+}
 
 // Elements of one piece of an element-wise kernel: 64 KiB of float32, a few microseconds of memory traffic.
 constexpr int64_t kPieceElements = 16384;
@@ -48,7 +50,7 @@ constexpr int64_t kPieceElements = 16384;
 // Runs body(begin, length) over [0, n) in fixed pieces.
 template <class Body>
 void for_ranges(void* stream, int64_t n, const Body& body) {
-  parallel_for(stream, ceil_div(n, kPieceElements), [&](int64_t piece, int32_t) {
+  parallel_for(stream, ceil_div(n, kPieceElements), [&](int64_t piece) {
     const int64_t begin = piece * kPieceElements;
     body(begin, smaller(kPieceElements, n - begin));
   });
@@ -59,7 +61,7 @@ template <class Body>
 void for_items(void* stream, int64_t n, int64_t item_elements, const Body& body) {
   const int64_t group = larger(1, kPieceElements / item_elements);
   parallel_for(stream, ceil_div(n, group),
-               [&](int64_t piece, int32_t) { body(piece * group, smaller(n, (piece + 1) * group)); });
+               [&](int64_t piece) { body(piece * group, smaller(n, (piece + 1) * group)); });
 }
 
 }  // namespace hast

@@ -1,25 +1,26 @@
-// y = x weight^T + bias and its two gradients.
+// Matrix products of a linear layer.
 //
-// [n, inputs] x [outputs, inputs]. The forward pass takes dot products of rows, 4 samples by 2 outputs at a time; the
-// gradients are one kernel, product[a, i] = sum_k left(k, a) right[k, i] with contiguous i, 4 rows by 32 columns in
-// registers. Sums in float32 over at most 256 terms, those then added in order. Deterministic.
+//   y = x weight^T + bias;  dx = dy weight;  dweight = dy^T x, dbias = sum over n of dy
+//
+// Shapes: x [n, inputs], weight [outputs, inputs], y [n, outputs].
+// Rounding: in float32, contraction allowed; gradients over at most 256 terms, those sums then added in order.
+// Determinism: a sum is always in the same order, fixed by the sizes.
+// Bytes: weight once for all samples; x once for each group of outputs.
+//
+// The forward pass takes dot products of rows, 4 samples by 2 outputs at a time; the gradients are one kernel,
+// product[a, i] = sum_k left(k, a) right[k, i] with contiguous i, 4 rows by 32 columns in registers.
 #include <hast/layer.h>
 
 #include <cstring>
 
 #include "kernel.h"
+#include "portable/arguments/layer.h"
+#include "vector.h"
 
 namespace hast {
 namespace {
 
-using Vector = float __attribute__((vector_size(64)));
-using Quad = float __attribute__((vector_size(16)));
-constexpr int64_t kLanes = 16;
-
-HAST_INLINE void load(Vector& v, const float* from) { std::memcpy(&v, from, sizeof(Vector)); }
-
 HAST_INLINE Quad sum_quads(const Vector& v) {
-  using Half = float __attribute__((vector_size(32)));
   Half half[2];
   std::memcpy(half, &v, sizeof(Vector));
   half[0] += half[1];
@@ -56,11 +57,11 @@ HAST_INLINE void dot_tile(float* y, const float* x, const float* weight, const f
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
       Quad v;
-      std::memcpy(&v, x + r * inputs + k, sizeof(Quad));
+      load(v, x + r * inputs + k);
 #pragma GCC unroll 4
       for (int o = 0; o < kOutputs; o++) {
         Quad w;
-        std::memcpy(&w, weight + o * inputs + k, sizeof(Quad));
+        load(w, weight + o * inputs + k);
         quads[r][o] += v * w;
       }
     }
@@ -125,7 +126,7 @@ HAST_INLINE void product_block(const Product& job, int64_t row, int64_t column) 
     for (int64_t k = begin; k < end; k++) {
       Lanes v[kCount];
 #pragma GCC unroll 2
-      for (int i = 0; i < kCount; i++) std::memcpy(&v[i], right + i * lanes, sizeof(Lanes));
+      for (int i = 0; i < kCount; i++) load(v[i], right + i * lanes);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; r++) {
 #pragma GCC unroll 2
@@ -144,14 +145,13 @@ HAST_INLINE void product_block(const Product& job, int64_t row, int64_t column) 
   for (int r = 0; r < kRows; r++) {
 #pragma GCC unroll 2
     for (int i = 0; i < kCount; i++) {
-      std::memcpy(job.product + (row + r) * job.columns + column + i * lanes, &totals[r][i], sizeof(Lanes));
+      store(job.product + (row + r) * job.columns + column + i * lanes, totals[r][i]);
     }
   }
 }
 
 template <int kRows>
 HAST_INLINE void product_rows(const Product& job, int64_t row, int64_t column, int64_t width) {
-  using Half = float __attribute__((vector_size(32)));
   if (width >= 32) {
     product_block<kRows, Vector, 2>(job, row, column);
     return;
@@ -184,7 +184,7 @@ void multiply(const Product& job, void* stream) {
   const int64_t rows = 4 * larger(1, smaller(64, 1024 / job.terms));
   const int64_t row_pieces = ceil_div(job.rows, rows);
   const int64_t column_pieces = ceil_div(job.columns, kColumns);
-  parallel_for(stream, row_pieces * column_pieces, [&](int64_t piece, int32_t) {
+  parallel_for(stream, row_pieces * column_pieces, [&](int64_t piece) {
     const int64_t row = piece / column_pieces * rows;
     const int64_t column = piece % column_pieces * kColumns;
     product_piece(job, row, smaller(job.rows, row + rows), column, smaller(kColumns, job.columns - column));
@@ -206,10 +206,10 @@ using namespace hast;
 
 int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const float* bias, int64_t n, int64_t inputs,
                             int64_t outputs, void* stream) noexcept {
-  if (any_null(y, x, weight, stream) || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  if (!valid::linear(y, x, weight, n, inputs, outputs, stream)) return HAST_EARGUMENT;
   // A piece is a few outputs for all samples: its weights stay in the cache.
   const int64_t group = larger(2, smaller(64, 65536 / (inputs * n)) / 2 * 2);
-  parallel_for(stream, ceil_div(outputs, group), [&](int64_t piece, int32_t) {
+  parallel_for(stream, ceil_div(outputs, group), [&](int64_t piece) {
     forward_tile(y, x, weight, bias, n, inputs, outputs, piece * group, smaller(outputs, (piece + 1) * group));
   });
   return HAST_OK;
@@ -217,17 +217,17 @@ int32_t hast_linear_fwd_f32(float* y, const float* x, const float* weight, const
 
 int32_t hast_linear_bwd_data_f32(float* dx, const float* dy, const float* weight, int64_t n, int64_t inputs,
                                  int64_t outputs, void* stream) noexcept {
-  if (any_null(dx, dy, weight, stream) || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  if (!valid::linear(dx, dy, weight, n, inputs, outputs, stream)) return HAST_EARGUMENT;
   multiply({dx, dy, weight, n, inputs, outputs, outputs, 1}, stream);
   return HAST_OK;
 }
 
 int32_t hast_linear_bwd_weight_f32(float* dweight, float* dbias, const float* dy, const float* x, int64_t n,
                                    int64_t inputs, int64_t outputs, void* stream) noexcept {
-  if (any_null(dweight, dy, x, stream) || any_below_one(n, inputs, outputs)) return HAST_EARGUMENT;
+  if (!valid::linear(dweight, dy, x, n, inputs, outputs, stream)) return HAST_EARGUMENT;
   multiply({dweight, dy, x, outputs, inputs, n, 1, outputs}, stream);
   if (dbias != nullptr) {
-    parallel_for(stream, ceil_div(outputs, 512), [&](int64_t piece, int32_t) {
+    parallel_for(stream, ceil_div(outputs, 512), [&](int64_t piece) {
       sum_columns(dbias, dy, n, outputs, piece * 512, smaller(512, outputs - piece * 512));
     });
   }

@@ -1,21 +1,26 @@
-// Max pooling: y[n, i, j] = max over the window x window square of x from (i stride - pad, j stride - pad) on, and its
-// adjoint. [n, h, w, c] <-> [n, p, q, c]. The forward pass notes which cell of the square won, so that the backward
-// pass gathers: every dx element looks at the squares that hold it. Nothing is rounded forward; backward sums at most
-// ceil(window / stride)^2 values in float32. Bytes per output element: 5 + 4 stride^2, either way.
+// Max pooling, and its adjoint.
+//
+//   y[n, i, j] = max over the window x window square of x from (i stride - pad, j stride - pad) on
+//   dx = sum of the dy that it won
+//
+// Shapes: x [n, h, w, c], y and index [n, p, q, c].
+// Rounding: none forward; backward sums of at most ceil(window / stride)² values in float32.
+// Determinism: an element is one sum in row-major order.
+// Bytes per output element: 5 + 4 stride², either way.
+//
+// The forward pass notes which cell of the square won, so that the backward pass gathers: every dx element looks at the
+// squares that hold it.
 #include <hast/layer.h>
 
 #include "kernel.h"
-#include "window.h"
+#include "portable/arguments/layer.h"
+#include "portable/pooling.h"
 
 namespace hast {
 namespace {
 
-// A cell's number must fit a byte.
-constexpr int32_t kMaxWindow = 16;
 // Channels at a time.
 constexpr int64_t kTile = 64;
-
-bool valid(const Pooling& a) { return a.valid() && a.window <= kMaxWindow; }
 
 // One output pixel's channels [first, first + width). The running maxima stay in registers or the nearest cache, and
 // the winners are as wide as the values until the end, so that all is one vector width.
@@ -89,7 +94,7 @@ using namespace hast;
 int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t n, int64_t h, int64_t w, int64_t c,
                               int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
   const Pooling pooling{n, h, w, c, window, stride, pad};
-  if (any_null(y, index, x, stream) || !valid(pooling)) return HAST_EARGUMENT;
+  if (!valid::max_pool(y, x, index, pooling, stream)) return HAST_EARGUMENT;
   for_items(stream, n * pooling.p(), pooling.q() * c,
             [&](int64_t begin, int64_t end) { largest(y, index, x, pooling, begin, end); });
   return HAST_OK;
@@ -98,7 +103,7 @@ int32_t hast_max_pool_fwd_f32(float* y, uint8_t* index, const float* x, int64_t 
 int32_t hast_max_pool_bwd_f32(float* dx, const float* dy, const uint8_t* index, int64_t n, int64_t h, int64_t w,
                               int64_t c, int32_t window, int32_t stride, int32_t pad, void* stream) noexcept {
   const Pooling pooling{n, h, w, c, window, stride, pad};
-  if (any_null(dx, dy, index, stream) || !valid(pooling)) return HAST_EARGUMENT;
+  if (!valid::max_pool(dx, dy, index, pooling, stream)) return HAST_EARGUMENT;
   for_items(stream, n * h, w * c, [&](int64_t begin, int64_t end) { gather(dx, dy, index, pooling, begin, end); });
   return HAST_OK;
 }

@@ -9,9 +9,8 @@
 #ifndef HAST_PANEL_H
 #define HAST_PANEL_H
 
-#include <cstring>
-
 #include "kernel.h"
+#include "vector.h"
 
 namespace hast {
 
@@ -117,12 +116,7 @@ HAST_INLINE void combine(double& count, double* __restrict mean, double* __restr
   count = total;
 }
 
-using Vector = float __attribute__((vector_size(64)));
-constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
 constexpr int64_t kVectors = kUnrolled / kLanes;
-
-HAST_INLINE void load(Vector& v, const float* from) { std::memcpy(&v, from, sizeof(Vector)); }
-HAST_INLINE void store(float* to, const Vector& v) { std::memcpy(to, &v, sizeof(Vector)); }
 
 // sums[element of the period] = sum over the rows of x, or of (x - centre)². Every column stays in registers. The
 // second sum, whose x is in the L1 cache, asks for the memory that comes next: otherwise it would wait for this
@@ -234,6 +228,23 @@ inline double part_count(const Split& s, int64_t piece) {
 
 // Pieces of a plain matrix.
 inline Split split_rows(int64_t rows, int64_t c) { return split(1, rows, c); }
+
+// Pieces of a tensor: where nothing is kept for each image, the images are one long matrix.
+inline Split split(int64_t n, int64_t hw, int64_t c, bool per_image) {
+  return per_image ? split(n, hw, c) : split_rows(n * hw, c);
+}
+inline int64_t most_pieces(int64_t n, int64_t hw, int64_t c) {
+  return larger(split(n, hw, c, true).pieces, split(n, hw, c, false).pieces);
+}
+
+// y[channel] = the sum of what the pieces left in partial [pieces, c].
+inline void sum_pieces(float* y, const double* partial, const Split& s, int64_t c) {
+  for (int64_t i = 0; i < c; i++) {
+    double sum = 0.0;
+    for (int64_t piece = 0; piece < s.pieces; piece++) sum += partial[piece * c + i];
+    y[i] = static_cast<float>(sum);
+  }
+}
 
 // partial holds {mean[c], squares[c]} of every piece at `step` doubles; writes the moments of the whole.
 void combine_moments(float* mean, float* variance, const double* partial, int64_t step, const Split& s, int64_t c,

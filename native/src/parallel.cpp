@@ -73,14 +73,6 @@ void wake(std::atomic<uint32_t>& word, int32_t sleepers) {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, sleepers, nullptr, nullptr, 0);
 }
 
-struct Stream;
-
-struct Worker {
-  Stream* stream;
-  int32_t number;
-  pthread_t thread;
-};
-
 struct Stream {
   // Each group of variables that is written by different threads at different times has its own cache line.
   alignas(64) std::atomic<uint64_t> claim{0};     // {epoch, next claim}
@@ -97,15 +89,15 @@ struct Stream {
   std::atomic<int64_t> grain{1};  // indices per claim; 1 unless there are more than kMaxClaims
   std::atomic<uint32_t> claims{0};
   alignas(64) int32_t threads = 1;
-  Worker* workers = nullptr;  // threads - 1
-  cpu_set_t before;           // the launching thread's processors, to be given back
+  pthread_t* workers = nullptr;  // threads - 1
+  cpu_set_t before;              // the launching thread's processors, to be given back
   pid_t pinned_launcher = 0;
 };
 
 constexpr uint64_t word(uint32_t epoch, uint32_t next) { return static_cast<uint64_t>(epoch) << 32 | next; }
 
 // Claims and runs indices of the kernel published as `epoch` until none is left.
-void take_part(Stream& s, uint32_t epoch, int32_t number) {
+void take_part(Stream& s, uint32_t epoch) {
   uint32_t done = 0;
   uint64_t seen = s.claim.load(std::memory_order_acquire);
   while (static_cast<uint32_t>(seen >> 32) == epoch) {
@@ -118,7 +110,7 @@ void take_part(Stream& s, uint32_t epoch, int32_t number) {
     if (!s.claim.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     const int64_t begin = int64_t{next} * grain;
     const int64_t end = begin + grain < count ? begin + grain : count;
-    for (int64_t i = begin; i < end; i++) piece(body, i, number);
+    for (int64_t i = begin; i < end; i++) piece(body, i);
     done++;
     seen = s.claim.load(std::memory_order_acquire);
   }
@@ -129,8 +121,7 @@ void take_part(Stream& s, uint32_t epoch, int32_t number) {
 }
 
 void* work(void* argument) {
-  const Worker& self = *static_cast<Worker*>(argument);
-  Stream& s = *self.stream;
+  Stream& s = *static_cast<Stream*>(argument);
   uint32_t last = 0;
   while (true) {
     const auto published = [&] {
@@ -147,7 +138,7 @@ void* work(void* argument) {
     }
     if (s.closing.load()) return nullptr;
     last = s.epoch.load(std::memory_order_acquire);
-    if ((last & 1) == 0) take_part(s, last, self.number);
+    if ((last & 1) == 0) take_part(s, last);
   }
 }
 
@@ -176,7 +167,7 @@ void pin_threads(Stream& s) {
       if (sched_setaffinity(0, sizeof(one), &one) != 0) return;
       s.pinned_launcher = gettid();
     } else {
-      pthread_setaffinity_np(s.workers[thread - 1].thread, sizeof(one), &one);
+      pthread_setaffinity_np(s.workers[thread - 1], sizeof(one), &one);
     }
     thread++;
   }
@@ -190,7 +181,7 @@ void join(Stream& s, int32_t started) {
   s.closing.store(true);
   s.epoch.fetch_add(2);
   wake(s.epoch, s.threads);
-  for (int32_t i = 0; i < started; i++) pthread_join(s.workers[i].thread, nullptr);
+  for (int32_t i = 0; i < started; i++) pthread_join(s.workers[i], nullptr);
 }
 
 void release(Stream* s) {
@@ -207,7 +198,7 @@ int32_t open_stream(void** stream, int32_t threads, bool pin) {
   if (memory == nullptr) return HAST_EMEMORY;
   Stream* s = new (memory) Stream;
   s->threads = threads;
-  s->workers = static_cast<Worker*>(std::calloc(static_cast<size_t>(threads), sizeof(Worker)));
+  s->workers = static_cast<pthread_t*>(std::calloc(static_cast<size_t>(threads), sizeof(pthread_t)));
   if (s->workers == nullptr) {
     release(s);
     return HAST_EMEMORY;
@@ -221,10 +212,7 @@ int32_t open_stream(void** stream, int32_t threads, bool pin) {
   pthread_attr_setstacksize(&attributes, kStackBytes);
   int32_t started = 0;
   while (started < threads - 1) {
-    Worker& w = s->workers[started];
-    w.stream = s;
-    w.number = started + 1;
-    if (pthread_create(&w.thread, &attributes, work, &w) != 0) break;
+    if (pthread_create(&s->workers[started], &attributes, work, s) != 0) break;
     started++;
   }
   pthread_attr_destroy(&attributes);
@@ -246,12 +234,10 @@ void close_stream(void* stream) {
   release(s);
 }
 
-int32_t workers(void* stream) { return static_cast<Stream*>(stream)->threads; }
-
 void run_pieces(void* stream, int64_t count, Piece piece, const void* body) {
   Stream& s = *static_cast<Stream*>(stream);
   if (count == 1 || s.threads == 1) {
-    for (int64_t i = 0; i < count; i++) piece(body, i, 0);
+    for (int64_t i = 0; i < count; i++) piece(body, i);
     return;
   }
   if (count <= 0) return;
@@ -272,7 +258,7 @@ void run_pieces(void* stream, int64_t count, Piece piece, const void* body) {
   s.epoch.store(epoch);  // sequentially consistent with sleepers: either we see the sleeper or it sees the epoch
   if (s.sleepers.load() > 0) wake(s.epoch, s.threads);
 
-  take_part(s, epoch, 0);
+  take_part(s, epoch);
   const auto all = [&] { return s.finished.load(std::memory_order_acquire) == claims; };
   if (spin_until(all)) return;
   s.launcher_sleeps.store(true);

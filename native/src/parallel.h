@@ -16,22 +16,17 @@ namespace hast {
 int32_t open_stream(void** stream, int32_t threads, bool pin);
 void close_stream(void* stream);
 
-// Number of threads that may run pieces, the launching thread (worker 0) included.
-int32_t workers(void* stream);
+using Piece = void (*)(const void* body, int64_t index);
 
-using Piece = void (*)(const void* body, int64_t index, int32_t worker);
-
-// Runs piece(body, index, worker) for every index in [0, count) and returns when all have finished. Allocates nothing.
+// Runs piece(body, index) for every index in [0, count) and returns when all have finished. Allocates nothing.
 // Calls do not nest.
 void run_pieces(void* stream, int64_t count, Piece piece, const void* body);
 
-// Runs body(index, worker) for every index in [0, count); indices are claimed dynamically; worker is in
-// [0, workers(stream)). Returns when all are done.
+// Runs body(index) for every index in [0, count), claimed dynamically. Returns when all are done.
 template <class Body>
 void parallel_for(void* stream, int64_t count, const Body& body) {
   run_pieces(
-      stream, count,
-      [](const void* b, int64_t index, int32_t worker) { (*static_cast<const Body*>(b))(index, worker); }, &body);
+      stream, count, [](const void* b, int64_t index) { (*static_cast<const Body*>(b))(index); }, &body);
 }
 
 }  // namespace hast

@@ -1,9 +1,15 @@
-// Normal numbers (Box-Muller) and labels by Philox4x32-10. A value depends on (seed, step, draw, index) alone.
-#include "philox.h"
+// Normal numbers and labels by Philox4x32-10 (random.h has the formulas, portable/philox.h the generator).
+//
+// Shapes: [n].
+// Rounding: Box-Muller in double, rounded once.
+// Determinism: a value depends on (seed, step, draw, index) alone.
+// Bytes per element: 4.
+#include "portable/philox.h"
 
 #include <hast/random.h>
 
 #include "kernel.h"
+#include "portable/arguments/random.h"
 
 using namespace hast;
 
@@ -11,7 +17,7 @@ using namespace hast;
 static_assert(kPieceElements % 4 == 0);
 
 int32_t hast_philox_normal_fwd_f32(float* y, const int64_t* key, int64_t n, int32_t draw, void* stream) noexcept {
-  if (any_null(y, stream) || key == nullptr || n < 1) return HAST_EARGUMENT;
+  if (!valid::philox_normal(y, key, n, stream)) return HAST_EARGUMENT;
   const Draw random(key, draw);
   for_ranges(stream, n, [&](int64_t begin, int64_t length) {
     for (int64_t i = begin; i < begin + length; i += 4) {
@@ -27,7 +33,7 @@ int32_t hast_philox_normal_fwd_f32(float* y, const int64_t* key, int64_t n, int3
 
 int32_t hast_philox_labels_fwd_i32(int32_t* y, const int64_t* key, int64_t n, int32_t classes, int32_t draw,
                                    void* stream) noexcept {
-  if (any_null(y, key) || stream == nullptr || n < 1 || classes < 1) return HAST_EARGUMENT;
+  if (!valid::philox_labels(y, key, n, classes, stream)) return HAST_EARGUMENT;
   const Draw random(key, draw);
   for_ranges(stream, n, [&](int64_t begin, int64_t length) {
     for (int64_t i = begin; i < begin + length; i += 4) {

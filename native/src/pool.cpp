@@ -1,8 +1,15 @@
-// Global average pooling: y[n, c] = mean over hw of x[n, hw, c]; dx = dy / hw repeated. And the sum over hw of x, or of
-// x times a factor. Sums in float32 over 64 rows, in double across. 4 bytes per element either way, +4 for a factor.
+// Global average pooling, its adjoint, and the sum of pixels.
+//
+//   y[n, c] = mean over hw of x;  dx = dy / hw repeated;  y[n, c] = sum over hw of x, or of x factor
+//
+// Shapes: x and factor [n, hw, c], y [n, c].
+// Rounding: sums in float32 over 64 rows, contraction allowed; in double across, rounded once.
+// Determinism: a sum is always in the same order.
+// Bytes per element: 4 either way, +4 for a factor.
 #include <hast/layer.h>
 
 #include "kernel.h"
+#include "portable/arguments/layer.h"
 
 namespace hast {
 namespace {
@@ -54,7 +61,7 @@ using namespace hast;
 
 int32_t hast_global_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_t hw, int64_t c,
                                      void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::global_pool(y, x, n, hw, c, stream)) return HAST_EARGUMENT;
   for_items(stream, n, hw * c, [&](int64_t begin, int64_t end) {
     pool_images<false>(y + begin * c, x + begin * hw * c, nullptr, end - begin, hw, c, static_cast<double>(hw));
   });
@@ -63,7 +70,7 @@ int32_t hast_global_avg_pool_fwd_f32(float* y, const float* x, int64_t n, int64_
 
 int32_t hast_pixel_sum_fwd_f32(float* y, const float* x, const float* factor, int64_t n, int64_t hw, int64_t c,
                                void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::global_pool(y, x, n, hw, c, stream)) return HAST_EARGUMENT;
   for_items(stream, n, hw * c, [&](int64_t begin, int64_t end) {
     const int64_t start = begin * hw * c;
     if (factor != nullptr) {
@@ -77,7 +84,7 @@ int32_t hast_pixel_sum_fwd_f32(float* y, const float* x, const float* factor, in
 
 int32_t hast_global_avg_pool_bwd_f32(float* dx, const float* dy, int64_t n, int64_t hw, int64_t c,
                                      void* stream) noexcept {
-  if (any_null(dx, dy, stream) || any_below_one(n, hw, c)) return HAST_EARGUMENT;
+  if (!valid::global_pool(dx, dy, n, hw, c, stream)) return HAST_EARGUMENT;
   for_items(stream, n, hw * c, [&](int64_t begin, int64_t end) {
     spread_images(dx + begin * hw * c, dy + begin * c, end - begin, hw, c);
   });

@@ -1,9 +1,16 @@
-// y = x > 0 ? x : slope_c * x, a slope for each channel; dx = dy * (x > 0 ? 1 : slope_c), dslope_c = the sum over rows
-// of dy * x where x is not above 0. Shapes [rows, c]. Sums in float32 within a block, in double across blocks and
-// pieces, combined in order. Bytes per element: 8 forward, 12 backward.
+// PReLU, a slope for each channel, and its gradients.
+//
+//   y = x > 0 ? x : slope_c x
+//   dx = dy (x > 0 ? 1 : slope_c);  dslope_c = sum over the rows of x > 0 ? 0 : dy x
+//
+// Shapes: x [rows, c], slope [c].
+// Rounding: dslope in float32 within a block, in double across blocks and pieces.
+// Determinism: pieces are cut by the sizes alone and combined in order.
+// Bytes per element: 8 forward, 12 backward.
 #include <hast/elementwise.h>
 
 #include "panel.h"
+#include "portable/arguments/elementwise.h"
 
 namespace hast {
 namespace {
@@ -69,7 +76,7 @@ using namespace hast;
 
 int32_t hast_prelu_fwd_f32(float* y, const float* x, const float* slope, int64_t rows, int64_t c,
                            void* stream) noexcept {
-  if (any_null(y, x, slope, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
+  if (!valid::prelu_fwd(y, x, slope, rows, c, stream)) return HAST_EARGUMENT;
   for_items(stream, rows, c,
             [&](int64_t begin, int64_t end) { activate_rows(y + begin * c, x + begin * c, slope, end - begin, c); });
   return HAST_OK;
@@ -77,20 +84,16 @@ int32_t hast_prelu_fwd_f32(float* y, const float* x, const float* slope, int64_t
 
 int64_t hast_prelu_bwd_workspace_bytes(int64_t rows, int64_t c) noexcept {
   if (any_below_one(rows, c)) return 0;
-  return split_rows(rows, c).pieces * c * static_cast<int64_t>(sizeof(double));
+  return bytes_of<double>(split_rows(rows, c).pieces * c);
 }
 
 int32_t hast_prelu_bwd_f32(float* dx, float* dslope, const float* dy, const float* x, const float* slope,
                            void* workspace, int64_t workspace_bytes, int64_t rows, int64_t c, void* stream) noexcept {
-  if (any_null(dx, dy, x, slope, stream) || any_below_one(rows, c)) return HAST_EARGUMENT;
-  if (workspace == nullptr || workspace_bytes < hast_prelu_bwd_workspace_bytes(rows, c)) return HAST_EWORKSPACE;
+  if (!valid::prelu_bwd(dx, dy, x, slope, rows, c, stream)) return HAST_EARGUMENT;
+  if (lacks(workspace, workspace_bytes, hast_prelu_bwd_workspace_bytes(rows, c))) return HAST_EWORKSPACE;
   const Backward job{dx, dy, x, slope, static_cast<double*>(workspace), split_rows(rows, c), c};
   const auto run = dslope != nullptr ? gradient_piece<true> : gradient_piece<false>;
-  parallel_for(stream, job.s.pieces, [&](int64_t piece, int32_t) { run(job, piece); });
-  for (int64_t i = 0; dslope != nullptr && i < c; i++) {
-    double sum = 0.0;
-    for (int64_t piece = 0; piece < job.s.pieces; piece++) sum += job.partial[piece * c + i];
-    dslope[i] = static_cast<float>(sum);
-  }
+  parallel_for(stream, job.s.pieces, [&](int64_t piece) { run(job, piece); });
+  if (dslope != nullptr) sum_pieces(dslope, job.partial, job.s, c);
   return HAST_OK;
 }

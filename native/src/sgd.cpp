@@ -1,9 +1,16 @@
-// SGD with momentum: d = g + decay p;  buffer = momentum buffer + d
+// SGD with momentum.
+//
+//   d = g + decay p;  buffer = momentum buffer + d
 //   p -= lr rate (nesterov ? d + momentum buffer : buffer),  rate = rates[i], or 1 without rates
-// Shapes [n]. 20 bytes per element, 24 with rates.
+//
+// Shapes: [n].
+// Rounding: in float32, contraction allowed.
+// Determinism: an element depends on its own inputs alone.
+// Bytes per element: 20, 24 with rates.
 #include <hast/optim.h>
 
 #include "kernel.h"
+#include "portable/arguments/optim.h"
 
 namespace hast {
 namespace {
@@ -27,7 +34,7 @@ using namespace hast;
 
 int32_t hast_sgd_step_f32(float* p, float* buffer, const float* g, const float* lr, const float* rates, int64_t n,
                           float momentum, float decay, int32_t nesterov, void* stream) noexcept {
-  if (any_null(p, buffer, g, lr, stream) || n < 1) return HAST_EARGUMENT;
+  if (!valid::sgd_step(p, buffer, g, lr, n, stream)) return HAST_EARGUMENT;
   const auto step = nesterov != 0 ? (rates != nullptr ? step_range<true, true> : step_range<true, false>)
                                   : (rates != nullptr ? step_range<false, true> : step_range<false, false>);
   const float rate = *lr;

@@ -1,5 +1,5 @@
 // Identity of the library and the text of its status codes.
-#include "status_text.h"
+#include "portable/status_text.h"
 
 int32_t hast_abi_version(void) noexcept { return HAST_ABI_VERSION; }
 

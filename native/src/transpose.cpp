@@ -1,8 +1,17 @@
-// Matrices transposed: [n, rows, columns] to [n, columns, rows]. Copies only; 8 bytes per element. A strip of columns
-// at a time, as wide as a cache line.
+// Matrices transposed.
+//
+//   y[n, column, row] = x[n, row, column]
+//
+// Shapes: x [n, rows, columns], y [n, columns, rows].
+// Rounding: none.
+// Determinism: copies only.
+// Bytes per element: 8.
+//
+// A strip of columns at a time, as wide as a cache line.
 #include <hast/layer.h>
 
 #include "kernel.h"
+#include "portable/arguments/layer.h"
 
 namespace hast {
 namespace {
@@ -22,7 +31,7 @@ using namespace hast;
 
 int32_t hast_transpose_fwd_f32(float* y, const float* x, int64_t n, int64_t rows, int64_t columns,
                                void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(n, rows, columns)) return HAST_EARGUMENT;
+  if (!valid::transpose(y, x, n, rows, columns, stream)) return HAST_EARGUMENT;
   const int64_t strips = ceil_div(columns, kStrip);
   for_items(stream, n * strips, rows * smaller(kStrip, columns), [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; item++) {

@@ -1,22 +1,26 @@
-// Nearest-neighbour upsampling by 2, [n, h, w, c] -> [n, 2h, 2w, c], and its adjoint: the sum of four.
+// Nearest-neighbour upsampling by 2, and its adjoint.
+//
+//   y[n, i, j] = x[n, i / 2, j / 2];  dx = the sum of the four dy that read it
+//
+// Shapes: x [n, h, w, c], y [n, 2h, 2w, c].
+// Rounding: none forward; backward in float32, the sums of the two rows added.
+// Determinism: a sum is always in the same order.
 // Bytes per input element: 4 + 16.
 #include <hast/layer.h>
 
-#include <cstring>
-
 #include "kernel.h"
+#include "portable/arguments/layer.h"
 
 namespace hast {
 namespace {
 
 // One input row makes two output rows.
 void repeat_row(float* y, const float* x, int64_t w, int64_t c) {
-  const size_t pixel = static_cast<size_t>(c) * sizeof(float);
   for (int64_t j = 0; j < w; j++) {
-    std::memcpy(y + 2 * j * c, x + j * c, pixel);
-    std::memcpy(y + (2 * j + 1) * c, x + j * c, pixel);
+    copy_floats(y + 2 * j * c, x + j * c, c);
+    copy_floats(y + (2 * j + 1) * c, x + j * c, c);
   }
-  std::memcpy(y + 2 * w * c, y, 2 * static_cast<size_t>(w) * pixel);
+  copy_floats(y + 2 * w * c, y, 2 * w * c);
 }
 
 HAST_CLONES void add_rows(float* dx, const float* dy, int64_t rows, int64_t w, int64_t c) {
@@ -38,7 +42,7 @@ using namespace hast;
 
 int32_t hast_upsample_fwd_f32(float* y, const float* x, int64_t n, int64_t h, int64_t w, int64_t c,
                               void* stream) noexcept {
-  if (any_null(y, x, stream) || any_below_one(n, h, w, c)) return HAST_EARGUMENT;
+  if (!valid::upsample(y, x, n, h, w, c, stream)) return HAST_EARGUMENT;
   for_items(stream, n * h, 4 * w * c, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) repeat_row(y + row * 4 * w * c, x + row * w * c, w, c);
   });
@@ -47,7 +51,7 @@ int32_t hast_upsample_fwd_f32(float* y, const float* x, int64_t n, int64_t h, in
 
 int32_t hast_upsample_bwd_f32(float* dx, const float* dy, int64_t n, int64_t h, int64_t w, int64_t c,
                               void* stream) noexcept {
-  if (any_null(dx, dy, stream) || any_below_one(n, h, w, c)) return HAST_EARGUMENT;
+  if (!valid::upsample(dx, dy, n, h, w, c, stream)) return HAST_EARGUMENT;
   for_items(stream, n * h, 4 * w * c, [&](int64_t begin, int64_t end) {
     add_rows(dx + begin * w * c, dy + begin * 4 * w * c, end - begin, w, c);
   });

@@ -5,7 +5,7 @@
 
 #include <hast/status.h>
 
-/* y = x weight^T + bias */
+/* y = x weight^T + bias. CUDA returns HAST_EUNSUPPORTED where a size is above 2^30, here and in the gradients. */
 HAST_API int32_t hast_linear_fwd_f32(float* y,                        /* out [n, outputs] */
                                      const float* x,                  /* [n, inputs] */
                                      const float* weight,             /* [outputs, inputs] */

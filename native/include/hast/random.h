@@ -50,7 +50,7 @@ HAST_API int32_t hast_shift_boxes_fwd_i32(int32_t* boxes,                     /*
 
 /* Crops, resizes (bilinear, align_corners = false, no antialias) and flips in one gather. Pixels of a box outside the
  * image read 0. A box of the output size is copied exactly. A box with an unknown image, or with no pixel, gives NaN.
- */
+ * CUDA returns HAST_EUNSUPPORTED where a size of an image, of its crop or the channels are 2^31 or more. */
 HAST_API int32_t hast_crop_flip_fwd_f32(float* y,             /* out [n, out_height, out_width, channels] */
                                         const float* images,  /* [images, height, width, channels] */
                                         const int32_t* boxes, /* [n, 6] */

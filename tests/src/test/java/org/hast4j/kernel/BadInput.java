@@ -2,17 +2,14 @@ package org.hast4j.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.hast4j.kernel.SmallCalls.SIZE;
+import static org.hast4j.kernel.SmallCalls.WINDOW;
 
-import java.lang.reflect.Method;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
-import org.hast4j.device.driver.Buffer;
 import org.hast4j.device.driver.Devices;
 import org.hast4j.device.driver.Platform;
+import org.hast4j.kernel.SmallCalls.Kernel;
 import org.hast4j.kernel.abi.Abi;
 import org.hast4j.kernel.abi.BnActBwdWorkspaceBytes;
 import org.hast4j.kernel.abi.BnActFwdWorkspaceBytes;
@@ -27,7 +24,6 @@ import org.hast4j.kernel.abi.MemoryFree;
 import org.hast4j.kernel.abi.MinMaxWorkspaceBytes;
 import org.hast4j.kernel.abi.PreluBwdWorkspaceBytes;
 import org.hast4j.kernel.abi.StreamCreate;
-import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,19 +41,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 abstract class BadInput {
   private static final int ARGUMENT = -1;
   private static final int WORKSPACE = -2;
-  private static final int REGION = 16_384;
-  private static final long SIZE = 3;
-  private static final int[] WINDOW = new Window(1, 1).toArray();
-
-  // Memory, streams, events and graphs have tests of their own.
-  private static final Pattern LIFECYCLE =
-      Pattern.compile("hast_(stream|memory|host|event|capture|graph|device)_.*");
 
   @RegisterExtension final Devices devices;
 
-  private Buffer buffer;
+  private SmallCalls calls;
   KernelLibrary library;
-  private long stream;
 
   BadInput(Platform platform) {
     devices = new Devices(platform);
@@ -65,129 +53,23 @@ abstract class BadInput {
 
   @BeforeEach
   void open() {
-    buffer = devices.open().allocate("arguments", 20 * REGION);
-    buffer.clear();
+    calls = new SmallCalls(devices.open());
     library = devices.open().library();
-    stream = devices.open().stream();
   }
 
   @AfterEach
   void close() {
-    buffer.close();
-  }
-
-  /** A kernel and the class that its header makes. */
-  private record Kernel(String function, Class<?> type) {
-    private KernelCall call(KernelLibrary library) {
-      try {
-        return (KernelCall) type.getConstructor(KernelLibrary.class).newInstance(library);
-      } catch (ReflectiveOperationException e) {
-        throw new IllegalStateException(e);
-      }
-    }
-
-    /** The setter of a parameter. */
-    private Method setter(String parameter) {
-      String name = Names.inJava(parameter);
-      return Arrays.stream(type.getMethods())
-          .filter(method -> method.getName().equals(name) && method.getParameterCount() == 1)
-          .findFirst()
-          .orElseThrow();
-    }
-
-    private List<NativeCall.Parameter> parameters(KernelLibrary library) {
-      return call(library).parameters();
-    }
-
-    /** The Java type of a parameter: long, int, float or int[]. */
-    private Class<?> typeOf(String parameter) {
-      return setter(parameter).getParameterTypes()[0];
-    }
-
-    @Override
-    public String toString() {
-      return function;
-    }
-  }
-
-  static Stream<Kernel> kernels() {
-    return Abi.FUNCTIONS.stream()
-        .filter(function -> !LIFECYCLE.matcher(function).matches())
-        .map(function -> new Kernel(function, Names.classOf(function)))
-        .filter(kernel -> KernelCall.class.isAssignableFrom(kernel.type()));
-  }
-
-  /** Arguments of a small valid call: every pointer has a region of its own. */
-  private Map<String, Object> arguments(Kernel kernel) {
-    Map<String, Object> arguments = new LinkedHashMap<>();
-    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
-      String name = parameter.name();
-      Class<?> type = kernel.typeOf(name);
-      Object value;
-      if (parameter.address()) {
-        value = buffer.address((long) arguments.size() * REGION, REGION);
-      } else if (type == long.class) {
-        value = name.endsWith("bytes") ? (long) REGION : SIZE;
-      } else if (type == int.class) {
-        value = integer(name);
-      } else if (type == int[].class) {
-        value = WINDOW;
-      } else {
-        value = number(name);
-      }
-      arguments.put(name, value);
-    }
-    return arguments;
-  }
-
-  private static int integer(String name) {
-    return switch (name) {
-      case "bits" -> 4;
-      case "classes" -> 10;
-      case "window" -> 3;
-      case "begin", "accumulate", "draw", "rule", "flip", "training", "in_range" -> 0;
-      default -> 1;
-    };
-  }
-
-  private static float number(String name) {
-    return switch (name) {
-      case "scale_max" -> 1;
-      case "ratio_min" -> .75f;
-      case "ratio_max" -> 1.5f;
-      case "ceiling" -> Float.POSITIVE_INFINITY;
-      default -> .5f;
-    };
-  }
-
-  private int status(Kernel kernel, Map<String, Object> arguments) {
-    KernelCall call = kernel.call(library);
-    arguments.forEach(
-        (name, value) -> {
-          try {
-            kernel.setter(name).invoke(call, new Object[] {value});
-          } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e);
-          }
-        });
-    try {
-      call.launch(stream);
-      return 0;
-    } catch (KernelException e) {
-      assertThat(e.function()).isEqualTo(kernel.function());
-      assertThat(e).hasMessageContaining(kernel.function());
-      return e.status();
-    }
+    calls.close();
   }
 
   /** Refusal with a status, without a single byte changed. */
-  private void refuses(Kernel kernel, Map<String, Object> spoilt, int status) {
-    Map<String, Object> arguments = arguments(kernel);
+  final void refuses(Kernel kernel, Map<String, Object> spoilt, int status) {
+    Map<String, Object> arguments = calls.arguments(kernel);
     assertThat(arguments).containsKeys(spoilt.keySet().toArray(String[]::new));
     arguments.putAll(spoilt);
-    int[] before = memory();
-    assertThat(status(kernel, arguments)).as("%s with %s", kernel, spoilt).isEqualTo(status);
-    assertThat(memory()).as("memory after %s with %s", kernel, spoilt).isEqualTo(before);
+    int[] before = calls.memory();
+    assertThat(calls.status(kernel, arguments)).as("%s with %s", kernel, spoilt).isEqualTo(status);
+    assertThat(calls.memory()).as("memory after %s with %s", kernel, spoilt).isEqualTo(before);
   }
 
   private void refuses(Kernel kernel, String parameter, Object value, int status) {
@@ -196,25 +78,19 @@ abstract class BadInput {
 
   /** Refusal of arguments of which each by itself is right. */
   private void refuses(String function, Map<String, Object> spoilt) {
-    refuses(new Kernel(function, Names.classOf(function)), spoilt, ARGUMENT);
-  }
-
-  private int[] memory() {
-    int[] words = new int[Math.toIntExact(buffer.bytes() / Integer.BYTES)];
-    buffer.download(0, words);
-    return words;
+    refuses(SmallCalls.kernel(function), spoilt, ARGUMENT);
   }
 
   @ParameterizedTest
-  @MethodSource("kernels")
+  @MethodSource("org.hast4j.kernel.SmallCalls#kernels")
   void acceptsTheValidCallTheOthersAreMadeFrom(Kernel kernel) {
-    assertThat(status(kernel, arguments(kernel))).isZero();
+    assertThat(calls.status(kernel, calls.arguments(kernel))).isZero();
   }
 
   @ParameterizedTest
-  @MethodSource("kernels")
+  @MethodSource("org.hast4j.kernel.SmallCalls#kernels")
   void refusesNull(Kernel kernel) {
-    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+    for (NativeCall.Parameter parameter : calls.parameters(kernel)) {
       if (parameter.address() && !parameter.optional()) {
         refuses(kernel, parameter.name(), 0L, ARGUMENT);
       }
@@ -222,9 +98,9 @@ abstract class BadInput {
   }
 
   @ParameterizedTest
-  @MethodSource("kernels")
+  @MethodSource("org.hast4j.kernel.SmallCalls#kernels")
   void refusesSizesBelowOne(Kernel kernel) {
-    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+    for (NativeCall.Parameter parameter : calls.parameters(kernel)) {
       String name = parameter.name();
       if (!parameter.address() && kernel.typeOf(name) == long.class && !name.endsWith("bytes")) {
         for (long size : new long[] {0, -1, Long.MIN_VALUE}) {
@@ -235,7 +111,7 @@ abstract class BadInput {
   }
 
   @ParameterizedTest
-  @MethodSource("kernels")
+  @MethodSource("org.hast4j.kernel.SmallCalls#kernels")
   void refusesAttributesOutOfRange(Kernel kernel) {
     Map<String, List<Integer>> bad =
         Map.of(
@@ -247,8 +123,9 @@ abstract class BadInput {
             "classes", List.of(0, -5),
             "patience", List.of(-1),
             "kind", List.of(-1, 1000),
+            "rule", List.of(-1, 2),
             "begin", List.of(-1, 1, Integer.MAX_VALUE));
-    for (NativeCall.Parameter parameter : kernel.parameters(library)) {
+    for (NativeCall.Parameter parameter : calls.parameters(kernel)) {
       if (kernel.typeOf(parameter.name()) == int.class) {
         for (int value : bad.getOrDefault(parameter.name(), List.of())) {
           refuses(kernel, parameter.name(), value, ARGUMENT);
@@ -258,9 +135,9 @@ abstract class BadInput {
   }
 
   @ParameterizedTest
-  @MethodSource("kernels")
+  @MethodSource("org.hast4j.kernel.SmallCalls#kernels")
   void refusesAWorkspaceThatIsTooSmall(Kernel kernel) {
-    Map<String, Object> arguments = arguments(kernel);
+    Map<String, Object> arguments = calls.arguments(kernel);
     if (!arguments.containsKey("workspace_bytes")) {
       return;
     }
@@ -269,11 +146,11 @@ abstract class BadInput {
       refuses(kernel, "workspace_bytes", needed - 1, WORKSPACE);
       refuses(kernel, "workspace_bytes", -1L, WORKSPACE);
       arguments.put("workspace_bytes", needed);
-      assertThat(status(kernel, arguments)).as("%s with just enough", kernel).isZero();
+      assertThat(calls.status(kernel, arguments)).as("%s with just enough", kernel).isZero();
     } else {
       arguments.put("workspace_bytes", 0L);
       arguments.put("workspace", 0L);
-      assertThat(status(kernel, arguments))
+      assertThat(calls.status(kernel, arguments))
           .as("%s without a workspace it does not need", kernel)
           .isZero();
     }
@@ -330,8 +207,8 @@ abstract class BadInput {
 
   // ---- what depends on more than one argument ----
 
-  private long at(int region) {
-    return buffer.address((long) region * REGION, REGION);
+  private long stream() {
+    return devices.open().stream();
   }
 
   final void refused(Runnable call, String function) {
@@ -439,10 +316,10 @@ abstract class BadInput {
   @Test
   void anActivationGradientNeedsItsMask() {
     refuses("hast_bn_act_bwd_f32", Map.of("mask", 0L, "slope", .2f));
-    Kernel kernel = new Kernel("hast_bn_act_bwd_f32", Names.classOf("hast_bn_act_bwd_f32"));
-    Map<String, Object> arguments = arguments(kernel);
+    Kernel kernel = SmallCalls.kernel("hast_bn_act_bwd_f32");
+    Map<String, Object> arguments = calls.arguments(kernel);
     arguments.putAll(Map.of("mask", 0L, "slope", 1f));
-    assertThat(status(kernel, arguments)).isZero();
+    assertThat(calls.status(kernel, arguments)).isZero();
   }
 
   @Test
@@ -464,10 +341,15 @@ abstract class BadInput {
     refused(() -> new MemoryAllocate(library).bytes(-1).ordinal(0).call(), "hast_memory_allocate");
     refused(() -> new MemoryFree(library).address(0).ordinal(0).call(), "hast_memory_free");
     refused(
-        () -> new MemoryCopy(library).destination(at(0)).source(at(1)).bytes(0).launch(stream),
+        () ->
+            new MemoryCopy(library)
+                .destination(calls.at(0))
+                .source(calls.at(1))
+                .bytes(0)
+                .launch(stream()),
         "hast_memory_copy");
     refused(
-        () -> new MemoryCopy(library).destination(at(0)).source(0).bytes(8).launch(stream),
+        () -> new MemoryCopy(library).destination(calls.at(0)).source(0).bytes(8).launch(stream()),
         "hast_memory_copy");
   }
 

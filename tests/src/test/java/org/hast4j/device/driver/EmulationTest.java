@@ -10,8 +10,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What the emulated libraries find, against kernels with one defect each: races and accesses out of
- * bounds (native/emulation/watch_test.cu), misaligned accesses (native/emulation/trap_test.cu); and
- * what they count, against counts by hand (native/emulation/traffic_test.cu).
+ * bounds (watch_test.cu of cuda-kernels/emulation), misaligned accesses (trap_test.cu); and what
+ * they count, against counts by hand (traffic_test.cu).
  */
 class EmulationTest {
   private static final Path PROGRAMS = Path.of("../cuda-kernels/target/cmake");

@@ -15,7 +15,7 @@ import java.util.Set;
 
 /**
  * The books of the libraries that stand in for NVIDIA's: {@code
- * native/emulation/vendor/stand_in.h}. Closing it ends all failures.
+ * cuda-kernels/emulation/vendor/stand_in.h}. Closing it ends all failures.
  */
 public final class StandIns implements AutoCloseable {
   private final Arena arena = Arena.ofConfined();

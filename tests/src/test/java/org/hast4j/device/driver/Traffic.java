@@ -12,7 +12,9 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
-/** The counter of memory traffic: {@code native/emulation/traffic.cpp} tells what it counts. */
+/**
+ * The counter of memory traffic: {@code cuda-kernels/emulation/traffic.cpp} tells what it counts.
+ */
 public final class Traffic implements AutoCloseable {
   public static final long SECTOR_BYTES = 32;
 

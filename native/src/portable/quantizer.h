@@ -1,7 +1,7 @@
 // The fake quantiser of one range, in exactly the operations that quantize.h writes. Include it only in files that are
 // compiled without contraction (EXACT_SOURCES of both libraries), or they stop agreeing bit for bit.
-#ifndef HAST_QUANTISER_H
-#define HAST_QUANTISER_H
+#ifndef HAST_QUANTIZER_H
+#define HAST_QUANTIZER_H
 
 #include <cstdint>
 

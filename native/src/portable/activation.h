@@ -1,6 +1,6 @@
 // A leaky ReLU, bounded above or not, and the mask of its gradient, as the norms have them fused; and every activation
 // of elementwise.h with its slope. Include it only in files that are compiled without contraction (EXACT_SOURCES of
-// both libraries), as quantiser.h.
+// both libraries), as quantizer.h.
 #ifndef HAST_ACTIVATION_H
 #define HAST_ACTIVATION_H
 
@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+#include "arguments/elementwise.h"
 #include "portable.h"
 
 namespace hast {
@@ -16,9 +17,6 @@ struct Activation {
   float slope, ceiling;
 
   HAST_PORTABLE HAST_INLINE bool bounded() const { return ceiling < __builtin_inff(); }
-
-  // A finite bound needs slope 0: one mask tells the gradient of both ends.
-  bool valid() const { return ceiling > 0.0f && (!bounded() || slope == 0.0f); }
 };
 
 // Both take `bounded` apart, for loops that are compiled for one of the two. The first says whether the gradient
@@ -113,7 +111,7 @@ template <class Body>
 int32_t with_activation(int32_t kind, const Activation& relu, const Body& body) {
   switch (kind) {
     case HAST_ACTIVATION_RELU:
-      if (!relu.valid()) return HAST_EARGUMENT;
+      if (!valid::relu(relu.slope, relu.ceiling)) return HAST_EARGUMENT;
       return relu.bounded() ? body(Relu<true>{relu}) : body(Relu<false>{relu});
     case HAST_ACTIVATION_HARD_SIGMOID:
       return body(HardSigmoid{});

@@ -66,6 +66,12 @@ struct Convolution {
   }
 };
 
+// The arguments of conv.h's depthwise functions: a filter for each channel.
+inline Convolution depthwise_convolution(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                         const int32_t* window) {
+  return Convolution(n, h, w, c, c, r, s, c, window);
+}
+
 // Along one axis, the taps that an element of a result meets and what of the source they meet: tap first + t step
 // meets element at + t move of the source, for t < count. What of it lies outside the source counts as 0.
 template <class Int>
@@ -91,7 +97,7 @@ struct Taps {
     const Int step = stride / common;
     const Int last = step < taps ? step : taps;
     Int first = 0;
-    while (first < last && (line - first * dilation) % stride != 0) ++first;
+    while (first < last && (line - first * dilation) % stride != 0) first++;
     return from(first < last ? first : taps, step, (line - first * dilation) / stride, -dilation / common, taps);
   }
 

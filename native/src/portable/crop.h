@@ -24,6 +24,8 @@ HAST_PORTABLE HAST_INLINE Tap tap(int64_t position, int64_t out, int64_t box) {
 
 struct Crop {
   int64_t height, width, channels, out_height, out_width;
+
+  bool valid() const { return height >= 1 && width >= 1 && channels >= 1 && out_height >= 1 && out_width >= 1; }
 };
 
 }  // namespace hast

@@ -1,5 +1,6 @@
-// What the arithmetic that the CPU and the CUDA library share is declared with. A header that holds such arithmetic
-// includes this and neither library's own kernel header.
+// What the CPU and the CUDA library share is in this folder: formulas, geometry and the checks of arguments
+// (arguments/). Its headers include each other and the ABI's, and neither library's own; this one has what they are
+// declared with.
 #ifndef HAST_PORTABLE_H
 #define HAST_PORTABLE_H
 

@@ -1,6 +1,6 @@
 // Square windows that slide over [n, h, w, c] and give [n, p, q, c]: the geometry of pooling.
-#ifndef HAST_WINDOW_H
-#define HAST_WINDOW_H
+#ifndef HAST_POOLING_H
+#define HAST_POOLING_H
 
 #include <cstdint>
 

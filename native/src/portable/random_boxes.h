@@ -22,7 +22,7 @@ struct Choice {
   const int32_t* order;
   int64_t n, images, order_count;
 
-  bool good() const { return n >= 1 && images >= 1 && (order == nullptr || order_count >= 1); }
+  bool valid() const { return n >= 1 && images >= 1 && (order == nullptr || order_count >= 1); }
 };
 
 // RandomResizedCrop.
@@ -39,7 +39,7 @@ struct Resize {
         log_ratio_min(std::log(this->ratio_min)),
         log_ratio_max(std::log(this->ratio_max)) {}
 
-  bool good() const {
+  bool valid() const {
     return height >= 1 && width >= 1 && scale_min > 0 && scale_max >= scale_min && ratio_min > 0 &&
            ratio_max >= ratio_min;
   }
@@ -50,7 +50,7 @@ struct Shift {
   int64_t height, width, pad;
   bool flip;
 
-  bool good() const { return height >= 1 && width >= 1 && pad >= 0; }
+  bool valid() const { return height >= 1 && width >= 1 && pad >= 0; }
 };
 
 HAST_PORTABLE inline void write_box(int32_t* box, int64_t top, int64_t left, int64_t height, int64_t width) {
