@@ -59,7 +59,7 @@ class ReadmeTest {
     Path source =
         Files.writeString(
             scratch.resolve("Snippet.java"),
-            imports() + "class Snippet { void run(Listener listener) {\n" + snippet + "}}\n");
+            imports() + "class Snippet { void run(byte[] pixels) {\n" + snippet + "}}\n");
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     StringWriter messages = new StringWriter();
     List<String> options =
