@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.StringWriter;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.URL;
@@ -17,18 +16,13 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
-import javax.tools.JavaCompiler;
-import javax.tools.ToolProvider;
 import org.hast4j.hast.Networks;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.session.Classifier;
@@ -41,7 +35,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The program of docs/service.md does what the page says. */
 class ServiceTest {
-  private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
   private static final int SIDE = 32;
   private static final int CLASSES = 7;
 
@@ -58,7 +51,7 @@ class ServiceTest {
     network = scratch.resolve("network.safetensors");
     Checkpoint.write(
         network, Networks.of(CifarResNet.of(8, 4, CLASSES, CifarResNet.Shortcut.B), 1));
-    compile();
+    Snippet.of(Path.of("../docs/service.md")).getFirst().compile(scratch.resolve("Service.java"));
     program = new URLClassLoader(new URL[] {scratch.toUri().toURL()});
     Class<?> main = program.loadClass("Service");
     service =
@@ -72,25 +65,6 @@ class ServiceTest {
     service.close();
     program.close();
     client.close();
-  }
-
-  private void compile() throws IOException {
-    Matcher page = JAVA.matcher(Files.readString(Path.of("../docs/service.md")));
-    assertThat(page.find()).isTrue();
-    Path source = Files.writeString(scratch.resolve("Service.java"), page.group(1));
-    JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-    StringWriter messages = new StringWriter();
-    boolean compiled =
-        compiler
-            .getTask(
-                messages,
-                null,
-                null,
-                List.of("-d", scratch.toString(), "-cp", System.getProperty("java.class.path")),
-                null,
-                compiler.getStandardFileManager(null, null, null).getJavaFileObjects(source))
-            .call();
-    assertThat(compiled).as(messages.toString()).isTrue();
   }
 
   private HttpRequest post(byte[] body) {
