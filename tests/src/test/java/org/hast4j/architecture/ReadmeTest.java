@@ -1,9 +1,6 @@
 package org.hast4j.architecture;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import java.io.IOException;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,15 +8,12 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import javax.tools.JavaCompiler;
-import javax.tools.ToolProvider;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What the README shows compiles against what the modules export. */
 class ReadmeTest {
-  private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
   private static final List<Path> MODULES =
       Stream.of("runtime", "quantize")
           .map(name -> Path.of("../engine-java", name, "src/main/java/module-info.java"))
@@ -30,14 +24,8 @@ class ReadmeTest {
 
   @TempDir private Path scratch;
 
-  static Stream<String> snippets() throws IOException {
-    List<String> found =
-        JAVA.matcher(Files.readString(Path.of("../README.md")))
-            .results()
-            .map(match -> match.group(1))
-            .toList();
-    assertThat(found).isNotEmpty();
-    return found.stream();
+  static List<Snippet> snippets() throws IOException {
+    return Snippet.of(Path.of("../README.md"));
   }
 
   private static String imports() throws IOException {
@@ -55,25 +43,8 @@ class ReadmeTest {
 
   @ParameterizedTest
   @MethodSource("snippets")
-  void compiles(String snippet) throws IOException {
-    Path source =
-        Files.writeString(
-            scratch.resolve("Snippet.java"),
-            imports() + "class Snippet { void run(Listener listener) {\n" + snippet + "}}\n");
-    JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-    StringWriter messages = new StringWriter();
-    List<String> options =
-        List.of("-d", scratch.toString(), "-cp", System.getProperty("java.class.path"));
-    boolean compiled =
-        compiler
-            .getTask(
-                messages,
-                null,
-                null,
-                options,
-                null,
-                compiler.getStandardFileManager(null, null, null).getJavaFileObjects(source))
-            .call();
-    assertThat(compiled).as(messages.toString()).isTrue();
+  void compiles(Snippet snippet) throws IOException {
+    new Snippet(imports() + "class Shown { void run(byte[] pixels) {\n" + snippet.code() + "}}\n")
+        .compile(scratch.resolve("Shown.java"));
   }
 }

@@ -27,7 +27,7 @@ import org.hast4j.model.QuantizationPoints;
 /**
  * The folder of one run: what it was asked ({@code run.json}, {@code recipe.conf}), what happened
  * ({@code metrics.jsonl}), where it stands ({@code checkpoint.safetensors}), and what came out
- * ({@code synthetic.safetensors}, {@code quantized.safetensors}, {@code result.json}). One process
+ * ({@code synthetic.safetensors}, {@code quantised.safetensors}, {@code result.json}). One process
  * at a time works in it.
  */
 public final class RunDirectory implements AutoCloseable {

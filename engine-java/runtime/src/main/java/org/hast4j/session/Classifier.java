@@ -25,7 +25,7 @@ import org.hast4j.quant.QuantizedNetwork;
  * a quantized network with the values its levels stand for.
  *
  * <pre>{@code
- * try (Classifier classifier = Classifier.load(Path.of("quantized.safetensors"));
+ * try (Classifier classifier = Classifier.load(Path.of("quantised.safetensors"));
  *     Session session = classifier.session()) {
  *   int label = session.classify(pixels);
  * }
