@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
 import org.hast4j.model.Model;
@@ -84,6 +86,83 @@ class QuantizeProcessTest {
         .contains("full precision", "straight after rounding", "after HAST")
         .contains("Without a test set there is no accuracy")
         .contains(folder.resolve("quantised.safetensors").toString());
+  }
+
+  /** From its spec, with the network elsewhere. */
+  @Test
+  void canBeRepeated() throws IOException {
+    Path elsewhere = Files.copy(network, scratch.resolve("elsewhere.safetensors"));
+    Path folder = scratch.resolve("repeated");
+    Path spec = undisturbed.resolve("spec.json");
+    HastProcess.Outcome again =
+        HastProcess.run(
+            scratch,
+            "run",
+            spec.toString(),
+            "--network",
+            elsewhere.toString(),
+            "--out",
+            folder.toString());
+    assertThat(again.code()).as(again.err()).isZero();
+    assertThat(checksums(folder)).isEqualTo(checksums(undisturbed));
+  }
+
+  /** Its images made in two parts, on what might be two machines. */
+  @Test
+  void takesImagesThatWereMadeApart() {
+    List<String> parts = new ArrayList<>();
+    for (String batches : List.of("0", "1-3")) {
+      Path folder = scratch.resolve("batches" + batches);
+      List<String> command =
+          new ArrayList<>(
+              List.of(
+                  "synthesize",
+                  network.toString(),
+                  "--batches",
+                  batches,
+                  "--out",
+                  folder.toString()));
+      command.addAll(TinyNetwork.RECIPE);
+      HastProcess.Outcome made = HastProcess.run(scratch, command.toArray(String[]::new));
+      assertThat(made.code()).as(made.err()).isZero();
+      parts.add(folder.resolve("synthetic.safetensors").toString());
+    }
+    Path folder = scratch.resolve("joined");
+    HastProcess.Outcome joined =
+        HastProcess.run(scratch, command(folder, "--images", String.join(",", parts)));
+    assertThat(joined.code()).as(joined.err()).isZero();
+    assertThat(Sha256.of(folder.resolve("quantised.safetensors")))
+        .isEqualTo(Sha256.of(undisturbed.resolve("quantised.safetensors")));
+  }
+
+  /** Also says on how many images of the folder both networks agree. */
+  @Test
+  void takesImagesOfTheUsersWithoutLabels() throws IOException {
+    Path images = Files.createDirectories(scratch.resolve("images"));
+    Random random = new Random(5);
+    for (int i = 0; i < 6; i++) {
+      BufferedImage image = new BufferedImage(40, 36, BufferedImage.TYPE_INT_RGB);
+      for (int at = 0; at < 40 * 36; at++) {
+        image.setRGB(at % 40, at / 40, random.nextInt(1 << 24));
+      }
+      assertThat(ImageIO.write(image, "png", images.resolve(i + ".png").toFile())).isTrue();
+    }
+    Path folder = scratch.resolve("own");
+    HastProcess.Outcome own =
+        HastProcess.run(scratch, command(folder, "--real-images", images.toString()));
+    assertThat(own.code()).as(own.err()).isZero();
+    assertThat(own.out()).contains("share of given images");
+    HastProcess.Outcome evaluated =
+        HastProcess.run(
+            scratch,
+            "evaluate",
+            folder.resolve("quantised.safetensors").toString(),
+            "--reference",
+            network.toString(),
+            "--images",
+            images.toString());
+    assertThat(evaluated.code()).as(evaluated.err()).isZero();
+    assertThat(evaluated.out()).contains("6 images of", "agrees with");
   }
 
   @Test
