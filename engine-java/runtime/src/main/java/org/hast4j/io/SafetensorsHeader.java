@@ -185,7 +185,11 @@ final class SafetensorsHeader {
       return Shape.of(1);
     }
     try {
-      return Shape.of(sizes.stream().mapToLong(Long::longValue).toArray());
+      long[] all = new long[sizes.size()];
+      for (int i = 0; i < all.length; i++) {
+        all[i] = sizes.get(i);
+      }
+      return Shape.of(all);
     } catch (IllegalArgumentException e) {
       throw new CorruptFileException(
           file, "tensor \"" + name + "\" has shape " + sizes + ": " + e.getMessage(), e);

@@ -119,7 +119,7 @@ final class JsonFields {
           element instanceof Map<?, ?> named && named.get("name") instanceof String text
               ? " " + Layer.quoted(text)
               : "";
-      list.add(new JsonFields(element, "%s[%d]%s".formatted(field, list.size(), name)));
+      list.add(new JsonFields(element, field + "[" + list.size() + "]" + name));
     }
     return list;
   }
