@@ -64,7 +64,8 @@ public sealed interface Loss extends Op {
 
   /**
    * (student, teacher attention [n, c][, base]) to (loss, student gradient, teacher gradient); the
-   * gradients are the factors {@link Norm.BnActGrad} takes, {@code area} is h times w of the features.
+   * gradients are the factors {@link Norm.BnActGrad} takes, {@code area} is h times w of the
+   * features.
    */
   record FeatureAlign(long area, float lambda, boolean accumulates) implements Loss {
     @Override
