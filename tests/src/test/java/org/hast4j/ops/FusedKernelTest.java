@@ -45,7 +45,7 @@ class FusedKernelTest {
   }
 
   @ParameterizedTest
-  @MethodSource("quantised")
+  @MethodSource("quantized")
   void aFusedQuantizerIsTheQuantizer(OpCase test) {
     Norm.BnAct op = (Norm.BnAct) test.op();
     byte[] fused = run(op, Set.of(0), test.inputs()).getFirst();
