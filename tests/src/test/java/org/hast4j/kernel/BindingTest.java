@@ -86,7 +86,7 @@ class BindingTest {
 
   @Test
   void aCallSaysWhatItLacks() {
-    try (OpenDevice device = OpenDevice.cpu()) {
+    try (OpenDevice device = OpenDevice.open(Backend.CPU, 1)) {
       FakeQuantFwd call = new FakeQuantFwd(device.library()).y(8).x(8).n(1);
       assertThatCode(() -> call.launch(device.stream()))
           .isInstanceOf(IllegalStateException.class)
@@ -96,7 +96,7 @@ class BindingTest {
 
   @Test
   void aRefusedCallNamesEveryArgumentWithItsValue() {
-    try (OpenDevice device = OpenDevice.cpu()) {
+    try (OpenDevice device = OpenDevice.open(Backend.CPU, 1)) {
       FakeQuantFwd call = new FakeQuantFwd(device.library()).y(4096).x(0).range(8192).n(-3).bits(4);
       assertThatCode(() -> call.launch(device.stream()))
           .isInstanceOfSatisfying(

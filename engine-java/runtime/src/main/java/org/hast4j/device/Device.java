@@ -11,7 +11,7 @@ import org.hast4j.kernel.Backend;
 public interface Device extends AutoCloseable {
   /** The CPU, with as many threads as it has processors for this program. */
   static Device cpu() {
-    return OpenDevice.cpu();
+    return cpu(OpenDevice.Options.threadsOfAllProcessors());
   }
 
   /**

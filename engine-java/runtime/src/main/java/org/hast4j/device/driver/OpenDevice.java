@@ -243,11 +243,6 @@ public final class OpenDevice implements Device {
     }
   }
 
-  /** The CPU with {@link Options#threadsOfAllProcessors}. */
-  public static OpenDevice cpu() {
-    return open(Backend.CPU, Options.threadsOfAllProcessors());
-  }
-
   /**
    * Allocates device memory.
    *
