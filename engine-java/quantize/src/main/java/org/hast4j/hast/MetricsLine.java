@@ -3,7 +3,7 @@ package org.hast4j.hast;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** An event as a line of a run's metrics file: docs/format.md. */
+/** An event as a line of a run's metrics file (docs/usage.md). */
 final class MetricsLine {
   private MetricsLine() {}
 
