@@ -43,7 +43,7 @@ class SessionTest {
       Networks.of(CifarResNet.of(8, 4, CLASSES, CifarResNet.Shortcut.B), 1);
   private static final int SIZE = NETWORK.model().input().size();
 
-  private static QuantizedNetwork quantized() {
+  static QuantizedNetwork quantized() {
     Scheme scheme = new Scheme(new Bits(4, 3));
     Map<String, Range> ranges = new LinkedHashMap<>();
     scheme.quantizers(NETWORK.model()).forEach(layer -> ranges.put(layer, new Range(0, 2)));

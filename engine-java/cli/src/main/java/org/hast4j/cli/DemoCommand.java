@@ -13,7 +13,6 @@ import org.hast4j.cifar.DataUnavailableException;
 import org.hast4j.failure.UnavailableException;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
-import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.model.Bits;
@@ -58,13 +57,7 @@ final class DemoCommand implements Runnable {
       NetworkFile source = NetworkFile.readFloat(network, Optional.empty(), Optional.empty());
       new QuantizationRun(
               source,
-              new Job(
-                  source.network(),
-                  source.sha256(),
-                  SCHEME,
-                  Recipe.read("quick", Map.of()),
-                  new Images.Synthesized(),
-                  SEED),
+              source.job(SCHEME, Recipe.read("quick", Map.of()), new Images.Synthesized(), SEED),
               keep == null ? temporary.path().resolve("run") : keep,
               true,
               CHECKPOINT_EVERY,

@@ -5,11 +5,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.hast.Images;
+import org.hast4j.hast.Job;
+import org.hast4j.hast.Recipe;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.zoo.QuantizedFile;
@@ -60,6 +64,11 @@ record NetworkFile(
           path + ": it is quantised already; give the full-precision network that it came from");
     }
     return file;
+  }
+
+  /** What a run on the network is to do. */
+  Job job(Scheme scheme, Recipe recipe, Images images, long seed) {
+    return new Job(network, sha256, scheme, recipe, images, seed);
   }
 
   /** The file's name without its extension. */

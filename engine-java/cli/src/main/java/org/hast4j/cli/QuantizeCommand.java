@@ -115,7 +115,7 @@ final class QuantizeCommand implements Runnable {
     Images images = choice == null ? new Images.Synthesized() : choice.images(source, reporter);
     Optional<Hast.Test> followed =
         test.of(source.network().model(), chosen.fineTuning().steps(), reporter);
-    Job job = new Job(source.network(), source.sha256(), scheme, chosen, images, run.seed());
+    Job job = source.job(scheme, chosen, images, run.seed());
     new QuantizationRun(
             source,
             job,

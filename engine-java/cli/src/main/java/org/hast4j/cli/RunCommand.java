@@ -1,7 +1,6 @@
 package org.hast4j.cli;
 
 import java.nio.file.Path;
-import org.hast4j.hast.Job;
 import org.hast4j.hast.RunSpec;
 import org.hast4j.model.Model;
 import picocli.CommandLine.Command;
@@ -45,18 +44,10 @@ final class RunCommand implements Runnable {
     NetworkFile source = NetworkFile.readFloat(spec.network(), spec.model(), spec.normalization());
     spec.check(source.sha256());
     Model model = source.network().model();
-    Job job =
-        new Job(
-            source.network(),
-            source.sha256(),
-            spec.scheme(),
-            spec.recipe(),
-            spec.source(),
-            spec.seed());
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, spec.scheme());
     new QuantizationRun(
             source,
-            job,
+            source.job(spec.scheme(), spec.recipe(), spec.source(), spec.seed()),
             folder,
             run.resume(),
             run.checkpointEvery(),

@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import org.hast4j.hast.Images;
-import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Scheme;
@@ -80,7 +79,7 @@ final class SynthesizeCommand implements Runnable {
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     new QuantizationRun(
             source,
-            new Job(source.network(), source.sha256(), scheme, chosen, images, run.seed()),
+            source.job(scheme, chosen, images, run.seed()),
             folder,
             run.resume(),
             run.checkpointEvery(),

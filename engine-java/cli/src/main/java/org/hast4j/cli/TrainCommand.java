@@ -8,7 +8,6 @@ import org.hast4j.cifar.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Images;
-import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.hast.Training;
 import org.hast4j.model.Bits;
@@ -175,13 +174,7 @@ final class TrainCommand implements Runnable {
         out != null ? out : Path.of(QuantizationRun.defaultFolder(source, scheme) + "-real");
     new QuantizationRun(
             source,
-            new Job(
-                source.network(),
-                source.sha256(),
-                scheme,
-                chosen,
-                new Images.Real(images, true),
-                run.seed()),
+            source.job(scheme, chosen, new Images.Real(images, true), run.seed()),
             folder,
             run.resume(),
             run.checkpointEvery(),

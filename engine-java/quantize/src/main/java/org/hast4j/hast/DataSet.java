@@ -63,15 +63,12 @@ record DataSet(Storage images, Storage labels, TensorType imageType) {
    */
   void label(Memory memory, Parameters network) {
     Model model = network.model();
-    int size = Math.toIntExact(model.input().size());
     int part = Evaluation.batch(model);
     int[] classes = new int[count()];
     try (Evaluation evaluation = Evaluation.of(memory, network)) {
       for (int start = 0; start < classes.length; start += part) {
         int n = Math.min(part, classes.length - start);
-        float[] pixels = new float[n * size];
-        memory.buffer(images).download((long) start * size * Float.BYTES, pixels);
-        float[] logits = evaluation.logits(pixels, n);
+        float[] logits = evaluation.logits(pixels(memory, start, n), n);
         for (int i = 0; i < n; i++) {
           int label = Evaluation.argmax(logits, i * model.classes(), model.classes());
           if (label < 0) {
@@ -84,6 +81,14 @@ record DataSet(Storage images, Storage labels, TensorType imageType) {
       }
     }
     memory.buffer(labels).upload(0, classes);
+  }
+
+  /** Some of the images, copied to the host. */
+  float[] pixels(Memory memory, int first, int some) {
+    int size = Math.toIntExact(imageType.shape().elements() / count());
+    float[] pixels = new float[some * size];
+    memory.buffer(images).download((long) first * size * Float.BYTES, pixels);
+    return pixels;
   }
 
   /** The first {@code count} images. */

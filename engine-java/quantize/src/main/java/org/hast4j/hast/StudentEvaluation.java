@@ -50,15 +50,13 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
     Memory memory = state.memory();
     DataSet dataSet = state.dataSet();
     int count = Math.min(dataSet.count(), AGREEMENT_IMAGES);
-    int size = Math.toIntExact(dataSet.imageType().shape().elements() / dataSet.count());
     Model model = job.teacher().model();
     int part = Evaluation.batch(model);
     int alike = 0;
     try (Evaluation teacher = Evaluation.of(memory, state.teacher())) {
       for (int start = 0; start < count; start += part) {
         int n = Math.min(part, count - start);
-        float[] images = new float[n * size];
-        memory.buffer(dataSet.images()).download((long) start * size * Float.BYTES, images);
+        float[] images = dataSet.pixels(memory, start, n);
         alike +=
             Evaluation.alike(teacher.logits(images, n), student.logits(images, n), model.classes());
       }

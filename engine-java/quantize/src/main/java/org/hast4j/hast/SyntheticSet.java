@@ -40,14 +40,7 @@ final class SyntheticSet {
         .metadata(MEAN, Arrays.toString(normalization.mean()))
         .metadata(STD, Arrays.toString(normalization.std()))
         .putFloatParts(
-            IMAGES,
-            nchw,
-            size,
-            image -> {
-              float[] pixels = new float[size];
-              memory.buffer(dataSet.images()).download((long) image * size * Float.BYTES, pixels);
-              return Checkpoint.toOihw(pixels, one);
-            })
+            IMAGES, nchw, size, image -> Checkpoint.toOihw(dataSet.pixels(memory, image, 1), one))
         .put(LABELS, Shape.of(labels.length), labels)
         .write(file);
   }

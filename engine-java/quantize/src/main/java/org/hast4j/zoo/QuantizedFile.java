@@ -45,7 +45,10 @@ public final class QuantizedFile {
     Model model = Topologies.named(file.required("topology"));
     ModelDescription description =
         new ModelDescription(model, Optional.of(StateDict.normalization(path, file.metadata())));
-    Bits bits = new Bits(bits(file, "weight_bits"), bits(file, "activation_bits"));
+    Bits bits =
+        new Bits(
+            file.whole("weight_bits", Integer::valueOf),
+            file.whole("activation_bits", Integer::valueOf));
     List<String> activations = model.activations();
     float[] rows = file.sized(RANGES_IN_ORDER, 2L * activations.size()).floats();
     Map<String, Range> ranges = new LinkedHashMap<>();
@@ -54,15 +57,5 @@ public final class QuantizedFile {
       ranges.put(layer, new Range(rows[2 * row], rows[2 * row + 1]));
     }
     return QuantizedNetwork.of(file, description, new Scheme(bits), ranges);
-  }
-
-  private static int bits(Safetensors file, String key) {
-    String text = file.required(key);
-    try {
-      return Integer.parseInt(text);
-    } catch (NumberFormatException e) {
-      throw new RefusedException(
-          "its metadata %s is '%s', not a whole number".formatted(key, text), e);
-    }
   }
 }

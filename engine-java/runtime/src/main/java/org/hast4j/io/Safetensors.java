@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
@@ -82,6 +83,22 @@ public final class Safetensors {
   public String required(String key) {
     return Optional.ofNullable(metadata.get(key))
         .orElseThrow(() -> new RefusedException("its metadata lack " + key));
+  }
+
+  /**
+   * A text of the header that is a whole number.
+   *
+   * @param parse throws NumberFormatException where it is none, or too large
+   * @throws RefusedException if there is none, or it is none
+   */
+  public <N> N whole(String key, Function<String, N> parse) {
+    String text = required(key);
+    try {
+      return parse.apply(text);
+    } catch (NumberFormatException e) {
+      throw new RefusedException(
+          "its metadata %s is '%s', not a whole number".formatted(key, text), e);
+    }
   }
 
   /** The names of all tensors, in file order. */

@@ -19,6 +19,7 @@ import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -350,7 +351,7 @@ public final class KernelLibrary implements AutoCloseable {
     try {
       byte[] library = bytes(resource);
       Path file = folder.resolve(checksum(library) + "-" + backend.fileName());
-      if (!Files.exists(file) || !checksum(Files.readAllBytes(file)).equals(checksum(library))) {
+      if (!Files.exists(file) || !Arrays.equals(Files.readAllBytes(file), library)) {
         Files.createDirectories(folder);
         AtomicFile.write(file, library);
       }

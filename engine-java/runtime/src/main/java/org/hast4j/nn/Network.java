@@ -32,10 +32,6 @@ public record Network(Model model, Normalization normalization, Map<String, floa
    */
   public Network {
     check(model);
-    if (model.weighted().isEmpty()) {
-      throw new RefusedException(
-          model.name() + " has no convolution and no linear layer: it has no weights to quantise");
-    }
     if (normalization.channels() != model.input().channels()) {
       throw new RefusedException(
           "%s takes images of %d channels, the normalisation has %d"
@@ -100,11 +96,12 @@ public record Network(Model model, Normalization normalization, Map<String, floa
   }
 
   /**
-   * Checks that there is a kernel for every layer: a model may hold more.
+   * Checks that there is a kernel for every layer, which a model need not have, and that there are
+   * weights.
    *
    * @throws RefusedException naming the first layer that cannot be computed, and why
    */
-  static void check(Model model) {
+  public static void check(Model model) {
     for (Layer layer : model.layers()) {
       if (layer.op() instanceof Operator.Pool pool) {
         obstacle(pool)
@@ -115,6 +112,10 @@ public record Network(Model model, Normalization normalization, Map<String, floa
                           .formatted(model.name(), layer.name(), why));
                 });
       }
+    }
+    if (model.weighted().isEmpty()) {
+      throw new RefusedException(
+          model.name() + " has no convolution and no linear layer: it has no weights to quantise");
     }
   }
 

@@ -166,7 +166,7 @@ public record QuantizedNetwork(
       throw new RefusedException(
           format.equals("1")
               ? "it is a quantised network of format 1, which says its structure by a name that"
-                  + " only org.hast4j.zoo knows (QuantisedFile of hast4j-quantize): quantise it"
+                  + " only org.hast4j.zoo knows (QuantizedFile of hast4j-quantize): quantise it"
                   + " again"
               : "it is a quantised network of format %s, this program reads up to %d: a newer one wrote it"
                   .formatted(format, FORMAT));
@@ -192,6 +192,7 @@ public record QuantizedNetwork(
   public static QuantizedNetwork of(
       Safetensors file, ModelDescription description, Scheme scheme, Map<String, Range> ranges) {
     Model model = description.model();
+    Network.check(model);
     Map<String, Shape> parameters = model.parameters();
     Map<String, QuantizedTensor> weights = new LinkedHashMap<>();
     for (String layer : model.weighted()) {
@@ -220,7 +221,10 @@ public record QuantizedNetwork(
       }
     }
     Provenance provenance =
-        new Provenance(file.required("source_sha256"), file.required("recipe"), seed(file));
+        new Provenance(
+            file.required("source_sha256"),
+            file.required("recipe"),
+            file.whole("seed", Long::valueOf));
     Normalization normalization =
         description
             .normalization()
@@ -235,15 +239,5 @@ public record QuantizedNetwork(
           "tensor %s holds %s instead of bytes".formatted(name, packed.dtype()));
     }
     return BitPacking.unpack(packed.bytes(), count, bits);
-  }
-
-  private static long seed(Safetensors file) {
-    String text = file.required("seed");
-    try {
-      return Long.parseLong(text);
-    } catch (NumberFormatException e) {
-      throw new RefusedException(
-          "its metadata seed is '%s', not a whole number".formatted(text), e);
-    }
   }
 }
