@@ -8,6 +8,7 @@ module org.hast4j.quantize {
 
   exports org.hast4j.data;
   exports org.hast4j.hast;
+  exports org.hast4j.source;
   exports org.hast4j.zoo;
 
   // A library that reads resources by their name sees those of open packages only.

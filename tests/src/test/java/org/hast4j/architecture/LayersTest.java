@@ -58,19 +58,20 @@ class LayersTest {
                   "kernel", "device", "graph", "exec", "model", "io", "nn", "quant", "forward")),
           // org.hast4j.quantize
           Map.entry("data", List.of("failure", "io", "model")),
-          Map.entry("zoo", List.of("failure", "tensor", "model", "io", "nn", "quant")),
+          Map.entry("source", List.of("failure", "tensor", "model", "io")),
+          Map.entry("zoo", List.of("failure", "tensor", "model", "io", "nn", "quant", "source")),
           Map.entry(
               "hast",
               List.of(
                   "failure", "tensor", "device", "graph", "exec", "model", "io", "data", "nn",
-                  "quant", "forward", "zoo")),
+                  "quant", "forward", "source", "zoo")),
           // org.hast4j.cli
           Map.entry("cifar", List.of("failure", "io", "data", "model")),
           Map.entry(
               "cli",
               List.of(
                   "failure", "kernel", "device", "vendor", "exec", "model", "io", "data", "cifar",
-                  "nn", "quant", "zoo", "hast")));
+                  "nn", "quant", "source", "zoo", "hast")));
 
   private static JavaClasses engine;
 

@@ -141,7 +141,7 @@ public final class Safetensors {
   }
 
   /** One tensor of an open file. Every accessor copies the values out of the file, row-major. */
-  public static final class Tensor {
+  public static final class Tensor implements StoredTensor {
     private final Path file;
     private final String name;
     private final DType dtype;
@@ -156,16 +156,19 @@ public final class Safetensors {
       this.data = data;
     }
 
+    @Override
     public String name() {
       return name;
     }
 
     /** The type of the values in the file. */
+    @Override
     public DType dtype() {
       return dtype;
     }
 
     /** The shape; a scalar, which the file stores with no dimensions, is [1]. */
+    @Override
     public Shape shape() {
       return shape;
     }
@@ -175,6 +178,7 @@ public final class Safetensors {
      *
      * @throws CorruptFileException if the tensor holds integers
      */
+    @Override
     public float[] floats() {
       return floats(0, length());
     }

@@ -12,6 +12,7 @@ import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.SafetensorsWriter;
+import org.hast4j.io.StoredTensor;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
@@ -131,7 +132,7 @@ public final class Checkpoint {
    */
   public static Network network(
       Path file,
-      Map<String, Safetensors.Tensor> tensors,
+      Map<String, ? extends StoredTensor> tensors,
       Model model,
       Normalization normalization,
       UnaryOperator<String> inFile) {
@@ -142,16 +143,16 @@ public final class Checkpoint {
   private static Map<String, float[]> weights(
       Path file,
       Model model,
-      Map<String, Safetensors.Tensor> byName,
+      Map<String, ? extends StoredTensor> byName,
       UnaryOperator<String> inFile) {
-    Safetensors.Tensor last = byName.get(inFile.apply(model.output() + ".weight"));
+    StoredTensor last = byName.get(inFile.apply(model.output() + ".weight"));
     boolean convolution = last != null && last.shape().rank() == 4;
     Map<String, float[]> weights = new LinkedHashMap<>();
     shapes(model)
         .forEach(
             (name, shape) -> {
               String stored = inFile.apply(name);
-              Safetensors.Tensor tensor = byName.remove(stored);
+              StoredTensor tensor = byName.remove(stored);
               if (tensor != null) {
                 weights.put(name, inside(file, tensor, model, shape));
               } else if (convolution && name.equals(model.output() + ".bias")) {
@@ -219,7 +220,7 @@ public final class Checkpoint {
     return shapes;
   }
 
-  private static float[] inside(Path file, Safetensors.Tensor tensor, Model model, Shape expected) {
+  private static float[] inside(Path file, StoredTensor tensor, Model model, Shape expected) {
     switch (tensor.dtype()) {
       case F64, F32, F16, BF16 -> {}
       case I64, I32, I8, U8 ->
