@@ -30,7 +30,8 @@ import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.tensor.Shape;
-import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.Given;
+import org.hast4j.zoo.NetworkReader;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -116,7 +117,8 @@ class DescribedNetworkTest {
   }
 
   private Network network(String json) throws IOException {
-    return StateDict.read(tensors, Optional.of(description(json)), Optional.empty());
+    return NetworkReader.read(tensors, Given.of(Optional.of(description(json)), Optional.empty()))
+        .network();
   }
 
   private Hast.Result quantize(Network network, Scheme scheme, String folder, boolean resume) {
@@ -196,7 +198,7 @@ class DescribedNetworkTest {
     Network network = network(PLAIN);
     Path file = scratch.resolve("whole.safetensors");
     Checkpoint.write(file, network);
-    Network read = StateDict.read(file);
+    Network read = NetworkReader.read(file);
     assertThat(read.model()).isEqualTo(network.model());
     assertThat(read.normalization()).isEqualTo(network.normalization());
     assertThat(read.weights()).usingRecursiveComparison().isEqualTo(network.weights());

@@ -26,7 +26,8 @@ import org.hast4j.model.Operator;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.oracle.Tensor;
-import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.Given;
+import org.hast4j.zoo.NetworkReader;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -44,10 +45,10 @@ abstract class GoldenSteps {
   @RegisterExtension final Devices devices;
 
   private final Network network =
-      StateDict.read(
-          Golden.path("small_resnet20"),
-          Optional.empty(),
-          Optional.of(new Normalization(ZERO, ONE)));
+      NetworkReader.read(
+              Golden.path("small_resnet20"),
+              Given.of(Optional.empty(), Optional.of(new Normalization(ZERO, ONE))))
+          .network();
   private Memory memory;
 
   GoldenSteps(Platform platform) {

@@ -49,8 +49,9 @@ import org.hast4j.quant.Range;
 import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
+import org.hast4j.zoo.Given;
+import org.hast4j.zoo.NetworkReader;
 import org.hast4j.zoo.QuantizedFile;
-import org.hast4j.zoo.StateDict;
 import org.hast4j.zoo.Topologies;
 
 /** Law: no file and no recipe, whatever is in it, reads as a defect of the program. */
@@ -124,7 +125,7 @@ class HostileInputTest {
   }
 
   private static Network network(Path file) {
-    return StateDict.read(file, Optional.empty(), Optional.empty());
+    return NetworkReader.read(file, Given.of(Optional.empty(), Optional.empty())).network();
   }
 
   @Property(tries = TRIES)
@@ -164,7 +165,7 @@ class HostileInputTest {
     try {
       ModelDescription description = Checkpoint.description(file);
       assertThat(ModelDescription.parse(description.json(false), "it")).isEqualTo(description);
-      StateDict.read(weights, Optional.of(description), Optional.empty());
+      NetworkReader.read(weights, Given.of(Optional.of(description), Optional.empty())).network();
     } catch (RuntimeException e) {
       assertThat(e).matches(Mendable::is, "something that a user can mend");
       assertThat(e.getMessage()).containsAnyOf(file.toString(), weights.toString());

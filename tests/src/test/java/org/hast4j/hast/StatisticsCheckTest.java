@@ -19,7 +19,7 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.Network;
-import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.NetworkReader;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -46,7 +46,7 @@ class StatisticsCheckTest {
     try (InputStream in = StatisticsCheck.class.getResourceAsStream(BUILT_IN)) {
       Files.copy(in, file);
     }
-    builtIn = StateDict.read(file);
+    builtIn = NetworkReader.read(file);
   }
 
   private static StatisticsCheck check(String name, Network network) {
@@ -146,7 +146,7 @@ class StatisticsCheckTest {
   private static Network shared(String name) {
     Path file = SHARED.resolve(name + ".safetensors");
     assumeTrue(Files.isRegularFile(file), () -> "skipped: no " + file);
-    return StateDict.read(file);
+    return NetworkReader.read(file);
   }
 
   @Test

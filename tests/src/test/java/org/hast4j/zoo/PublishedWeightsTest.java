@@ -32,7 +32,7 @@ class PublishedWeightsTest {
   void classifyAlikeWithAnyNumberOfThreads(String name, String model, long parameters) {
     Path file = FOLDER.resolve(name + ".safetensors");
     assumeTrue(Files.isRegularFile(file), () -> "skipped: no " + file);
-    Network network = StateDict.read(file);
+    Network network = NetworkReader.read(file);
     assertThat(network.model().name()).isEqualTo(model);
     assertThat(network.parameterCount()).isEqualTo(parameters);
     float[] one = logits(DEVICES.open(1), network);

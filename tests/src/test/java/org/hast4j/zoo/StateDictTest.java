@@ -81,7 +81,7 @@ class StateDictTest {
     Network network = network(shortcut);
     Path file = folder.resolve("network.safetensors");
     Checkpoint.write(file, network);
-    same(StateDict.read(file), network);
+    same(NetworkReader.read(file), network);
     assertThat(Safetensors.read(file).tensor("conv1.weight").shape())
         .isEqualTo(Shape.of(4, 3, 3, 3));
   }
@@ -99,7 +99,7 @@ class StateDictTest {
     Network network = network(Topologies.named(name));
     Path file = folder.resolve("network.safetensors");
     Checkpoint.write(file, network);
-    same(StateDict.read(file), network);
+    same(NetworkReader.read(file), network);
   }
 
   /** One value of a file in PyTorch's order: [o, i, h, w]. */
@@ -120,7 +120,7 @@ class StateDictTest {
     Network network = network(CifarResNet.Shortcut.B);
     Path file = folder.resolve("half.safetensors");
     Checkpoint.writeHalf(file, network);
-    Network half = StateDict.read(file);
+    Network half = NetworkReader.read(file);
     network
         .weights()
         .forEach(
@@ -184,7 +184,7 @@ class StateDictTest {
     assertThat(Safetensors.read(file).names())
         .contains(
             "features.init_block.conv.conv.weight", "features.stage4.unit2.body.conv2.bn.bias");
-    same(StateDict.read(file), network);
+    same(NetworkReader.read(file), network);
   }
 
   /** A state dictionary as torchvision 0.15 has it, of width multiplier 0.25 and 5 classes. */
@@ -221,7 +221,7 @@ class StateDictTest {
     writer.put("classifier.1.bias", Shape.of(5), values(random, 5));
     Path file = folder.resolve("torchvision.safetensors");
     writer.write(file);
-    Network network = StateDict.read(file);
+    Network network = NetworkReader.read(file);
     assertThat(network.model().name()).isEqualTo("mobilenetv2-w0.25-5");
     Safetensors tensors = Safetensors.read(file);
     // A filter of one input channel and one of 1x1 have one order only.
@@ -289,7 +289,7 @@ class StateDictTest {
             "features.final_block.bn.weight");
     Map<String, float[]> expected = new LinkedHashMap<>(network.weights());
     expected.put("classifier.1.bias", new float[5]);
-    same(StateDict.read(file), network.withWeights(expected));
+    same(NetworkReader.read(file), network.withWeights(expected));
   }
 
   /** A MobileNetV2's file with pytorchcv's names, without the tensor called {@code missing}. */
@@ -323,7 +323,7 @@ class StateDictTest {
       })
   void pytorchcvsMobileNetV2WithoutATensor(String missing) {
     Path file = asPytorchcv(network(Topologies.named("mobilenetv2-5")), missing);
-    assertThatThrownBy(() -> StateDict.read(file))
+    assertThatThrownBy(() -> NetworkReader.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining(missing)
         .message()
@@ -403,16 +403,18 @@ class StateDictTest {
             network,
             name -> name.startsWith("fc.") ? name.replaceFirst("fc\\.", classifier) : prefix + name,
             true);
-    same(StateDict.read(file), network);
+    same(NetworkReader.read(file), network);
   }
 
   @Test
   void pytorchcvNames() {
     Network network =
-        StateDict.read(
-            Golden.path("small_resnet20"),
-            Optional.empty(),
-            Optional.of(new Normalization(new float[] {0, 0, 0}, new float[] {1, 1, 1})));
+        NetworkReader.read(
+                Golden.path("small_resnet20"),
+                Given.of(
+                    Optional.empty(),
+                    Optional.of(new Normalization(new float[] {0, 0, 0}, new float[] {1, 1, 1}))))
+            .network();
     assertThat(network.model().name()).isEqualTo("cifar-resnet20-w4-b");
     float[] outside =
         Safetensors.read(Golden.path("small_resnet20"))
@@ -431,7 +433,7 @@ class StateDictTest {
   // ---- bad files ----
 
   private static void refused(Path file, String... parts) {
-    assertThatThrownBy(() -> StateDict.read(file))
+    assertThatThrownBy(() -> NetworkReader.read(file))
         .isInstanceOf(CorruptFileException.class)
         .satisfies(
             e -> Arrays.stream(parts).forEach(part -> assertThat(e).hasMessageContaining(part)));
@@ -442,9 +444,11 @@ class StateDictTest {
     Network network = network(CifarResNet.Shortcut.B);
     Path file = renamed(network, name -> name, false);
     refused(file, "no mean and std: give the normalization");
-    assertThatThrownBy(() -> StateDict.read(file))
+    assertThatThrownBy(() -> NetworkReader.read(file))
         .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.GIVE_NORMALIZATION));
-    same(StateDict.read(file, Optional.empty(), Optional.of(NORMALIZATION)), network);
+    same(
+        NetworkReader.read(file, Given.of(Optional.empty(), Optional.of(NORMALIZATION))).network(),
+        network);
   }
 
   @Test
@@ -605,7 +609,7 @@ class StateDictTest {
             "fc.bias",
             (name, shape, values, writer) -> writer.put(name, shape, new int[values.length]));
     refused(file, "tensor fc.bias holds I32");
-    assertThatThrownBy(() -> StateDict.read(file))
+    assertThatThrownBy(() -> NetworkReader.read(file))
         .satisfies(e -> assertThat(e.getMessage()).containsOnlyOnce(file.toString()));
   }
 
@@ -719,7 +723,8 @@ class StateDictTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("channels");
     Path file = renamed(network, name -> name, true);
-    assertThatThrownBy(() -> StateDict.read(file, Optional.empty(), Optional.of(one)))
+    assertThatThrownBy(
+            () -> NetworkReader.read(file, Given.of(Optional.empty(), Optional.of(one))).network())
         .isInstanceOf(CorruptFileException.class);
   }
 
@@ -731,10 +736,13 @@ class StateDictTest {
       Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
       assertThat(CifarResNet.of(56, 4, 100, CifarResNet.Shortcut.A).name())
           .isEqualTo("cifar-resnet56-w4-a-100");
-      assertThat(
-              new ResNetNames(Set.of("features.stage1.unit1.body.conv1.conv.weight"))
-                  .inFile("layer2.10.bn1.bias"))
-          .isEqualTo("features.stage2.unit11.body.conv1.bn.bias");
+      NameTable pytorchcv =
+          NameTable.of("resnet").stream()
+              .filter(table -> table.source().equals("pytorchcv"))
+              .findFirst()
+              .orElseThrow();
+      String name = "features.stage2.unit11.body.conv1.bn.bias";
+      assertThat(pytorchcv.renamed(Set.of(name))).containsEntry(name, "layer2.10.bn1.bias");
     } finally {
       Locale.setDefault(before);
     }

@@ -31,7 +31,7 @@ import org.hast4j.kernel.Precision;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
-import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.NetworkReader;
 
 /** Whole runs: how long they take by the clock, and what accuracy they reach. */
 final class WholeRuns {
@@ -134,7 +134,7 @@ final class WholeRuns {
     Precision precision = target.precisions().getFirst();
     String name = file.getFileName().toString();
     try (OpenDevice device = target.open(target.usual(precision))) {
-      Network network = StateDict.read(file);
+      Network network = NetworkReader.read(file);
       Job job =
           new Job(
               network,

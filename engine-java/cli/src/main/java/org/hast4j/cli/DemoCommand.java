@@ -17,6 +17,7 @@ import org.hast4j.hast.Recipe;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Scheme;
+import org.hast4j.zoo.Given;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -54,7 +55,7 @@ final class DemoCommand implements Runnable {
     try (TemporaryFolder temporary = new TemporaryFolder("hast-demo")) {
       Path network = temporary.path().resolve(NETWORK);
       extract(network);
-      NetworkFile source = NetworkFile.readFloat(network, Optional.empty(), Optional.empty());
+      NetworkFile source = NetworkFile.readFloat(network, Given.NOTHING);
       new QuantizationRun(
               source,
               source.job(SCHEME, Recipe.read("quick", Map.of()), new Images.Synthesized(), SEED),

@@ -9,6 +9,7 @@ import org.hast4j.cifar.Cifar10;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.hast.Evaluation;
+import org.hast4j.zoo.Given;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -68,15 +69,14 @@ final class EvaluateCommand implements Runnable {
 
   @Override
   public void run() {
-    NetworkFile network = NetworkFile.read(file, model.given(), normalization.given());
+    NetworkFile network = NetworkFile.read(file, model.given(normalization));
     if (folder != null && reference == null) {
       throw new ParameterException(
           spec.commandLine(),
           "--images needs --reference NETWORK: images without labels only show whether two agree");
     }
     Optional<NetworkFile> other =
-        Optional.ofNullable(reference)
-            .map(path -> NetworkFile.read(path, Optional.empty(), Optional.empty()));
+        Optional.ofNullable(reference).map(path -> NetworkFile.read(path, Given.NOTHING));
     ImageSet images =
         folder != null
             ? ImageFolder.read(folder, network.network().model(), reporter)

@@ -1,9 +1,10 @@
 package org.hast4j.cli;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
-import org.hast4j.model.ModelDescription;
 import org.hast4j.nn.Checkpoint;
+import org.hast4j.zoo.Given;
 import picocli.CommandLine.Option;
 
 /** What a network's structure is, where its file does not say it. */
@@ -16,7 +17,26 @@ final class ModelOptions {
               + " docs/format.md has the format. The network's file then has the tensors.")
   private Path file;
 
-  Optional<ModelDescription> given() {
-    return Optional.ofNullable(file).map(Checkpoint::description);
+  @Option(
+      names = "--assume",
+      split = ",",
+      paramLabel = "WORD=VALUE",
+      hideParamSyntax = true,
+      description =
+          "What a file without a structure cannot say, in place of what is assumed, and said, at"
+              + " the start: size, epsilon, padding, activation, strides, ..")
+  private Map<String, String> settings = Map.of();
+
+  @Option(
+      names = "--drop-extra",
+      description = "Leaves out tensors that do not belong to the network.")
+  private boolean dropExtra;
+
+  Given given(NormalizationOptions normalization) {
+    return new Given(
+        Optional.ofNullable(file).map(Checkpoint::description),
+        normalization.given(),
+        settings,
+        dropExtra);
   }
 }

@@ -3,45 +3,48 @@ package org.hast4j.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
-import org.hast4j.io.Safetensors;
 import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
-import org.hast4j.model.ModelDescription;
-import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantizedNetwork;
+import org.hast4j.zoo.Given;
+import org.hast4j.zoo.NetworkReader;
 import org.hast4j.zoo.QuantizedFile;
-import org.hast4j.zoo.StateDict;
 
 /**
  * A network and the file it came from.
  *
  * @param network the network, dequantised where the file holds a quantised one
+ * @param assumptions what the file did not say, for people
  * @param quantized what the file holds if it is a quantised network
  */
 record NetworkFile(
-    Path path, String sha256, Network network, Optional<QuantizedNetwork> quantized) {
+    Path path,
+    String sha256,
+    Network network,
+    List<String> assumptions,
+    Optional<QuantizedNetwork> quantized) {
   private static final String EXTENSION = ".safetensors";
 
   /** Reads a float or a quantised network. */
-  static NetworkFile read(
-      Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
+  static NetworkFile read(Path path, Given given) {
     if (!Files.isRegularFile(path)) {
       throw new RefusedException(
           path + (Files.exists(path) ? ": it is not a file" : ": there is no such file"));
     }
     String sha256 = Sha256.of(path);
-    if (!QuantizedNetwork.isOne(Safetensors.read(path))) {
-      return new NetworkFile(
-          path, sha256, StateDict.read(path, description, normalization), Optional.empty());
+    if (!QuantizedFile.isOne(path)) {
+      NetworkReader.Read read = NetworkReader.read(path, given);
+      return new NetworkFile(path, sha256, read.network(), read.assumptions(), Optional.empty());
     }
-    if (description.isPresent()) {
+    if (given.description().isPresent()) {
       throw new RefusedException(
           path + ": it is a quantised network, which says its structure itself: leave out --model");
     }
@@ -51,14 +54,16 @@ record NetworkFile(
         path,
         sha256,
         new Network(
-            network.model(), normalization.orElse(network.normalization()), network.weights()),
+            network.model(),
+            given.normalization().orElse(network.normalization()),
+            network.weights()),
+        List.of(),
         Optional.of(quantized));
   }
 
   /** Reads a float network. */
-  static NetworkFile readFloat(
-      Path path, Optional<ModelDescription> description, Optional<Normalization> normalization) {
-    NetworkFile file = read(path, description, normalization);
+  static NetworkFile readFloat(Path path, Given given) {
+    NetworkFile file = read(path, given);
     if (file.quantized.isPresent()) {
       throw new RefusedException(
           path + ": it is quantised already; give the full-precision network that it came from");

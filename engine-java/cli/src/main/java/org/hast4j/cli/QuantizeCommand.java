@@ -109,7 +109,7 @@ final class QuantizeCommand implements Runnable {
   public void run() {
     Recipe chosen = recipe.read();
     Duration interval = run.checkpointEvery();
-    NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
+    NetworkFile source = NetworkFile.readFloat(network, model.given(normalization));
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     Images images = choice == null ? new Images.Synthesized() : choice.images(source, reporter);
@@ -139,8 +139,7 @@ final class QuantizeCommand implements Runnable {
     return new RunSpec(
         network.toAbsolutePath(),
         job.sourceSha256(),
-        model.given(),
-        normalization.given(),
+        model.given(normalization),
         job.scheme(),
         job.recipe(),
         images.stream().map(Path::toAbsolutePath).toList(),

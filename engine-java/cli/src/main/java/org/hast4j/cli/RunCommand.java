@@ -41,7 +41,7 @@ final class RunCommand implements Runnable {
   public void run() {
     RunSpec read = RunSpec.read(file);
     RunSpec spec = network == null ? read : read.withNetwork(network);
-    NetworkFile source = NetworkFile.readFloat(spec.network(), spec.model(), spec.normalization());
+    NetworkFile source = NetworkFile.readFloat(spec.network(), spec.given());
     spec.check(source.sha256());
     Model model = source.network().model();
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, spec.scheme());

@@ -74,7 +74,7 @@ final class SynthesizeCommand implements Runnable {
           recipe.read(
               Map.of("synthesis.images", "" + batches.count() * chosen.synthesis().batch()));
     }
-    NetworkFile source = NetworkFile.readFloat(network, model.given(), normalization.given());
+    NetworkFile source = NetworkFile.readFloat(network, model.given(normalization));
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     new QuantizationRun(

@@ -14,6 +14,7 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
+import org.hast4j.zoo.Given;
 import org.hast4j.zoo.Topologies;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -166,7 +167,8 @@ final class TrainCommand implements Runnable {
     }
     recipe.calibrateOnImages();
     Recipe chosen = recipe.read();
-    NetworkFile source = NetworkFile.readFloat(from, Optional.empty(), normalization.given());
+    NetworkFile source =
+        NetworkFile.readFloat(from, Given.of(Optional.empty(), normalization.given()));
     CifarImages.check(source.network().model());
     ImageSet images = new CifarImages(reporter).obtained(Cifar10.Split.TRAIN);
     Scheme scheme = new Scheme(bits);

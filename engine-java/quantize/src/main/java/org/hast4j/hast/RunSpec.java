@@ -13,7 +13,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.AtomicFile;
 import org.hast4j.io.CorruptFileException;
@@ -22,23 +24,22 @@ import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
-import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.Given;
+import org.hast4j.zoo.NetworkReader;
 
 /**
  * What a run needs to be done anywhere: a {@link Job} that names its files instead of holding them.
  *
  * @param network the trained network's file
  * @param sha256 of the file
- * @param model its structure, for a file that does not say it or says another
- * @param normalization of its input, for a file that lacks it or says another
+ * @param given what its file cannot say, or says wrongly
  * @param images files of synthetic images, one after the other; none where they are to be made
  * @param seed decides every random number
  */
 public record RunSpec(
     Path network,
     String sha256,
-    Optional<ModelDescription> model,
-    Optional<Normalization> normalization,
+    Given given,
     Scheme scheme,
     Recipe recipe,
     List<Path> images,
@@ -58,15 +59,7 @@ public record RunSpec(
    * @throws UnreadableFileException if the file cannot be read
    */
   public static RunSpec of(Path network, Scheme scheme, Recipe recipe, long seed) {
-    return new RunSpec(
-        network,
-        Sha256.of(network),
-        Optional.empty(),
-        Optional.empty(),
-        scheme,
-        recipe,
-        List.of(),
-        seed);
+    return new RunSpec(network, Sha256.of(network), Given.NOTHING, scheme, recipe, List.of(), seed);
   }
 
   /**
@@ -78,7 +71,7 @@ public record RunSpec(
   public Job job() {
     check(Sha256.of(network));
     return new Job(
-        StateDict.read(network, model, normalization), sha256, scheme, recipe, source(), seed);
+        NetworkReader.read(network, given).network(), sha256, scheme, recipe, source(), seed);
   }
 
   /** Where the images come from. */
@@ -101,7 +94,7 @@ public record RunSpec(
 
   /** The same for a copy of the network elsewhere. */
   public RunSpec withNetwork(Path other) {
-    return new RunSpec(other, sha256, model, normalization, scheme, recipe, images, seed);
+    return new RunSpec(other, sha256, given, scheme, recipe, images, seed);
   }
 
   /** Writes the spec as JSON. */
@@ -111,12 +104,20 @@ public record RunSpec(
             .put("format", FORMAT)
             .put("network", network.toString())
             .put("sha256", sha256);
-    model.ifPresent(given -> json.put("model", given.json(false)));
-    normalization.ifPresent(
-        given -> {
-          json.set("mean", JSON.valueToTree(given.mean()));
-          json.set("std", JSON.valueToTree(given.std()));
-        });
+    given.description().ifPresent(model -> json.put("model", model.json(false)));
+    if (!given.settings().isEmpty()) {
+      json.set("assume", JSON.valueToTree(given.settings()));
+    }
+    if (given.dropExtra()) {
+      json.put("drop_extra", true);
+    }
+    given
+        .normalization()
+        .ifPresent(
+            normalization -> {
+              json.set("mean", JSON.valueToTree(normalization.mean()));
+              json.set("std", JSON.valueToTree(normalization.std()));
+            });
     json.put("scheme", scheme.json()).put("recipe", recipe.rendered());
     json.set("images", JSON.valueToTree(images.stream().map(Path::toString).toList()));
     json.put("seed", Long.toString(seed));
@@ -153,16 +154,29 @@ public record RunSpec(
     return new RunSpec(
         Path.of(json.getString("network")),
         json.getString("sha256"),
+        given(json),
+        Scheme.parse(json.getString("scheme"), "its scheme"),
+        Recipe.parse(json.getString("recipe"), "its recipe"),
+        json.getStringList("images").stream().map(Path::of).toList(),
+        json.getLong("seed"));
+  }
+
+  private static Given given(Config json) {
+    Map<String, String> settings = new TreeMap<>();
+    if (json.hasPath("assume")) {
+      json.getConfig("assume")
+          .root()
+          .forEach((word, value) -> settings.put(word, value.unwrapped().toString()));
+    }
+    return new Given(
         json.hasPath("model")
             ? Optional.of(ModelDescription.parse(json.getString("model"), "its model"))
             : Optional.empty(),
         json.hasPath("mean")
             ? Optional.of(new Normalization(floats(json, "mean"), floats(json, "std")))
             : Optional.empty(),
-        Scheme.parse(json.getString("scheme"), "its scheme"),
-        Recipe.parse(json.getString("recipe"), "its recipe"),
-        json.getStringList("images").stream().map(Path::of).toList(),
-        json.getLong("seed"));
+        settings,
+        json.hasPath("drop_extra") && json.getBoolean("drop_extra"));
   }
 
   private static float[] floats(Config json, String key) {

@@ -24,6 +24,11 @@ public final class QuantizedFile {
 
   private QuantizedFile() {}
 
+  /** Whether a file is a safetensors file that holds a quantised network. */
+  public static boolean isOne(Path path) {
+    return QuantizedNetwork.isOne(Safetensors.read(path));
+  }
+
   /**
    * Reads a quantised network of any format.
    *
@@ -44,7 +49,7 @@ public final class QuantizedFile {
   private static QuantizedNetwork ofNames(Path path, Safetensors file) {
     Model model = Topologies.named(file.required("topology"));
     ModelDescription description =
-        new ModelDescription(model, Optional.of(StateDict.normalization(path, file.metadata())));
+        new ModelDescription(model, Optional.of(MetadataNormalization.of(path, file.metadata())));
     Bits bits =
         new Bits(
             file.whole("weight_bits", Integer::valueOf),

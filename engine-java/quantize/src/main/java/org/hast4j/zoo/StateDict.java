@@ -1,124 +1,143 @@
 package org.hast4j.zoo;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.function.UnaryOperator;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
-import org.hast4j.failure.Remedy;
-import org.hast4j.io.CorruptFileException;
-import org.hast4j.io.Safetensors;
+import org.hast4j.io.StoredTensor;
 import org.hast4j.model.Model;
-import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
-import org.hast4j.nn.Checkpoint;
-import org.hast4j.nn.Network;
+import org.hast4j.tensor.Shape;
 
 /**
- * Trained networks in safetensors files with PyTorch's names and OIHW weights. A file says what
- * network it holds in its metadata (docs/format.md), or is described by a file of its own, or is a
- * state dict of a known family. Of those, names are read as in torchvision or pytorchcv, with or
- * without "module." in front; {@link StateNames} has them. The structure is found from names and
- * shapes; mean and std come from the metadata, and so does the input size, where a network does not
- * take the usual one (input_size, pixels).
+ * A state dict and the structure that its names and shapes stand for.
+ *
+ * @param model its layers are named as its family's builder names them
+ * @param tensors the file's, by the model's names; some may not be the model's
+ * @param outside names of those that are not below the network's prefix
+ * @param normalization that networks named so are trained with, if that is known
+ * @param assumptions all that was taken for granted, for people
  */
-public final class StateDict {
-  private static final String INPUT_SIZE = "input_size";
-  private static final ObjectMapper JSON =
-      new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
+record StateDict(
+    Model model,
+    Map<String, StoredTensor> tensors,
+    List<String> outside,
+    Optional<Normalization> normalization,
+    List<String> assumptions) {
+  private static final String BATCH_COUNTER = "num_batches_tracked";
+  private static final int MOST_PREFIX = 6;
 
-  private StateDict() {}
-
-  /**
-   * Reads a network whose file says how its input is normalised.
-   *
-   * @throws CorruptFileException if the file is damaged or is not a network of a known family
-   */
-  public static Network read(Path file) {
-    return read(file, Optional.empty(), Optional.empty());
-  }
+  /** A way to read names. */
+  private record Naming(String prefix, Family family, NameTable table) {}
 
   /**
-   * Reads a network.
+   * Finds the structure.
    *
-   * @param description of the structure, for a file that does not say it or says another
-   * @param normalization for a file that lacks it or says another
-   * @throws CorruptFileException if the file is damaged, is not a network of a known family, or
-   *     does not hold what the description needs
+   * @throws RefusedException if the names are those of no family, or are and tensors are missing
    */
-  public static Network read(
-      Path file, Optional<ModelDescription> description, Optional<Normalization> normalization) {
-    Safetensors tensors = Safetensors.read(file);
-    try {
-      return parse(file, tensors, description, normalization);
-    } catch (RefusedException e) {
-      throw new CorruptFileException(file, e.getMessage(), e);
-    }
+  static StateDict of(Map<String, StoredTensor> file, Map<String, String> given) {
+    Naming naming = naming(file);
+    Assumptions assumed = new Assumptions(given, naming.table.settings());
+    Map<String, StoredTensor> inside = below(naming.prefix, file);
+    Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+    naming
+        .table
+        .renamed(inside.keySet())
+        .forEach(
+            (name, known) -> {
+              StoredTensor before = tensors.put(known, inside.get(name));
+              if (before != null) {
+                throw new RefusedException(
+                    "tensors %s and %s are two names of the same one"
+                        .formatted(before.name(), inside.get(name).name()));
+              }
+            });
+    assumed.say(
+        "%s, named as in %s%s"
+            .formatted(
+                naming.family,
+                naming.table.source(),
+                naming.prefix.isEmpty() ? "" : " below " + naming.prefix));
+    Model model = naming.family.model(new State(shapes(tensors)), assumed);
+    assumed.checkUsed();
+    List<String> outside =
+        file.keySet().stream().filter(name -> !name.startsWith(naming.prefix)).toList();
+    return new StateDict(model, tensors, outside, naming.table.normalization(), assumed.lines());
   }
 
-  private static Network parse(
-      Path file,
-      Safetensors tensors,
-      Optional<ModelDescription> given,
-      Optional<Normalization> normalization) {
-    Map<String, Safetensors.Tensor> byName = Checkpoint.tensors(file, tensors);
-    Map<String, String> metadata = tensors.metadata();
-    Optional<ModelDescription> description = given.or(() -> Checkpoint.described(tensors));
-    UnaryOperator<String> inFile;
-    Model model;
-    if (description.isPresent()) {
-      inFile = UnaryOperator.identity();
-      model = description.get().model();
-    } else {
-      StateNames names = StateNames.of(byName.keySet());
-      inFile = names::inFile;
-      model = names.model(byName, inputSize(metadata));
-    }
-    Normalization known =
-        normalization
-            .or(() -> description.flatMap(ModelDescription::normalization))
-            .orElseGet(() -> normalization(file, metadata));
-    return Checkpoint.network(file, byName, model, known, inFile);
+  /** Without the counters of BatchNorms, which no computation needs. */
+  static Map<String, StoredTensor> withoutCounters(Map<String, StoredTensor> file) {
+    Map<String, StoredTensor> tensors = new LinkedHashMap<>(file);
+    tensors.keySet().removeIf(name -> name.endsWith(BATCH_COUNTER));
+    return tensors;
   }
 
-  /** Normalisation from metadata "mean" and "std", JSON arrays in units of v/255. */
-  static Normalization normalization(Path file, Map<String, String> metadata) {
-    if (!metadata.containsKey("mean") || !metadata.containsKey("std")) {
-      throw new CorruptFileException(
-          file,
-          "its metadata give no mean and std: give the normalization of the network's input",
-          Remedy.GIVE_NORMALIZATION);
+  private static Naming naming(Map<String, StoredTensor> file) {
+    List<Naming> all = new ArrayList<>();
+    for (Family family : Family.values()) {
+      family.tables().forEach(table -> all.add(new Naming("", family, table)));
     }
-    try {
-      float[] mean = JSON.readValue(metadata.get("mean"), float[].class);
-      float[] std = JSON.readValue(metadata.get("std"), float[].class);
-      if (mean == null || std == null) {
-        throw new CorruptFileException(
-            file, "its metadata mean or std is null, not a list of numbers");
+    for (String prefix : prefixes(file.keySet())) {
+      Map<String, Shape> shapes = shapes(below(prefix, file));
+      for (Naming naming : all) {
+        if (naming.table.fits(shapes)) {
+          return new Naming(prefix, naming.family, naming.table);
+        }
       }
-      return new Normalization(mean, std);
-    } catch (RefusedException e) {
-      throw new CorruptFileException(file, "its metadata mean and std: " + e.getMessage(), e);
-    } catch (JsonProcessingException e) {
-      throw new CorruptFileException(file, "its metadata mean or std is not a list of numbers", e);
     }
+    throw new RefusedException(
+        "its tensors are named as in no network that is known (%s): it has %s. Describe its structure in a JSON file (docs/format.md), or export it as ONNX, which carries its structure"
+            .formatted(
+                Arrays.stream(Family.values())
+                    .map(Family::toString)
+                    .collect(Collectors.joining(", ")),
+                new State(shapes(file)).found()));
   }
 
-  /** Input height and width from the metadata, if they say it. */
-  private static OptionalInt inputSize(Map<String, String> metadata) {
-    String text = metadata.get(INPUT_SIZE);
-    if (text == null) {
-      return OptionalInt.empty();
+  /**
+   * What may stand before all names of the network, shortest first: beginnings, up to a dot, of at
+   * least half of the names.
+   */
+  static List<String> prefixes(Set<String> names) {
+    List<String> prefixes = new ArrayList<>(List.of(""));
+    Set<String> longer = new LinkedHashSet<>(prefixes);
+    for (int depth = 0; depth < MOST_PREFIX && !longer.isEmpty(); depth++) {
+      Map<String, Integer> counts = new LinkedHashMap<>();
+      for (String name : names) {
+        for (String prefix : longer) {
+          int dot = name.startsWith(prefix) ? name.indexOf('.', prefix.length()) : -1;
+          if (dot >= 0) {
+            counts.merge(name.substring(0, dot + 1), 1, Integer::sum);
+          }
+        }
+      }
+      counts.values().removeIf(count -> 2 * count < names.size());
+      longer = counts.keySet();
+      prefixes.addAll(longer);
     }
-    try {
-      return OptionalInt.of(Integer.parseInt(text));
-    } catch (NumberFormatException e) {
-      throw new RefusedException(
-          "its metadata %s is '%s', not a number of pixels".formatted(INPUT_SIZE, text), e);
-    }
+    return prefixes;
+  }
+
+  static Map<String, StoredTensor> below(String prefix, Map<String, StoredTensor> file) {
+    Map<String, StoredTensor> inside = new LinkedHashMap<>();
+    file.forEach(
+        (name, tensor) -> {
+          if (name.startsWith(prefix)) {
+            inside.put(name.substring(prefix.length()), tensor);
+          }
+        });
+    return inside;
+  }
+
+  private static Map<String, Shape> shapes(Map<String, StoredTensor> tensors) {
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+    return shapes;
   }
 }

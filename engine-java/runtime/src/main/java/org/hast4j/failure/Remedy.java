@@ -7,6 +7,8 @@ package org.hast4j.failure;
 public enum Remedy {
   /** Give the network's normalization, mean and standard deviation, which its file lacks. */
   GIVE_NORMALIZATION,
+  /** Leave out what does not belong to the network. */
+  DROP_EXTRA,
   /** Let the CPU compute. */
   USE_CPU,
   /** Let an NVIDIA GPU compute. */

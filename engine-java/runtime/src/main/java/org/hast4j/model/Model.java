@@ -321,15 +321,40 @@ public final class Model {
   public static final class Builder {
     private final Input input;
     private final List<Layer> layers = new ArrayList<>();
+    private final Map<String, Shape> shapes = new HashMap<>();
 
     public Builder(Input input) {
       this.input = input;
+      shapes.put(input.name(), Shape.of(input.height(), input.width(), input.channels()));
     }
 
-    /** Appends a layer and gives its name back. */
+    /**
+     * Appends a layer and gives its name back.
+     *
+     * @throws RefusedException if it cannot read its inputs
+     * @throws IllegalArgumentException if an input is not there yet
+     */
     public String add(String name, Operator op, String... inputs) {
-      layers.add(new Layer(name, op, List.of(inputs)));
+      Layer layer = new Layer(name, op, List.of(inputs));
+      for (String read : inputs) {
+        shape(read);
+      }
+      shapes.put(name, OutputShapes.of(layer, shapes));
+      layers.add(layer);
       return name;
+    }
+
+    /**
+     * Shape of what a layer that is there gives, or of the input, an image at a time.
+     *
+     * @throws IllegalArgumentException if it is not there
+     */
+    public Shape shape(String name) {
+      Shape shape = shapes.get(name);
+      if (shape == null) {
+        throw new IllegalArgumentException("there is no layer " + Layer.quoted(name) + " yet");
+      }
+      return shape;
     }
 
     /** The model whose output is the last layer. */

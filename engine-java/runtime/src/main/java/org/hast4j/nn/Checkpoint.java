@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
@@ -58,12 +57,7 @@ public final class Checkpoint {
           description
               .normalization()
               .orElseThrow(() -> new RefusedException("its model has no mean and std"));
-      return network(
-          file,
-          tensors(file, tensors),
-          description.model(),
-          normalization,
-          UnaryOperator.identity());
+      return network(file, tensors(file, tensors), description.model(), normalization);
     } catch (RefusedException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
@@ -108,11 +102,11 @@ public final class Checkpoint {
    *
    * @throws CorruptFileException if two are the same without it
    */
-  public static Map<String, Safetensors.Tensor> tensors(Path file, Safetensors tensors) {
-    Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
+  private static Map<String, StoredTensor> tensors(Path file, Safetensors tensors) {
+    Map<String, StoredTensor> byName = new LinkedHashMap<>();
     for (String name : tensors.names()) {
       if (!name.endsWith(BATCH_COUNTER)) {
-        Safetensors.Tensor before = byName.put(single(name), tensors.tensor(name));
+        StoredTensor before = byName.put(single(name), tensors.tensor(name));
         if (before != null) {
           throw new CorruptFileException(
               file,
@@ -126,33 +120,27 @@ public final class Checkpoint {
   /**
    * A network of a file's tensors.
    *
-   * @param tensors every one must be the network's; those it takes are removed
-   * @param inFile the file's name for a tensor that the model calls so
+   * @param tensors by the model's names
    * @throws CorruptFileException if one is missing, left over, or has another shape
    */
   public static Network network(
       Path file,
       Map<String, ? extends StoredTensor> tensors,
       Model model,
-      Normalization normalization,
-      UnaryOperator<String> inFile) {
+      Normalization normalization) {
     Network.check(model);
-    return new Network(model, normalization, weights(file, model, tensors, inFile));
+    return new Network(model, normalization, weights(file, model, new LinkedHashMap<>(tensors)));
   }
 
   private static Map<String, float[]> weights(
-      Path file,
-      Model model,
-      Map<String, ? extends StoredTensor> byName,
-      UnaryOperator<String> inFile) {
-    StoredTensor last = byName.get(inFile.apply(model.output() + ".weight"));
+      Path file, Model model, Map<String, StoredTensor> left) {
+    StoredTensor last = left.get(model.output() + ".weight");
     boolean convolution = last != null && last.shape().rank() == 4;
     Map<String, float[]> weights = new LinkedHashMap<>();
     shapes(model)
         .forEach(
             (name, shape) -> {
-              String stored = inFile.apply(name);
-              StoredTensor tensor = byName.remove(stored);
+              StoredTensor tensor = left.remove(name);
               if (tensor != null) {
                 weights.put(name, inside(file, tensor, model, shape));
               } else if (convolution && name.equals(model.output() + ".bias")) {
@@ -161,15 +149,14 @@ public final class Checkpoint {
               } else {
                 throw new CorruptFileException(
                     file,
-                    "%s needs tensor %s of shape %s; BatchNorm must not be folded into the convolutions"
-                        .formatted(model.name(), stored, oihw(shape)));
+                    "%s needs tensor %s of shape %s".formatted(model.name(), name, oihw(shape)));
               }
             });
-    if (!byName.isEmpty()) {
+    if (!left.isEmpty()) {
       throw new CorruptFileException(
           file,
           "tensor %s does not belong to %s"
-              .formatted(byName.values().iterator().next().name(), model.name()));
+              .formatted(left.values().iterator().next().name(), model.name()));
     }
     return weights;
   }

@@ -1,0 +1,46 @@
+package org.hast4j.zoo;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.function.BiFunction;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.model.Model;
+
+/**
+ * The families of networks whose structure can be built from the names and shapes of a state dict.
+ * In the order in which they are tried: names of one must not fit a later one that is meant.
+ */
+enum Family {
+  RESNET("a ResNet", ResNets::model);
+
+  private final String text;
+  private final BiFunction<State, Assumptions, Model> builder;
+
+  Family(String text, BiFunction<State, Assumptions, Model> builder) {
+    this.text = text;
+    this.builder = builder;
+  }
+
+  /** The ways in which its state dicts are named. */
+  List<NameTable> tables() {
+    return NameTable.of(name().toLowerCase(Locale.ROOT).replace('_', '-'));
+  }
+
+  /**
+   * The structure of a state, named as the family's builder knows it.
+   *
+   * @throws RefusedException if tensors are missing or do not fit together
+   */
+  Model model(State state, Assumptions assumed) {
+    try {
+      return builder.apply(state, assumed);
+    } catch (RefusedException e) {
+      throw new RefusedException("read as %s: %s".formatted(text, e.getMessage()), e);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return text;
+  }
+}

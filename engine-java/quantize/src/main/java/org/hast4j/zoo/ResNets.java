@@ -1,0 +1,170 @@
+package org.hast4j.zoo;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.hast4j.failure.RefusedException;
+import org.hast4j.model.Model;
+import org.hast4j.model.Operator;
+import org.hast4j.tensor.ActivationFunction;
+
+/**
+ * The residual networks of He et al. 2016 and what was made of them, in torchvision's names: stem,
+ * stages layer1, layer2, .. of units with two convolutions (basic) or three (bottleneck), global
+ * average pooling and a linear classifier. Covers ResNets for ImageNet (7x7 stem, max pooling) and
+ * CIFAR (3x3 stem), ResNeXt (groups), Wide ResNet and pruned ones (channels), deep stems and
+ * averaged shortcuts (ResNet-D), and squeeze-and-excitation: the tensors say which.
+ *
+ * <p>Words: {@code residual-activation}, {@code unit} or {@code stage} for networks whose sums are
+ * activated at the end of each stage only; {@code strides} of the stages.
+ */
+final class ResNets {
+  private static final int CIFAR_SIZE = 32;
+  private static final int IMAGE_NET_SIZE = 224;
+
+  private final State state;
+  private final Stack net;
+  private final Assumptions assumed;
+  private final ActivationFunction function;
+  private final boolean everyUnit;
+  private boolean padded;
+
+  private enum Sums {
+    /** Every sum is activated. */
+    UNIT,
+    /** Those at the end of a stage. */
+    STAGE
+  }
+
+  private ResNets(State state, Stack net, Assumptions assumed) {
+    this.state = state;
+    this.net = net;
+    this.assumed = assumed;
+    function = assumed.activation("relu");
+    everyUnit = assumed.oneOf("residual-activation", Sums.class, Sums.UNIT) == Sums.UNIT;
+  }
+
+  static Model model(State state, Assumptions assumed) {
+    String stem = state.hasLayer("conv1.0") ? "conv1.0" : "conv1";
+    boolean imageNet = stem.equals("conv1.0") || state.weight(stem, 4).size(2) >= 5;
+    Stack net = Stack.of(state, assumed, stem, imageNet ? IMAGE_NET_SIZE : CIFAR_SIZE);
+    return new ResNets(state, net, assumed).built(stem, imageNet);
+  }
+
+  private Model built(String stem, boolean imageNet) {
+    String x = stem(stem, imageNet);
+    List<Integer> units = new ArrayList<>();
+    List<Integer> stages = state.numbers("layer");
+    if (stages.isEmpty() || stages.getFirst() != 1 || stages.getLast() != stages.size()) {
+      throw new RefusedException("its stages %s are not numbered from 1 on".formatted(stages));
+    }
+    int[] strides = new int[stages.size()];
+    Arrays.fill(strides, 2);
+    strides[0] = 1;
+    strides = assumed.strides(strides);
+    for (int stage : stages) {
+      List<Integer> numbers = state.numbers("layer" + stage + ".");
+      for (int unit : numbers) {
+        int stride = unit == numbers.getFirst() ? strides[stage - 1] : 1;
+        boolean activated = everyUnit || unit == numbers.getLast();
+        x = unit("layer" + stage + "." + unit, stride, activated, x);
+      }
+      units.add(numbers.size());
+    }
+    if (bottleneck()) {
+      assumed.say("the stride of a unit is in its second convolution");
+    }
+    net.head(imageNet ? "avgpool" : "pool", "fc", x);
+    return net.build(name(imageNet, units));
+  }
+
+  private String stem(String stem, boolean imageNet) {
+    String x = Model.IMAGE;
+    if (stem.equals("conv1")) {
+      x = net.convolution("conv1", imageNet ? 2 : 1, x);
+    } else {
+      // Three 3x3 convolutions: conv1.0, conv1.3 and conv1.6, BatchNorms between them.
+      x = net.convolution("conv1.0", 2, x);
+      x = activated("conv1.1", "conv1.2", x);
+      x = net.convolution("conv1.3", 1, x);
+      x = activated("conv1.4", "conv1.5", x);
+      x = net.convolution("conv1.6", 1, x);
+    }
+    x = activated("bn1", "relu", x);
+    return imageNet ? net.pool("maxpool", Operator.Pool.Kind.MAX, 3, 2, 1, x) : x;
+  }
+
+  private String activated(String norm, String activation, String x) {
+    return net.activation(activation, function, net.norm(norm, x));
+  }
+
+  private String unit(String name, int stride, boolean activate, String x) {
+    boolean bottleneck = state.hasLayer(name + ".conv3");
+    String carried =
+        carried(name, stride, state.outputs(name + (bottleneck ? ".conv3" : ".conv2")), x);
+    String y = net.convolution(name + ".conv1", bottleneck ? 1 : stride, x);
+    y = activated(name + ".bn1", name + ".relu1", y);
+    y = net.convolution(name + ".conv2", bottleneck ? stride : 1, y);
+    if (bottleneck) {
+      y = activated(name + ".bn2", name + ".relu2", y);
+      y = net.convolution(name + ".conv3", 1, y);
+      y = net.norm(name + ".bn3", y);
+    } else {
+      y = net.norm(name + ".bn2", y);
+    }
+    if (state.hasLayer(name + ".se.fc1")) {
+      y =
+          net.excited(
+              name + ".se",
+              name + ".se.fc1",
+              name + ".se.fc2",
+              ActivationFunction.relu(),
+              new ActivationFunction(ActivationFunction.Kind.SIGMOID),
+              y);
+    }
+    y = net.add(name + ".add", y, carried);
+    return activate ? net.activation(name + (bottleneck ? ".relu3" : ".relu2"), function, y) : y;
+  }
+
+  /** A unit's input as its sum of so many channels takes it. */
+  private String carried(String name, int stride, long outputs, String x) {
+    String shortcut = name + ".downsample.";
+    if (state.hasLayer(shortcut + "1") && !state.hasLayer(shortcut + "0")) {
+      // ResNet-D: averaged first, which has no tensors.
+      Operator.Pool.Kind kind = Operator.Pool.Kind.AVERAGE_UNPADDED;
+      String mean = stride == 1 ? x : net.poolCeil(shortcut + "0", kind, stride, stride, 0, x);
+      return net.norm(shortcut + "2", net.convolution(shortcut + "1", 1, mean));
+    }
+    if (state.hasLayer(shortcut + "0")) {
+      return net.norm(shortcut + "1", net.convolution(shortcut + "0", stride, x));
+    }
+    if (stride == 1 && net.channels(x) == outputs) {
+      return x;
+    }
+    padded = true;
+    return net.add(name + ".shortcut", new Operator.ChannelPad(stride, outputs), x);
+  }
+
+  private boolean bottleneck() {
+    return state.hasLayer("layer1.0.conv3");
+  }
+
+  /** As the built-in networks are called, where it is one; else by its depth. */
+  private String name(boolean imageNet, List<Integer> units) {
+    int depth = units.stream().mapToInt(Integer::intValue).sum() * (bottleneck() ? 3 : 2) + 2;
+    long classes = state.outputs("fc");
+    long width = state.outputs(imageNet && state.hasLayer("conv1.0") ? "conv1.6" : "conv1");
+    boolean cifar = !imageNet && units.size() == 3;
+    // Concatenated, not formatted: a locale may have digits of its own.
+    String kind = padded ? "-a" : "-b";
+    String name =
+        cifar
+            ? "cifar-resnet" + depth + (width == 16 ? "" : "-w" + width) + kind
+            : "resnet" + depth + (width == 64 ? "" : "-w" + width);
+    int usual = cifar ? 10 : 1000;
+    String own = classes == usual ? "" : "-" + classes;
+    int size = Math.toIntExact(net.shape(Model.IMAGE).size(0));
+    String pixels = cifar || size == IMAGE_NET_SIZE ? "" : "-" + size + "px";
+    return name + own + pixels;
+  }
+}
