@@ -188,6 +188,12 @@ final class Stack {
 
   /** A fully connected layer; its weight may be that of a 1x1 convolution of pooled features. */
   String linear(String name, String x) {
+    Shape weight = matrix(name);
+    return net.add(
+        name, new Operator.Linear(weight.size(1), weight.size(0), state.has(name + ".bias")), x);
+  }
+
+  private Shape matrix(String name) {
     Shape weight = state.shape(name + ".weight");
     boolean matrix =
         weight.rank() == 2 || weight.rank() == 4 && weight.size(2) == 1 && weight.size(3) == 1;
@@ -195,8 +201,7 @@ final class Stack {
       throw new RefusedException(
           "tensor %s.weight has shape %s, no matrix".formatted(name, weight));
     }
-    return net.add(
-        name, new Operator.Linear(weight.size(1), weight.size(0), state.has(name + ".bias")), x);
+    return weight;
   }
 
   /**
@@ -206,7 +211,7 @@ final class Stack {
    * @param classifier name of the linear layer
    */
   String head(String pool, String classifier, String x) {
-    long features = state.shape(classifier + ".weight").size(1);
+    long features = matrix(classifier).size(1);
     Shape shape = net.shape(x);
     if (features == shape.size(2)) {
       return linear(classifier, globalPool(pool, x));

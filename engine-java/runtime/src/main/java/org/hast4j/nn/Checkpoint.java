@@ -149,7 +149,14 @@ public final class Checkpoint {
               } else {
                 throw new CorruptFileException(
                     file,
-                    "%s needs tensor %s of shape %s".formatted(model.name(), name, oihw(shape)));
+                    "%s needs tensor %s of shape %s%s"
+                        .formatted(
+                            model.name(),
+                            name,
+                            oihw(shape),
+                            model.statistics().containsKey(name)
+                                ? ": without its running statistics a BatchNorm computes nothing"
+                                : ""));
               }
             });
     if (!left.isEmpty()) {
