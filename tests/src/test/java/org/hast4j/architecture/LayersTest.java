@@ -165,7 +165,7 @@ class LayersTest {
     noFields()
         .that()
         .areDeclaredInClassesThat()
-        .resideOutsideOfPackages(ROOT + "kernel..", ROOT + "io..")
+        .resideOutsideOfPackages(ROOT + "kernel..", ROOT + "io..", ROOT + "source..")
         .should()
         .haveRawType(MemorySegment.class)
         .check(engine);
