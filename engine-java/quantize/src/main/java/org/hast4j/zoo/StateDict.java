@@ -15,6 +15,7 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 
@@ -82,7 +83,10 @@ public final class StateDict {
         normalization
             .or(() -> description.flatMap(ModelDescription::normalization))
             .orElseGet(() -> normalization(file, metadata));
-    return Checkpoint.network(file, byName, model, known, inFile);
+    Network network = Checkpoint.network(file, byName, model, known, inFile);
+    return description
+        .map(d -> network.with(new Preprocessing(known, d.resize()), d.classNames()))
+        .orElse(network);
   }
 
   /** Normalisation from metadata "mean" and "std", JSON arrays in units of v/255. */

@@ -7,6 +7,8 @@ package org.hast4j.failure;
 public enum Remedy {
   /** Give the network's normalization, mean and standard deviation, which its file lacks. */
   GIVE_NORMALIZATION,
+  /** Say what the classes are called, in their order. */
+  NAME_CLASSES,
   /** Let the CPU compute. */
   USE_CPU,
   /** Let an NVIDIA GPU compute. */

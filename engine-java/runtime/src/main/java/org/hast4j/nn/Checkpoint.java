@@ -17,6 +17,7 @@ import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -59,11 +60,12 @@ public final class Checkpoint {
               .normalization()
               .orElseThrow(() -> new RefusedException("its model has no mean and std"));
       return network(
-          file,
-          tensors(file, tensors),
-          description.model(),
-          normalization,
-          UnaryOperator.identity());
+              file,
+              tensors(file, tensors),
+              description.model(),
+              normalization,
+              UnaryOperator.identity())
+          .with(new Preprocessing(normalization, description.resize()), description.classNames());
     } catch (RefusedException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
@@ -191,11 +193,7 @@ public final class Checkpoint {
 
   private static void write(Path file, Network network, boolean half) {
     SafetensorsWriter writer =
-        new SafetensorsWriter()
-            .metadata(
-                MODEL,
-                new ModelDescription(network.model(), Optional.of(network.normalization()))
-                    .json(false));
+        new SafetensorsWriter().metadata(MODEL, network.description().json(false));
     Map<String, Shape> shapes = shapes(network.model());
     network.weights().forEach((name, values) -> put(writer, name, shapes.get(name), values, half));
     writer.write(file);
