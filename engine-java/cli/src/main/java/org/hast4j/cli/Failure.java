@@ -61,6 +61,7 @@ final class Failure {
   private static String options(Remedy remedy) {
     return switch (remedy) {
       case GIVE_NORMALIZATION -> "--mean, --std";
+      case NAME_CLASSES -> "--classes";
       case USE_CPU -> "--device cpu";
       case USE_GPU -> "--device cuda";
       case USE_FASTEST_KERNELS -> "--conv auto";

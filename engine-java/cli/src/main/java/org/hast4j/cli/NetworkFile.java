@@ -13,6 +13,8 @@ import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
+import org.hast4j.model.Resize;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantizedNetwork;
@@ -50,8 +52,10 @@ record NetworkFile(
     return new NetworkFile(
         path,
         sha256,
-        new Network(
-            network.model(), normalization.orElse(network.normalization()), network.weights()),
+        network.with(
+            new Preprocessing(
+                normalization.orElse(network.normalization()), network.preprocessing().resize()),
+            network.classNames()),
         Optional.of(quantized));
   }
 
@@ -64,6 +68,11 @@ record NetworkFile(
           path + ": it is quantised already; give the full-precision network that it came from");
     }
     return file;
+  }
+
+  /** The same with pictures resized as is said. */
+  NetworkFile with(Resize resize) {
+    return new NetworkFile(path, sha256, network.with(resize), quantized);
   }
 
   /** What a run on the network is to do. */

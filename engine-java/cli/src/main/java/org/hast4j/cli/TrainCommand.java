@@ -133,7 +133,7 @@ final class TrainCommand implements Runnable {
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
   @Mixin private TestOptions test;
-  @Mixin private NormalizationOptions normalization;
+  @Mixin private PreprocessingOptions preprocessing;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
@@ -166,7 +166,9 @@ final class TrainCommand implements Runnable {
     }
     recipe.calibrateOnImages();
     Recipe chosen = recipe.read();
-    NetworkFile source = NetworkFile.readFloat(from, Optional.empty(), normalization.given());
+    NetworkFile source =
+        NetworkFile.readFloat(from, Optional.empty(), preprocessing.normalization())
+            .with(preprocessing.resize());
     CifarImages.check(source.network().model());
     ImageSet images = new CifarImages(reporter).obtained(Cifar10.Split.TRAIN);
     Scheme scheme = new Scheme(bits);
@@ -179,7 +181,7 @@ final class TrainCommand implements Runnable {
             run.resume(),
             run.checkpointEvery(),
             run.diagnose(),
-            test.of(source.network().model(), chosen.fineTuning().steps(), reporter),
+            test.of(source.network(), chosen.fineTuning().steps(), reporter),
             QuantizationRun.resumable(folder))
         .run(device, reporter);
   }
@@ -192,7 +194,7 @@ final class TrainCommand implements Runnable {
     CifarImages.check(chosen);
     new TrainingRun(
             chosen,
-            normalization.given().orElse(Normalization.CIFAR10),
+            preprocessing.normalization().orElse(Normalization.CIFAR10),
             schedule(),
             run.seed(),
             out,

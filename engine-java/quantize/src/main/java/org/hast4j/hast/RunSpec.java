@@ -21,6 +21,7 @@ import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Resize;
 import org.hast4j.model.Scheme;
 import org.hast4j.zoo.StateDict;
 
@@ -31,6 +32,8 @@ import org.hast4j.zoo.StateDict;
  * @param sha256 of the file
  * @param model its structure, for a file that does not say it or says another
  * @param normalization of its input, for a file that lacks it or says another
+ * @param resize how pictures get the size of its input, as far as its file does not say it, or says
+ *     another
  * @param images files of synthetic images, one after the other; none where they are to be made
  * @param seed decides every random number
  */
@@ -39,6 +42,7 @@ public record RunSpec(
     String sha256,
     Optional<ModelDescription> model,
     Optional<Normalization> normalization,
+    Resize resize,
     Scheme scheme,
     Recipe recipe,
     List<Path> images,
@@ -63,6 +67,7 @@ public record RunSpec(
         Sha256.of(network),
         Optional.empty(),
         Optional.empty(),
+        Resize.USUAL,
         scheme,
         recipe,
         List.of(),
@@ -78,7 +83,12 @@ public record RunSpec(
   public Job job() {
     check(Sha256.of(network));
     return new Job(
-        StateDict.read(network, model, normalization), sha256, scheme, recipe, source(), seed);
+        StateDict.read(network, model, normalization).with(resize),
+        sha256,
+        scheme,
+        recipe,
+        source(),
+        seed);
   }
 
   /** Where the images come from. */
@@ -101,7 +111,7 @@ public record RunSpec(
 
   /** The same for a copy of the network elsewhere. */
   public RunSpec withNetwork(Path other) {
-    return new RunSpec(other, sha256, model, normalization, scheme, recipe, images, seed);
+    return new RunSpec(other, sha256, model, normalization, resize, scheme, recipe, images, seed);
   }
 
   /** Writes the spec as JSON. */
@@ -117,6 +127,8 @@ public record RunSpec(
           json.set("mean", JSON.valueToTree(given.mean()));
           json.set("std", JSON.valueToTree(given.std()));
         });
+    resize.extent().ifPresent(given -> json.put("resize", given.toString()));
+    resize.interpolation().ifPresent(given -> json.put("interpolation", given.toString()));
     json.put("scheme", scheme.json()).put("recipe", recipe.rendered());
     json.set("images", JSON.valueToTree(images.stream().map(Path::toString).toList()));
     json.put("seed", Long.toString(seed));
@@ -159,10 +171,17 @@ public record RunSpec(
         json.hasPath("mean")
             ? Optional.of(new Normalization(floats(json, "mean"), floats(json, "std")))
             : Optional.empty(),
+        new Resize(
+            text(json, "resize").map(Resize.Extent::parse),
+            text(json, "interpolation").map(Resize.Interpolation::parse)),
         Scheme.parse(json.getString("scheme"), "its scheme"),
         Recipe.parse(json.getString("recipe"), "its recipe"),
         json.getStringList("images").stream().map(Path::of).toList(),
         json.getLong("seed"));
+  }
+
+  private static Optional<String> text(Config json, String key) {
+    return json.hasPath(key) ? Optional.of(json.getString(key)) : Optional.empty();
   }
 
   private static float[] floats(Config json, String key) {
