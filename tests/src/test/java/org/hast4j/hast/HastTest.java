@@ -124,7 +124,7 @@ class HastTest {
     int[] classes;
     try (Memory memory = new Memory(DEVICES.open());
         Evaluation teacher = Evaluation.of(memory, NETWORK, 2)) {
-      classes = teacher.classify(blank, Normalization.CIFAR10, _ -> {});
+      classes = teacher.classify(blank, Normalization.CIFAR10, _ -> {}).classes();
     }
     ImageSet labeled = new ImageSet(10, 3, 32, 32, classes, pixels);
     QuantizedNetwork network =

@@ -23,6 +23,7 @@ import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
+import org.hast4j.model.Resize;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.tensor.ActivationFunction;
@@ -455,6 +456,7 @@ class StateDictTest {
         new Given(
             Optional.empty(),
             Optional.of(NORMALIZATION),
+            Resize.USUAL,
             Map.of("size", "64", "strides", "2-2-1", "epsilon", "0.001", "activation", "relu6"),
             false);
     Network other = NetworkReader.read(file, given).network();
@@ -474,7 +476,8 @@ class StateDictTest {
   })
   void whatCannotBeAssumed(String word, String value, String message) {
     Path file = renamed(network(CifarResNet.Shortcut.B), name -> name, false);
-    Given given = new Given(Optional.empty(), Optional.empty(), Map.of(word, value), false);
+    Given given =
+        new Given(Optional.empty(), Optional.empty(), Resize.USUAL, Map.of(word, value), false);
     assertThatThrownBy(() -> NetworkReader.read(file, given))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining(message);
@@ -498,7 +501,8 @@ class StateDictTest {
         .hasMessageContaining("2 tensors do not belong to")
         .hasMessageContaining("aux.weight, aux.bias")
         .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.DROP_EXTRA));
-    Given given = new Given(Optional.empty(), Optional.of(NORMALIZATION), Map.of(), true);
+    Given given =
+        new Given(Optional.empty(), Optional.of(NORMALIZATION), Resize.USUAL, Map.of(), true);
     NetworkReader.Read read = NetworkReader.read(file, given);
     same(read.network(), network);
     assertThat(String.join("; ", read.assumptions())).contains("2 tensors left out: aux.weight");

@@ -60,7 +60,7 @@ final class SynthesizeCommand implements Runnable {
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
   @Mixin private ModelOptions model;
-  @Mixin private NormalizationOptions normalization;
+  @Mixin private PreprocessingOptions preprocessing;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
@@ -74,7 +74,7 @@ final class SynthesizeCommand implements Runnable {
           recipe.read(
               Map.of("synthesis.images", "" + batches.count() * chosen.synthesis().batch()));
     }
-    NetworkFile source = NetworkFile.readFloat(network, model.given(normalization));
+    NetworkFile source = NetworkFile.readFloat(network, model.given(preprocessing));
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     new QuantizationRun(

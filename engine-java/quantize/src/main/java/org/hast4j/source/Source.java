@@ -78,6 +78,15 @@ public record Source(
     };
   }
 
+  /**
+   * Whether a file is a safetensors file, whatever its name.
+   *
+   * @throws UnreadableFileException if it cannot be read
+   */
+  public static boolean isSafetensors(Path file) {
+    return !Files.isDirectory(file) && FileKind.of(map(file)) == FileKind.SAFETENSORS;
+  }
+
   private static String wayOut(Path folder) {
     if (Files.exists(folder.resolve("saved_model.pb"))) {
       return ", a TensorFlow SavedModel; export it to ONNX by tf2onnx";
