@@ -69,6 +69,7 @@ final class EvaluateCommand implements Runnable {
   @Override
   public void run() {
     NetworkFile network = NetworkFile.read(file, model.given(preprocessing));
+    network.assumptions().forEach(line -> reporter.note("assumed: " + line));
     if (folder != null && reference == null) {
       throw new ParameterException(
           spec.commandLine(),
@@ -120,6 +121,7 @@ final class EvaluateCommand implements Runnable {
     json.put("file", network.path().toString());
     json.put("sha256", network.sha256());
     json.put("topology", network.network().model().name());
+    json.put("assumptions", network.assumptions());
     network.quantized().ifPresent(q -> QuantizationRun.put(json, q.scheme()));
     json.put("data", folder == null ? data : folder.toString());
     int count = predictions.classes().length;

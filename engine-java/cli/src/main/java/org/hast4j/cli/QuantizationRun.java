@@ -55,6 +55,7 @@ record QuantizationRun(
     Scheme scheme = job.scheme();
     reporter.note(
         "quantising %s (%s) to %s in %s".formatted(source.path(), model.name(), scheme, folder));
+    source.assumptions().forEach(line -> reporter.note("assumed: " + line));
     List<String> unquantized = scheme.unquantized(model);
     if (!unquantized.isEmpty()) {
       reporter.note(
@@ -88,6 +89,7 @@ record QuantizationRun(
   private <R> R run(
       DeviceOptions options, StageProgress progress, Reporter reporter, Function<Run, R> work) {
     job.caution().ifPresent(reporter::note);
+    job.withoutBatchNorm().ifPresent(text -> reporter.note("warning: " + text));
     job.withoutTaps().ifPresent(text -> reporter.note("warning: " + text));
     try (progress;
         OpenDevice device = options.open();
@@ -167,6 +169,7 @@ record QuantizationRun(
     json.put("network", source.path().toString());
     json.put("network_sha256", source.sha256());
     json.put("topology", source.network().model().name());
+    json.put("assumptions", source.assumptions());
     put(json, job.scheme());
     json.put("unquantised_inputs", job.scheme().unquantized(source.network().model()));
     json.put("alignment_taps", AlignmentTaps.of(source.network().model()));

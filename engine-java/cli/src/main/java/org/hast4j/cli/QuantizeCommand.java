@@ -111,9 +111,9 @@ final class QuantizeCommand implements Runnable {
 
   @Override
   public void run() {
-    Recipe chosen = recipe.read();
     Duration interval = run.checkpointEvery();
     NetworkFile source = NetworkFile.readFloat(network, model.given(preprocessing));
+    Recipe chosen = recipe.read(source.network().model().input());
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     Images images = choice == null ? new Images.Synthesized() : choice.images(source, reporter);

@@ -164,8 +164,8 @@ final class TrainCommand implements Runnable {
       throw misuse("--quantize needs --from NETWORK");
     }
     recipe.calibrateOnImages();
-    Recipe chosen = recipe.read();
     NetworkFile source = NetworkFile.readFloat(from, preprocessing.given());
+    Recipe chosen = recipe.read(source.network().model().input());
     CifarImages.check(source.network().model());
     ImageSet images = new CifarImages(reporter).obtained(Cifar10.Split.TRAIN);
     Scheme scheme = new Scheme(bits);

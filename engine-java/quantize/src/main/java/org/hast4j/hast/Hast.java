@@ -68,13 +68,19 @@ public final class Hast {
 
   /** Likewise, followed by test images and heard by a listener. */
   public static Result quantize(Job job, Device device, Optional<Test> test, Listener listener) {
+    job.check();
     try (Memory memory = new Memory(device)) {
       return new Stages(job, memory, test, listener, false).toEnd();
     }
   }
 
-  /** Whether the BatchNorm statistics that the method goes by fit a job's network. */
+  /**
+   * Whether the BatchNorm statistics that the method goes by fit a job's network.
+   *
+   * @throws RefusedException if no convolution feeds a BatchNorm
+   */
   public static StatisticsCheck check(Job job, Device device) {
+    job.check();
     return StatisticsCheck.of(device, job.teacher(), job.seed());
   }
 

@@ -33,7 +33,9 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
   public record Padding(int top, int left, int bottom, int right) {
     @Override
     public String toString() {
-      return "[%d, %d, %d, %d]".formatted(top, left, bottom, right);
+      return top == left && top == bottom && top == right
+          ? Integer.toString(top)
+          : "[%d, %d, %d, %d]".formatted(top, left, bottom, right);
     }
   }
 
