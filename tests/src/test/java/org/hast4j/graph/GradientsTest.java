@@ -396,16 +396,21 @@ class GradientsTest {
     agreesWithTheTape(loss, List.of(x, slope, gates));
   }
 
-  /** Channels taken apart, shuffled, averaged and put together, one part of them twice. */
+  /** Channels taken apart, shuffled, pooled and put together, one part of them twice. */
   @Test
   void branches() {
     Value x = input("x", 1, BATCH, 6, 5, 6);
     Value shuffled = graph.value(new Pooling.ChannelShuffle(3), x);
     Value left = graph.value(new Pooling.Slice(0, 2), shuffled);
     Value right = graph.value(new Pooling.Slice(1, 6), shuffled);
-    Value averaged = graph.value(new Pooling.AveragePool(3, 1, 1, false), left);
-    Value together = graph.value(new Pooling.Concat(), averaged, right, averaged);
-    Value smaller = graph.value(new Pooling.AveragePool(3, 2, 1, true), together);
+    Value averaged =
+        graph.value(new Pooling.AveragePool(1, 3, new Window(1, 1, 0, 2, 0, 0, 1, 1), false), left);
+    Value largest =
+        graph.value(new Pooling.MaxPool(3, 2, new Window(1, 1, 0, 1, 2, 0, 1, 1)), right);
+    Value together = graph.value(new Pooling.Concat(), averaged, largest, averaged);
+    Value smaller =
+        graph.value(
+            new Pooling.AveragePool(3, 2, new Window(2, 1, 0, 1, 1, 0, 1, 1), true), together);
     Value flat = graph.value(new Pooling.Flatten(), smaller);
     long inputs = flat.type().shape().size(1);
     Value logits =
