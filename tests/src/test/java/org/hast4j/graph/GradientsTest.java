@@ -491,22 +491,24 @@ class GradientsTest {
     agreesWithTheTape(loss, wrt);
   }
 
-  /** Convolutions with groups, a bias, and windows that are different along the axes. */
+  /** Convolutions with groups, biases, and windows that are different along the axes. */
   @Test
   void windowsAndGroups() {
     Value x = input("x", 1, BATCH, 6, 7, 4);
     Value first = input("first", .3, 6, 3, 3, 2);
     Value bias = input("bias", 1, 6);
     Value second = input("second", .3, 6, 3, 2, 1);
+    Value shift = input("shift", 1, 6);
     Window window = new Window(2, 1, 0, 2, 1, 1, 1, 2);
     Value a = graph.value(new Convolution.Conv2d(window, 2), x, first, bias);
     Value b =
-        graph.value(new Convolution.DepthwiseConv2d(new Window(1, 2, 2, 1, 0, 1, 2, 1)), a, second);
+        graph.value(
+            new Convolution.DepthwiseConv2d(new Window(1, 2, 2, 1, 0, 1, 2, 1)), a, second, shift);
     Value pooled = graph.value(new Pooling.GlobalAvgPool(), b);
     Value logits =
         graph.value(new Convolution.Linear(), pooled, input("classifier", 1, CLASSES, 6));
     Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
-    List<Value> wrt = List.of(first, bias, second, x);
+    List<Value> wrt = List.of(first, bias, second, shift, x);
     tapeAgreesWithDifferences(loss, wrt);
     agreesWithTheTape(loss, wrt);
   }

@@ -49,7 +49,7 @@ class OpTypesTest {
         Good.of(
             new Convolution.Conv2dDataGrad(new Convolution.Conv2d(2, 1), X, true), Y, WEIGHT, X),
         Good.of(new Convolution.Conv2dWeightGrad(new Convolution.Conv2d(2, 1), WEIGHT), Y, X),
-        Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS),
+        Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS, f32(3)),
         Good.of(
             new Convolution.DepthwiseConv2dDataGrad(new Convolution.DepthwiseConv2d(2, 1), X, true),
             f32(2, 4, 4, 3),

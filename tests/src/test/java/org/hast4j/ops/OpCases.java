@@ -492,6 +492,7 @@ public final class OpCases {
       Tensor x = normal(conv.x());
       Tensor weight = normal(deviation, conv.weight().shape().sizes());
       end(name, conv.op(), PRODUCTS, x, weight);
+      end(name + " bias", conv.op(), PRODUCTS, x, weight, normal(f32(conv.c)));
     }
   }
 

@@ -299,6 +299,10 @@ public final class Oracle {
     double[] weight = in.get(1).values();
     Tensor result = Tensor.zeros(type);
     double[] y = result.values();
+    if (in.size() == 3) {
+      double[] bias = in.get(2).values();
+      Arrays.setAll(y, i -> bias[i % bias.length]);
+    }
     depthwise(
         in.get(0).type(),
         in.get(1).type(),
@@ -700,12 +704,12 @@ public final class Oracle {
   private static Tensor maxPoolGradient(Pooling.MaxPoolGrad op, List<Tensor> in) {
     Tensor dx = Tensor.zeros(op.x());
     Tensor dy = in.get(0);
+    Pooling.MaxPool max = op.forward();
     for (int i = 0; i < dy.count(); i++) {
       int cell = (int) in.get(1).values()[i];
       int from = pooledFrom(max.s(), max.window(), i, cell, op.x(), dy.type());
       dx.values()[from] += dy.values()[i];
     }
-    Pooling.MaxPool max = op.forward();
     return dx;
   }
 

@@ -182,8 +182,7 @@ public record Forward(
     }
 
     private static Op convolution(Operator.Convolution conv) {
-      // The depthwise kernels take no bias.
-      return conv.isDepthwise() && !conv.bias()
+      return conv.isDepthwise()
           ? new Convolution.DepthwiseConv2d(conv.window().movement())
           : new Convolution.Conv2d(conv.window().movement(), conv.groups());
     }
