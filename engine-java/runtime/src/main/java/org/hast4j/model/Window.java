@@ -64,7 +64,7 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
         new Size(1, 1));
   }
 
-  /** How it moves, for operations that know the kernel's size from its weights. */
+  /** How it moves, without the kernel's size. */
   public org.hast4j.tensor.Window movement() {
     return new org.hast4j.tensor.Window(
         strides.height,

@@ -156,23 +156,16 @@ public record Network(
   }
 
   private static Optional<String> obstacle(Operator.Pool pool) {
-    Window window = pool.window();
-    if (pool.kind() == Operator.Pool.Kind.MAX
-        && window.kernel().height() > Pooling.MaxPool.MAX_WINDOW) {
+    Window.Size kernel = pool.window().kernel();
+    if (!pool.window().dilations().equals(new Window.Size(1, 1))) {
       return Optional.of(
-          "its max pool's window (%s) is larger than %d each way"
-              .formatted(window.kernel(), Pooling.MaxPool.MAX_WINDOW));
+          "its pool's window has a dilation (%s)".formatted(pool.window().dilations()));
     }
-    return isSquare(window)
-        ? Optional.empty()
-        : Optional.of(
-            "its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
-                .formatted(
-                    window.kernel(), window.strides(), window.padding(), window.dilations()));
-  }
-
-  private static boolean isSquare(Window window) {
-    return window.equals(
-        Window.square(window.kernel().height(), window.strides().height(), window.padding().top()));
+    return pool.kind() == Operator.Pool.Kind.MAX
+            && kernel.height() * kernel.width() > Pooling.MaxPool.MAX_CELLS
+        ? Optional.of(
+            "its max pool's window (%s) has more than %d cells"
+                .formatted(kernel, Pooling.MaxPool.MAX_CELLS))
+        : Optional.empty();
   }
 }
