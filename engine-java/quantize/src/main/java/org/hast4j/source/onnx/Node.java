@@ -10,9 +10,8 @@ import org.hast4j.failure.RefusedException;
  * A node whose inputs are known.
  *
  * @param operands its inputs; one that is left out is empty
- * @param opset version of the operators
  */
-record Node(NodeProto proto, List<Optional<Operand>> operands, long opset) {
+record Node(NodeProto proto, List<Optional<Operand>> operands) {
 
   /** How messages call it. */
   static String text(NodeProto proto) {

@@ -105,7 +105,7 @@ public final class OnnxSource {
   }
 
   private Source source(ModelProto proto) {
-    long opset = opset(proto);
+    checkOpset(proto);
     if (proto.getGraph().getNodeCount() == 0) {
       throw new RefusedException("it has a graph without a node");
     }
@@ -128,7 +128,7 @@ public final class OnnxSource {
     values.put(graph.input(), graph.isChannelsLast() ? new Operand.ChannelsLast(image) : image);
     graph.initializers().forEach((name, tensor) -> values.put(name, Constant.of(tensor, external)));
     for (NodeProto node : graph.order()) {
-      translate(node, opset, table);
+      translate(node, table);
     }
 
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
@@ -140,12 +140,12 @@ public final class OnnxSource {
     return new Source(file, tensors, metadata, Optional.of(model), notes);
   }
 
-  private String name(ModelProto proto) {
+  private static String name(ModelProto proto) {
     String name = Names.clean(proto.getGraph().getName());
     return name.isBlank() ? "onnx" : name;
   }
 
-  private static long opset(ModelProto proto) {
+  private static void checkOpset(ModelProto proto) {
     for (OperatorSetIdProto operators : proto.getOpsetImportList()) {
       if (isStandard(operators.getDomain())) {
         if (operators.getVersion() < MIN_OPSET) {
@@ -153,7 +153,7 @@ public final class OnnxSource {
               "its operators are of opset %d, which mean something else; known are %d and above: convert it by onnx.version_converter"
                   .formatted(operators.getVersion(), MIN_OPSET));
         }
-        return operators.getVersion();
+        return;
       }
     }
     throw new RefusedException("it does not say which opset its operators are of");
@@ -163,7 +163,7 @@ public final class OnnxSource {
     return domain.isEmpty() || domain.equals("ai.onnx");
   }
 
-  private void translate(NodeProto proto, long opset, Map<String, Translation> table) {
+  private void translate(NodeProto proto, Map<String, Translation> table) {
     try {
       Translation translation = table.get(proto.getOpType());
       if (translation == null || !isStandard(proto.getDomain())) {
@@ -179,7 +179,7 @@ public final class OnnxSource {
           proto.getInputList().stream()
               .map(name -> name.isEmpty() ? Optional.<Operand>empty() : Optional.of(operand(name)))
               .toList();
-      List<Operand> outputs = translation.of(new Node(proto, operands, opset));
+      List<Operand> outputs = translation.of(new Node(proto, operands));
       for (int i = 0; i < Math.min(outputs.size(), proto.getOutputCount()); i++) {
         values.put(proto.getOutput(i), outputs.get(i));
       }
