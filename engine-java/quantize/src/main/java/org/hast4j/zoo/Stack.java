@@ -130,17 +130,27 @@ final class Stack {
         Math.max(0, (Math.ceilDiv(size, (long) stride) - 1) * stride + kernel - size));
   }
 
+  /** Whether the file has a BatchNorm of this name. */
+  boolean hasNorm(String name) {
+    return state.has(name + ".running_mean")
+        || state.hasLayer(name) && state.shape(name + ".weight").rank() == 1;
+  }
+
   /** A BatchNorm; nothing where the file has none of this name, since it may be folded. */
   String norm(String name, String x) {
-    String part = state.has(name + ".running_mean") ? ".running_mean" : ".weight";
-    if (!state.has(name + part)) {
+    if (!hasNorm(name)) {
       return x;
     }
+    String part = state.has(name + ".running_mean") ? ".running_mean" : ".weight";
     return net.add(name, new Operator.BatchNorm(state.shape(name + part).size(0), epsilon), x);
   }
 
   String activation(String name, ActivationFunction function, String x) {
     return net.add(name, new Operator.Activation(function), x);
+  }
+
+  String prelu(String name, String x) {
+    return net.add(name, new Operator.PRelu(state.outputs(name)), x);
   }
 
   String add(String name, String x, String y) {
@@ -188,6 +198,12 @@ final class Stack {
 
   /** A fully connected layer; its weight may be that of a 1x1 convolution of pooled features. */
   String linear(String name, String x) {
+    Shape weight = matrix(name);
+    return net.add(
+        name, new Operator.Linear(weight.size(1), weight.size(0), state.has(name + ".bias")), x);
+  }
+
+  private Shape matrix(String name) {
     Shape weight = state.shape(name + ".weight");
     boolean matrix =
         weight.rank() == 2 || weight.rank() == 4 && weight.size(2) == 1 && weight.size(3) == 1;
@@ -195,8 +211,7 @@ final class Stack {
       throw new RefusedException(
           "tensor %s.weight has shape %s, no matrix".formatted(name, weight));
     }
-    return net.add(
-        name, new Operator.Linear(weight.size(1), weight.size(0), state.has(name + ".bias")), x);
+    return weight;
   }
 
   /**
@@ -206,7 +221,7 @@ final class Stack {
    * @param classifier name of the linear layer
    */
   String head(String pool, String classifier, String x) {
-    long features = state.shape(classifier + ".weight").size(1);
+    long features = matrix(classifier).size(1);
     Shape shape = net.shape(x);
     if (features == shape.size(2)) {
       return linear(classifier, globalPool(pool, x));
@@ -251,6 +266,16 @@ final class Stack {
     y = linear(expand, y);
     y = activation(name + ".gate", gate, y);
     return net.add(name + ".scale", new Operator.Mul(), x, y);
+  }
+
+  /**
+   * What a name ends with: the classes and the size where they are not ImageNet's.
+   *
+   * @param classifier name of the last layer
+   */
+  String suffix(String classifier) {
+    return Topologies.suffix(
+        Math.toIntExact(state.outputs(classifier)), Math.toIntExact(shape(Model.IMAGE).size(0)));
   }
 
   /** The model whose output is the last layer. */
