@@ -19,6 +19,7 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
+import org.hast4j.source.onnx.OnnxSource;
 import org.hast4j.source.torch.TorchSource;
 
 /**
@@ -59,7 +60,7 @@ public record Source(
       case SAFETENSORS -> safetensors(file, bytes);
       case ZIP -> TorchSource.zip(file, bytes);
       case PICKLE -> TorchSource.pickle(file, bytes);
-      case ONNX -> throw new CorruptFileException(file, "is an ONNX file, which is not read yet");
+      case ONNX -> OnnxSource.read(file, bytes);
       case EMPTY,
           GIT_LFS,
           HDF5,

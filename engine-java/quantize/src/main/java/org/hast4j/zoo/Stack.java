@@ -130,17 +130,27 @@ final class Stack {
         Math.max(0, (Math.ceilDiv(size, (long) stride) - 1) * stride + kernel - size));
   }
 
+  /** Whether the file has a BatchNorm of this name. */
+  boolean hasNorm(String name) {
+    return state.has(name + ".running_mean")
+        || state.hasLayer(name) && state.shape(name + ".weight").rank() == 1;
+  }
+
   /** A BatchNorm; nothing where the file has none of this name, since it may be folded. */
   String norm(String name, String x) {
-    String part = state.has(name + ".running_mean") ? ".running_mean" : ".weight";
-    if (!state.has(name + part)) {
+    if (!hasNorm(name)) {
       return x;
     }
+    String part = state.has(name + ".running_mean") ? ".running_mean" : ".weight";
     return net.add(name, new Operator.BatchNorm(state.shape(name + part).size(0), epsilon), x);
   }
 
   String activation(String name, ActivationFunction function, String x) {
     return net.add(name, new Operator.Activation(function), x);
+  }
+
+  String prelu(String name, String x) {
+    return net.add(name, new Operator.PRelu(state.outputs(name)), x);
   }
 
   String add(String name, String x, String y) {
@@ -256,6 +266,16 @@ final class Stack {
     y = linear(expand, y);
     y = activation(name + ".gate", gate, y);
     return net.add(name + ".scale", new Operator.Mul(), x, y);
+  }
+
+  /**
+   * What a name ends with: the classes and the size where they are not ImageNet's.
+   *
+   * @param classifier name of the last layer
+   */
+  String suffix(String classifier) {
+    return Topologies.suffix(
+        Math.toIntExact(state.outputs(classifier)), Math.toIntExact(shape(Model.IMAGE).size(0)));
   }
 
   /** The model whose output is the last layer. */

@@ -21,7 +21,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.hast4j.device.Device;
 import org.hast4j.hast.Evaluation;
@@ -61,8 +60,7 @@ final class Onnx {
         source.file(),
         new LinkedHashMap<>(source.tensors()),
         model,
-        new Normalization(new float[one.length], one),
-        UnaryOperator.identity());
+        new Normalization(new float[one.length], one));
   }
 
   /** The layers by their operators, as "convolution relu6 add". */
