@@ -53,7 +53,15 @@ public record Source(
     if (Files.isDirectory(file)) {
       throw new CorruptFileException(file, "is a folder" + wayOut(file));
     }
-    MemorySegment bytes = map(file);
+    return read(file, map(file));
+  }
+
+  /**
+   * Reads the bytes of a file.
+   *
+   * @param file for messages, and to find what lies beside it
+   */
+  static Source read(Path file, MemorySegment bytes) {
     FileKind kind = FileKind.of(bytes);
     return switch (kind) {
       case SAFETENSORS -> safetensors(file, bytes);
