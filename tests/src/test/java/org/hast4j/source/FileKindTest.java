@@ -63,7 +63,8 @@ class FileKindTest {
         Arguments.of(latin("\n <!DOCTYPE html><html>"), List.of("web page", "download")),
         Arguments.of(latin("<html lang=\"en\">"), List.of("web page")),
         Arguments.of(
-            latin(index), List.of("is the index", "in 2 other files, 1.st, 2.st;", "save_file")),
+            latin(index),
+            List.of("is the index", "in 2 other files, \"1.st\", \"2.st\";", "save_file")),
         Arguments.of(latin("{\"name\": 1}"), List.of("is a JSON text without weights")),
         Arguments.of(latin("{\"weight_map\": " + "[".repeat(9999)), List.of("is a JSON text")),
         Arguments.of(latin("\u0089HDF\r\n\u001a\n12345678"), List.of("HDF5", "Keras", "ONNX")),
@@ -144,9 +145,9 @@ class FileKindTest {
     assertThat(source.tensors().get("w").floats()).containsExactly(1.5f, -2);
     assertThat(source.notes())
         .containsExactly(
-            "left out 1 tensors of type BOOL, or without values, such as \"mask\"",
-            "left out 1 tensors of type F32, or without values, such as \"none\"",
-            "left out 1 tensors of type F8_E4M3, or without values, such as \"tiny\"");
+            "left out tensors of type BOOL, or without values: \"mask\"",
+            "left out tensors of type F32, or without values: \"none\"",
+            "left out tensors of type F8_E4M3, or without values: \"tiny\"");
     bytes.put(8 + header.indexOf("8,11"), (byte) '7');
     Files.write(file, bytes.array());
     assertThatThrownBy(() -> Source.read(file)).hasMessageContaining("inside tensor \"w\"");

@@ -301,6 +301,12 @@ class TorchSourceTest {
     assertThat(byNumber.notes()).containsExactly("took \"many\" of \"few\", \"many\", \"lr\"");
     assertThat(byNumber.metadata()).containsExactly(Map.entry("lr", "0.5"));
 
+    Object trainer =
+        new Built(new New(new Name("my", "Trainer")), Map.of("rounds", 4, "best", two));
+    Source held = readZip(trainer);
+    assertThat(held.tensors()).containsOnlyKeys("a", "b");
+    assertThat(held.metadata()).containsExactly(Map.entry("rounds", "4"));
+
     Source nested = readZip(new Tuple(Map.of("state_dict", Map.of("model", two)), 3));
     assertThat(nested.tensors()).containsOnlyKeys("a", "b");
     assertThat(nested.notes()).hasSize(1);
@@ -455,6 +461,26 @@ class TorchSourceTest {
       bomb.append("U\u0001bh").append((char) (i - 1)).append("usbq").append((char) i);
     }
     assertRefused(new Raw(raw(bomb.toString())), "hold one another without end");
+  }
+
+  /** What is described once and used by many calls, each of a few bytes. */
+  @Test
+  void refusesCallsThatCopyMuch() throws IOException {
+    String calls = "h\0h\1R0".repeat(300_000);
+    String pairs = "N]q\2(" + "]".repeat(100_000) + "eh\2\u0085q\1";
+    assertRefused(new Raw(raw("ccollections\nOrderedDict\nq\0", pairs, calls)), "far more objects");
+    String sizes = "(h\2K\0(" + "K\1".repeat(100_000) + "tq\3h\3tq\1";
+    assertRefused(
+        new Raw(raw("ctorch._utils\n_rebuild_tensor\nq\0", pickled(four()), "q\2", sizes, calls)),
+        "100000 dimensions");
+    String longName = "c" + "m".repeat(1 << 20) + "\nf\nq\0)q\1";
+    assertRefused(new Raw(raw(longName, calls, "N")), "far more objects");
+  }
+
+  /** The opcodes of a tensor's storage, without what begins and ends a pickle. */
+  private static byte[] pickled(Call tensor) {
+    byte[] pickle = pickle(tensor.arguments()[0]);
+    return Arrays.copyOfRange(pickle, 2, pickle.length - 1);
   }
 
   @Test
