@@ -8,18 +8,24 @@ import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.UnaryOperator;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.io.UnreadableFileException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Law: whatever a file's bytes are, reading it ends soon, takes memory in proportion to them, and
@@ -36,20 +42,41 @@ class MutationTest {
 
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
+  @TempDir Path folder;
+
   /**
    * A good file.
    *
    * @param name for messages
+   * @param bytes what is changed
+   * @param file makes a file of it, where that is a part of one
    */
-  private record Seed(String name, byte[] bytes) {}
+  private record Seed(String name, byte[] bytes, UnaryOperator<byte[]> file) {
+    Seed(String name, byte[] bytes) {
+      this(name, bytes, UnaryOperator.identity());
+    }
+  }
 
   /** A format joins by its files here. */
-  private static List<Seed> seeds() throws IOException {
+  private List<Seed> seeds() throws IOException {
     List<Seed> seeds = new ArrayList<>();
     for (String name : List.of("zip-p2", "zip-p4", "legacy-p2", "legacy-p4", "module-zip")) {
       try (InputStream in = MutationTest.class.getResourceAsStream(name + ".pth")) {
         seeds.add(new Seed(name, in.readAllBytes()));
       }
+    }
+    for (String name : List.of("zip-p2", "zip-p5", "module-zip")) {
+      Map<String, byte[]> entries = entries(name + ".pth");
+      byte[] pickle = entries.get(name + "/data.pkl");
+      seeds.add(
+          new Seed(
+              "pickle of " + name,
+              pickle,
+              changed -> {
+                Map<String, byte[]> others = new LinkedHashMap<>(entries);
+                others.put(name + "/data.pkl", changed);
+                return TorchFiles.zipOf(others, ZipEntry.STORED);
+              }));
     }
     Object tensor =
         PickleWriter.tensor(
@@ -74,6 +101,20 @@ class MutationTest {
     return seeds;
   }
 
+  private Map<String, byte[]> entries(String name) throws IOException {
+    Map<String, byte[]> entries = new LinkedHashMap<>();
+    Path copy = folder.resolve(name);
+    try (InputStream in = MutationTest.class.getResourceAsStream(name)) {
+      Files.copy(in, copy);
+    }
+    try (ZipFile zip = new ZipFile(copy.toFile())) {
+      for (ZipEntry entry : Collections.list(zip.entries())) {
+        entries.put(entry.getName(), zip.getInputStream(entry).readAllBytes());
+      }
+    }
+    return entries;
+  }
+
   /** Reads everything and returns whether that was possible. */
   private static boolean isRead(byte[] bytes) {
     try {
@@ -96,7 +137,7 @@ class MutationTest {
     Map<Boolean, Integer> outcomes = new HashMap<>();
     for (int i = 0; i < TRIES; i++) {
       Seed seed = seeds.get(i % seeds.size());
-      byte[] bytes = Mutation.of(seed.bytes, new Random(i));
+      byte[] bytes = seed.file.apply(Mutation.of(seed.bytes, new Random(i)));
       long thread = Thread.currentThread().threadId();
       long allocated = THREADS.getThreadAllocatedBytes(thread);
       long time = THREADS.getCurrentThreadCpuTime();
