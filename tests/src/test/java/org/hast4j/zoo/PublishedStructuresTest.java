@@ -234,11 +234,14 @@ class PublishedStructuresTest {
     Map<String, String> size = Map.of("size", Integer.toString(published.size()));
     Optional<Normalization> normalization = Optional.of(Normalization.IMAGENET);
     assertThatThrownBy(
-            () -> NetworkReader.read(file, new Given(Optional.empty(), normalization, Resize.USUAL, size, false)))
+            () ->
+                NetworkReader.read(
+                    file, new Given(Optional.empty(), normalization, Resize.USUAL, size, false)))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("teacher.extra");
     NetworkReader.Read read =
-        NetworkReader.read(file, new Given(Optional.empty(), normalization, Resize.USUAL, size, true));
+        NetworkReader.read(
+            file, new Given(Optional.empty(), normalization, Resize.USUAL, size, true));
     assertThat(read.network().parameterCount()).isEqualTo(published.parameters());
     assertThat(read.assumptions()).anyMatch(line -> line.contains("teacher.extra"));
 
@@ -249,7 +252,8 @@ class PublishedStructuresTest {
     assertThatThrownBy(
             () ->
                 NetworkReader.read(
-                    incomplete, new Given(Optional.empty(), normalization, Resize.USUAL, size, false)))
+                    incomplete,
+                    new Given(Optional.empty(), normalization, Resize.USUAL, size, false)))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining(asTheModelNamesIt);
   }

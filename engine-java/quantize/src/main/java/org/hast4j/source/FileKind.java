@@ -10,8 +10,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import org.hast4j.io.Json;
+import org.hast4j.source.torch.Description;
 
 /** What a file is, by its first bytes; people give networks' files all kinds of names. */
 enum FileKind {
@@ -46,8 +48,7 @@ enum FileKind {
   UNKNOWN("is no safetensors, PyTorch or ONNX file");
 
   private static final int FIRST_BYTES = 512;
-  private static final int MAX_JSON_BYTES = 1 << 24;
-  private static final int MAX_SHARDS = 5;
+  private static final int MAX_JSON_BYTES = 1 << 22;
   private static final long MAX_SAFETENSORS_HEADER = 100_000_000;
   private static final int TAR_BLOCK = 512;
 
@@ -205,12 +206,10 @@ enum FileKind {
     if (weights.isEmpty()) {
       return "is a JSON text without weights; give the file that holds the network's values";
     }
-    List<String> shards =
-        new TreeSet<>(weights.get().values().stream().map(String::valueOf).toList())
-            .stream().map(name -> name.replaceAll("[\\p{Cntrl}\\p{Cs}]", "?")).toList();
-    String first = String.join(", ", shards.subList(0, Math.min(shards.size(), MAX_SHARDS)));
-    return "is the index of a network that lies in %d other files, %s%s; merge those into one: in"
-            .formatted(shards.size(), first, shards.size() > MAX_SHARDS ? ", .." : "")
+    Set<String> shards = new TreeSet<>();
+    weights.get().values().forEach(shard -> shards.add(String.valueOf(shard)));
+    return "is the index of a network that lies in %d other files, %s; merge those into one: in"
+            .formatted(shards.size(), Description.quoted(shards))
         + " Python read each by safetensors.torch.load_file, and write all their tensors by"
         + " safetensors.torch.save_file";
   }

@@ -13,13 +13,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
 import org.hast4j.source.onnx.OnnxSource;
+import org.hast4j.source.torch.Description;
 import org.hast4j.source.torch.TorchSource;
 
 /**
@@ -54,7 +54,15 @@ public record Source(
     if (Files.isDirectory(file)) {
       throw new CorruptFileException(file, "is a folder" + wayOut(file));
     }
-    MemorySegment bytes = map(file);
+    return read(file, map(file));
+  }
+
+  /**
+   * Reads the bytes of a file.
+   *
+   * @param file for messages, and to find what lies beside it
+   */
+  static Source read(Path file, MemorySegment bytes) {
     FileKind kind = FileKind.of(bytes);
     return switch (kind) {
       case SAFETENSORS -> safetensors(file, bytes);
@@ -111,19 +119,16 @@ public record Source(
     Safetensors safetensors = Safetensors.readForeign(file, bytes);
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
     safetensors.names().forEach(name -> tensors.put(name, safetensors.tensor(name)));
-    Map<String, List<String>> omitted =
-        safetensors.omitted().entrySet().stream()
-            .collect(
-                Collectors.groupingBy(
-                    Map.Entry::getValue,
-                    TreeMap::new,
-                    Collectors.mapping(Map.Entry::getKey, Collectors.toList())));
+    Map<String, List<String>> omitted = new TreeMap<>();
+    safetensors
+        .omitted()
+        .forEach((name, type) -> omitted.computeIfAbsent(type, _ -> new ArrayList<>()).add(name));
     List<String> notes = new ArrayList<>();
     omitted.forEach(
         (type, names) ->
             notes.add(
-                "left out %d tensors of type %s, or without values, such as \"%s\""
-                    .formatted(names.size(), type, names.getFirst())));
+                "left out tensors of type %s, or without values: %s"
+                    .formatted(Description.cleaned(type), Description.quoted(names))));
     return new Source(file, tensors, safetensors.metadata(), Optional.empty(), notes);
   }
 }

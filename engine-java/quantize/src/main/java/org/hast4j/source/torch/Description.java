@@ -12,14 +12,14 @@ import org.hast4j.source.torch.Pickled.Storage;
 import org.hast4j.source.torch.Pickled.Tensor;
 
 /** What is in a file, in a few words that fit on a line whatever is in it. */
-final class Description {
+public final class Description {
   private static final int MAX_CHARACTERS = 60;
   private static final int MAX_ITEMS = 8;
 
   private Description() {}
 
   /** A text without what would disturb a terminal, and not longer than a message can bear. */
-  static String cleaned(String text) {
+  public static String cleaned(String text) {
     String start = text.substring(0, Math.min(text.length(), MAX_CHARACTERS));
     String clean = start.replaceAll("[\\p{Cntrl}\\p{Cs}]", "?");
     return start.length() < text.length() ? clean + ".." : clean;
@@ -33,7 +33,8 @@ final class Description {
     };
   }
 
-  static String quoted(Collection<?> keys) {
+  /** The first of some texts and numbers. */
+  public static String quoted(Collection<?> keys) {
     String first = keys.stream().limit(MAX_ITEMS).map(Description::quoted).collect(joined());
     int others = keys.size() - MAX_ITEMS;
     return others > 0 ? first + " and " + others + " others" : first;

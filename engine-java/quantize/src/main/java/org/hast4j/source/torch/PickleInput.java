@@ -70,8 +70,11 @@ final class PickleInput {
   }
 
   byte[] array(long count) {
-    requireText(count);
-    return bytes(count).toArray(ValueLayout.JAVA_BYTE);
+    MemorySegment text = bytes(count);
+    if (count > MAX_TEXT_BYTES) {
+      throw corrupt("has a text of " + count + " bytes before byte " + position);
+    }
+    return text.toArray(ValueLayout.JAVA_BYTE);
   }
 
   String text(long count) {
@@ -87,12 +90,6 @@ final class PickleInput {
     String line = text(end - position);
     advance(1);
     return line;
-  }
-
-  private void requireText(long count) {
-    if (count > MAX_TEXT_BYTES) {
-      throw corrupt("has a text of " + count + " bytes at byte " + position);
-    }
   }
 
   /** The position before, moved on behind so many bytes. */

@@ -304,6 +304,8 @@ final class PickleMachine {
     if (!(arguments instanceof Sequence sequence)) {
       throw input.corrupt("makes a call without arguments, at byte " + input.position());
     }
+    // A dictionary of pairs is as large as its argument, which other calls may have too.
+    take(sequence.item(0) instanceof Sequence pairs ? (long) ENTRY * pairs.items().size() : 0);
     return rebuilders.call(callable, sequence);
   }
 

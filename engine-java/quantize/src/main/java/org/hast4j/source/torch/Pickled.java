@@ -16,8 +16,14 @@ sealed interface Pickled {
     // Nothing until there is something: a file can have many empty ones.
     private Map<Object, Object> entries = Map.of();
 
-    /** The key of an entry is a text, a number, null, or compares by identity. */
+    /**
+     * Adds an entry whose key is None, a text or a number. Others are left out: nothing here asks
+     * for them, and some would be slow to compare.
+     */
     void put(Object key, Object value) {
+      if (key != null && !(key instanceof String) && !(key instanceof Number)) {
+        return;
+      }
       if (entries.isEmpty()) {
         entries = new LinkedHashMap<>();
       }
@@ -56,10 +62,29 @@ sealed interface Pickled {
   }
 
   /** The name of a class, function or constant. */
-  record Global(String module, String name) implements Pickled {
+  final class Global implements Pickled {
+    private final String module;
+    private final String name;
+    // Once, not at each of the calls, which take a few bytes of a file.
+    private final String qualified;
+
+    Global(String module, String name) {
+      this.module = module;
+      this.name = name;
+      this.qualified = module + "." + name;
+    }
+
+    String module() {
+      return module;
+    }
+
+    String name() {
+      return name;
+    }
+
     @Override
     public String toString() {
-      return module + "." + name;
+      return qualified;
     }
   }
 

@@ -60,18 +60,11 @@ final class Rebuilders {
       case "torch.Size" ->
           arguments.item(0) instanceof Sequence sizes ? sizes : new Opaque(function, arguments);
       case "collections.OrderedDict", "builtins.dict", "__builtin__.dict" -> dict(arguments);
-      case "copyreg.__newobj__" -> withoutFirst(arguments, arguments.items().size());
-      // The class, its base that holds the data, and the data.
-      case "copy_reg._reconstructor", "copyreg._reconstructor" -> withoutFirst(arguments, 1);
+      // Their first argument is the class.
+      case "copyreg.__newobj__", "copy_reg._reconstructor", "copyreg._reconstructor" ->
+          new Opaque(arguments.item(0), arguments);
       default -> new Opaque(function, arguments);
     };
-  }
-
-  private Object withoutFirst(Sequence arguments, int end) {
-    if (arguments.items().isEmpty()) {
-      throw input.corrupt("makes an object of no class");
-    }
-    return new Opaque(arguments.item(0), new Sequence(arguments.items().subList(1, end)));
   }
 
   /** Of a sequence of pairs, or of nothing. */
@@ -107,7 +100,7 @@ final class Rebuilders {
     Storage storage = storage(arguments);
     long[] sizes = numbers(arguments.item(2), "sizes");
     long[] strides = numbers(arguments.item(3), "strides");
-    if (sizes.length != strides.length || sizes.length > MAX_RANK) {
+    if (sizes.length != strides.length) {
       throw input.corrupt(
           "has a tensor with %d sizes and %d strides".formatted(sizes.length, strides.length));
     }
@@ -121,6 +114,10 @@ final class Rebuilders {
   private long[] numbers(Object value, String what) {
     if (!(value instanceof Sequence sequence)) {
       throw input.corrupt("has a tensor without " + what);
+    }
+    // Before they are copied: many tensors can share what they copy.
+    if (sequence.items().size() > MAX_RANK) {
+      throw input.corrupt("has a tensor of " + sequence.items().size() + " dimensions");
     }
     long[] numbers = new long[sequence.items().size()];
     for (int i = 0; i < numbers.length; i++) {

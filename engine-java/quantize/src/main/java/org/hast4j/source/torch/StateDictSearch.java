@@ -1,8 +1,10 @@
 package org.hast4j.source.torch;
 
+import java.math.BigInteger;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,15 +39,17 @@ final class StateDictSearch {
   private static final int MAX_DEPTH = 8;
   private static final int MAX_MODULE_DEPTH = 100;
 
-  /** Of the names of a module's tensors, against modules that hold one another many times. */
-  private static final long MAX_CHARACTERS = 1 << 24;
+  /** For what is looked at in modules and named, against those that hold one another many times. */
+  private static final long MAX_STEPS = 1 << 24;
+
+  private static final int STEPS_PER_NAME = 64;
 
   private static final int MAX_METADATA = 100;
   private static final int MAX_METADATA_CHARACTERS = 1000;
 
   private final Path file;
   private final Set<Object> seen = Collections.newSetFromMap(new IdentityHashMap<>());
-  private long characters;
+  private long steps;
 
   /**
    * @param file for messages
@@ -78,12 +82,11 @@ final class StateDictSearch {
         dict.entries()
             .forEach(
                 (key, value) -> {
-                  if (key instanceof String name && isScalar(value)) {
-                    String text = value.toString();
-                    if (texts.size() < MAX_METADATA
-                        && name.length() + text.length() <= MAX_METADATA_CHARACTERS) {
-                      texts.putIfAbsent(name, text);
-                    }
+                  if (key instanceof String name
+                      && texts.size() < MAX_METADATA
+                      && name.length() <= MAX_METADATA_CHARACTERS
+                      && isScalar(value)) {
+                    texts.putIfAbsent(name, value.toString());
                   }
                 });
       }
@@ -91,7 +94,12 @@ final class StateDictSearch {
     }
 
     private static boolean isScalar(Object value) {
-      return value instanceof String || value instanceof Number || value instanceof Boolean;
+      return switch (value) {
+        case String text -> text.length() <= MAX_METADATA_CHARACTERS;
+        case BigInteger number -> number.bitLength() <= MAX_METADATA_CHARACTERS;
+        case Number _, Boolean _ -> true;
+        case null, default -> false;
+      };
     }
   }
 
@@ -108,6 +116,8 @@ final class StateDictSearch {
     return switch (value) {
       case Opaque module when isModule(module) -> Optional.of(module(module));
       case Opaque opaque when !opaque.items().isEmpty() -> Optional.of(dict(opaque.items(), depth));
+      // Some object of a training program's.
+      case Opaque opaque when opaque.state() instanceof Dict state -> find(state, depth + 1);
       case Dict dict -> Optional.of(dict(dict, depth));
       case Sequence sequence -> Optional.of(dict(numbered(sequence), depth));
       default -> Optional.empty();
@@ -213,26 +223,34 @@ final class StateDictSearch {
 
   private String named(String prefix, Object key) {
     String name = prefix + key;
-    characters += name.length() + 1;
-    if (characters > MAX_CHARACTERS) {
-      throw new CorruptFileException(file, "has modules that hold one another without end");
-    }
+    count(STEPS_PER_NAME + name.length());
     return name;
   }
 
-  private static Map<Object, Object> entries(Object value) {
-    return switch (value) {
-      case Dict dict -> dict.entries();
-      case Opaque opaque -> opaque.items().entries();
-      case null, default -> Map.of();
-    };
+  private void count(int more) {
+    steps += more;
+    if (steps > MAX_STEPS) {
+      throw new CorruptFileException(file, "has modules that hold one another without end");
+    }
+  }
+
+  private Map<Object, Object> entries(Object value) {
+    Map<Object, Object> entries =
+        switch (value) {
+          case Dict dict -> dict.entries();
+          case Opaque opaque -> opaque.items().entries();
+          case null, default -> Map.of();
+        };
+    count(entries.size());
+    return entries;
   }
 
   /** A set is written as itself or as a call of its class with a list. */
-  private static Set<Object> items(Object set) {
+  private Set<Object> items(Object set) {
     Object list = set instanceof Opaque call ? call.arguments().item(0) : set;
-    Set<Object> items = Collections.newSetFromMap(new LinkedHashMap<>());
+    Set<Object> items = new HashSet<>();
     if (list instanceof Sequence sequence) {
+      count(sequence.items().size());
       sequence.items().stream().filter(String.class::isInstance).forEach(items::add);
     }
     return items;

@@ -1,7 +1,6 @@
 package org.hast4j.source.torch;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -79,9 +78,11 @@ public final class TorchSource {
       throw corrupt(ZipContent.TORCH_SCRIPT.problem());
     }
     String byteOrder = folder + "byteorder";
+    MemorySegment big = MemorySegment.ofArray("big".getBytes(StandardCharsets.US_ASCII));
     if (archive.names().contains(byteOrder)) {
-      byte[] order = archive.content(byteOrder).toArray(ValueLayout.JAVA_BYTE);
-      requireLittleEndian(!new String(order, StandardCharsets.UTF_8).strip().equals("big"));
+      MemorySegment order = archive.content(byteOrder);
+      requireLittleEndian(
+          order.byteSize() < big.byteSize() || order.asSlice(0, big.byteSize()).mismatch(big) >= 0);
     }
     PickleMachine machine = new PickleMachine(new PickleInput(file, archive.content(pickle)));
     Object root = machine.load();
