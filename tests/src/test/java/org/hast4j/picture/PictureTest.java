@@ -87,6 +87,16 @@ class PictureTest {
     assertThat(squashed(new Picture(1, 4, 1, row), 1, 2)).containsExactly(half);
   }
 
+  /** Two pixels to four: a quarter of the neighbour, and at the edges nothing. */
+  @Test
+  void smallPicturesAreEnlarged() {
+    byte[] row = {40, 80};
+    assertThat(squashed(new Picture(2, 1, 1, row), 4, 1)).containsExactly(40, 50, 70, 80);
+    assertThat(squashed(new Picture(1, 2, 1, row), 1, 4)).containsExactly(40, 50, 70, 80);
+    assertThat(squashed(new Picture(1, 1, 3, new byte[] {7, 8, 9}), 3, 1))
+        .containsExactly(7, 7, 7, 8, 8, 8, 9, 9, 9);
+  }
+
   /** Of 5 pixels more than are taken 2 are in front, of 3 more 2: halves are rounded to even. */
   @Test
   void theMiddleIsWherePythonRoundsIt() {
