@@ -1,5 +1,6 @@
 package org.hast4j.picture;
 
+import java.util.Arrays;
 import org.hast4j.model.Model;
 import org.hast4j.model.Resize;
 
@@ -10,6 +11,7 @@ import org.hast4j.model.Resize;
  */
 final class Resampling {
   private static final int PRECISION = 22;
+  private static final int HALF = 1 << PRECISION - 1;
   private static final double CUBIC = -0.5;
 
   private Resampling() {}
@@ -56,11 +58,12 @@ final class Resampling {
   /**
    * What the pixels of a cut along one axis are made of.
    *
+   * @param scales whether a pixel is made of others at all
    * @param first for each the first pixel of the source
    * @param weights for each those of the pixels from there, in units of 2^-22; whole pixels where
    *     nothing is scaled
    */
-  private record Axis(int[] first, int[][] weights) {
+  private record Axis(boolean scales, int[] first, int[][] weights) {
 
     static Axis of(int source, int scaled, int start, int cut, Resize.Interpolation filter) {
       double scale = (double) source / scaled;
@@ -90,7 +93,7 @@ final class Resampling {
           weights[i][k] = (int) (weight + Math.copySign(0.5, weight));
         }
       }
-      return new Axis(first, weights);
+      return new Axis(source != scaled, first, weights);
     }
 
     private static int radius(Resize.Interpolation filter) {
@@ -135,41 +138,54 @@ final class Resampling {
     for (int y = rows.begin(); y < rows.end(); y++) {
       int row = y * picture.width() * channels;
       int target = (y - rows.begin()) * stride;
+      if (!columns.scales()) {
+        System.arraycopy(source, row + columns.begin() * channels, scaled, target, stride);
+        continue;
+      }
       for (int x = 0; x < columns.count(); x++) {
         int[] weights = columns.weights[x];
-        int at = row + columns.first[x] * channels;
+        int first = row + columns.first[x] * channels;
         for (int c = 0; c < channels; c++) {
-          scaled[target++] = sum(source, at + c, channels, weights);
+          int sum = HALF;
+          int at = first + c;
+          for (int weight : weights) {
+            sum += Byte.toUnsignedInt(source[at]) * weight;
+            at += channels;
+          }
+          scaled[target++] = rounded(sum);
         }
       }
     }
     return scaled;
   }
 
+  /** A row at a time, which processors do many values of at once. */
   private static byte[] alongColumns(byte[] scaled, int channels, Axis columns, Axis rows) {
     int width = columns.count();
     int stride = width * channels;
     int area = width * rows.count();
     byte[] planes = new byte[area * channels];
+    int[] sums = new int[stride];
     for (int y = 0; y < rows.count(); y++) {
-      int[] weights = rows.weights[y];
+      Arrays.fill(sums, HALF);
       int row = (rows.first[y] - rows.begin()) * stride;
-      for (int x = 0; x < width; x++) {
-        for (int c = 0; c < channels; c++) {
-          planes[c * area + y * width + x] = sum(scaled, row + x * channels + c, stride, weights);
+      for (int weight : rows.weights[y]) {
+        for (int i = 0; i < stride; i++) {
+          sums[i] += (scaled[row + i] & 0xFF) * weight;
+        }
+        row += stride;
+      }
+      for (int c = 0; c < channels; c++) {
+        int target = c * area + y * width;
+        for (int x = 0; x < width; x++) {
+          planes[target + x] = rounded(sums[x * channels + c]);
         }
       }
     }
     return planes;
   }
 
-  private static byte sum(byte[] values, int from, int stride, int[] weights) {
-    int sum = 1 << PRECISION - 1;
-    int at = from;
-    for (int weight : weights) {
-      sum += Byte.toUnsignedInt(values[at]) * weight;
-      at += stride;
-    }
+  private static byte rounded(int sum) {
     return (byte) Math.clamp(sum >> PRECISION, 0, 255);
   }
 }
