@@ -11,7 +11,15 @@ import org.hast4j.model.Model;
  * In the order in which they are tried: names of one must not fit a later one that is meant.
  */
 enum Family {
-  RESNET("a ResNet", ResNets::model);
+  RESNET("a ResNet", ResNets::model),
+  MOBILENETV1("a MobileNetV1", MobileNetV1::model),
+  MOBILENETV2("a MobileNetV2", MobileNetV2::model),
+  MOBILENETV3("a MobileNetV3", MobileNetV3s::model),
+  MNASNET("an MNASNet", MnasNets::model),
+  EFFICIENTNET("an EfficientNet", EfficientNets::model),
+  REGNET("a RegNet", RegNets::model),
+  SHUFFLENETV2("a ShuffleNetV2", ShuffleNets::model),
+  GOOGLENET("a GoogLeNet", GoogLeNets::model);
 
   private final String text;
   private final BiFunction<State, Assumptions, Model> builder;
