@@ -76,6 +76,24 @@ final class Assumptions {
   }
 
   /**
+   * A count.
+   *
+   * @throws RefusedException if what is given is no number from 1 on
+   */
+  int number(String word, int usual) {
+    return value(
+        word,
+        Integer.toString(usual),
+        text -> {
+          int number = Integer.parseInt(text);
+          if (number < 1) {
+            throw new IllegalArgumentException();
+          }
+          return number;
+        });
+  }
+
+  /**
    * Of every BatchNorm.
    *
    * @throws RefusedException if what is given is no number

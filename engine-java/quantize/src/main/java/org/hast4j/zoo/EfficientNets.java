@@ -82,7 +82,7 @@ final class EfficientNets {
     String head = state.hasLayer("head.0") ? "head" : "features." + (stages.size() + 1);
     x = ConvBlock.of(head).activated(net, 1, function, x);
     net.head("avgpool", CLASSIFIER, x);
-    return net.buildImageNet("efficientnet" + variant.name, CLASSIFIER, variant.size);
+    return net.build("efficientnet" + variant.name + net.suffix(CLASSIFIER, variant.size));
   }
 
   private static List<List<InvertedResidual>> stages(State state, ActivationFunction function) {

@@ -11,7 +11,11 @@ import org.hast4j.model.Model;
  * In the order in which they are tried: names of one must not fit a later one that is meant.
  */
 enum Family {
+  PRE_ACTIVATION_RESNET("a pre-activation ResNet", PreActivationResNets::model),
   RESNET("a ResNet", ResNets::model),
+  VGG("a VGG", Vggs::model),
+  DENSENET("a DenseNet", DenseNets::model),
+  MINIFASNET("a MiniFASNet", MiniFasNets::model),
   MOBILENETV1("a MobileNetV1", MobileNetV1::model),
   MOBILENETV2("a MobileNetV2", MobileNetV2::model),
   MOBILENETV3("a MobileNetV3", MobileNetV3s::model),

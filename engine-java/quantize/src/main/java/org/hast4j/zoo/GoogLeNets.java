@@ -45,7 +45,7 @@ final class GoogLeNets {
       x = inception("inception" + unit, x);
     }
     net.head("avgpool", "fc", x);
-    return net.buildImageNet("googlenet", "fc");
+    return net.build("googlenet" + net.suffix("fc"));
   }
 
   private String halved(String name, int kernel, String x) {

@@ -43,7 +43,7 @@ final class MnasNets {
     net.head("avgpool", CLASSIFIER, x);
     Optional<WidthMultiplier> width =
         WidthMultiplier.of(channels, w -> WidthMultiplier.each(CHANNELS, w::roundedToEights));
-    return net.buildImageNet("mnasnet" + WidthMultiplier.suffix(width), CLASSIFIER);
+    return net.build("mnasnet" + WidthMultiplier.suffix(width) + net.suffix(CLASSIFIER));
   }
 
   private static ConvBlock block(String prefix, int first) {

@@ -90,7 +90,7 @@ public final class MobileNetV1 {
                 WidthMultiplier.each(
                     Stream.concat(Stream.of(STEM), STAGES.stream().flatMap(List::stream)).toList(),
                     w::roundedDown));
-    return net.buildImageNet("mobilenetv1" + WidthMultiplier.suffix(width), "output");
+    return net.build("mobilenetv1" + WidthMultiplier.suffix(width) + net.suffix("output"));
   }
 
   private static ConvBlock block(String name) {

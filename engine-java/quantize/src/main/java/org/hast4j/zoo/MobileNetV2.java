@@ -115,11 +115,11 @@ public final class MobileNetV2 {
         WidthMultiplier.of(channels, w -> widths(w::roundedToEights))
             .or(() -> WidthMultiplier.of(channels, w -> widths(w::roundedDown)))
             .filter(_ -> blocks.size() == BLOCKS.stream().mapToInt(Integer::intValue).sum());
-    return net.buildImageNet(
+    return net.build(
         "mobilenetv2"
             + (blocks.getFirst().blocks().size() == 3 ? "-expanded" : "")
-            + WidthMultiplier.suffix(width),
-        CLASSIFIER);
+            + WidthMultiplier.suffix(width)
+            + net.suffix(CLASSIFIER));
   }
 
   private static InvertedResidual block(State state, String name) {

@@ -77,7 +77,7 @@ final class MobileNetV3s {
     Optional<WidthMultiplier> width =
         WidthMultiplier.of(
             channels, w -> WidthMultiplier.each(variant.channels, w::roundedToEights));
-    return net.buildImageNet(
-        "mobilenetv3-" + variant.name + WidthMultiplier.suffix(width), CLASSIFIER);
+    return net.build(
+        "mobilenetv3-" + variant.name + WidthMultiplier.suffix(width) + net.suffix(CLASSIFIER));
   }
 }

@@ -44,8 +44,8 @@ final class RegNets {
     boolean gated = state.hasLayer(TRUNK + "1.block1-0.f.se.fc1");
     String size = (gated ? Y : X).get(net.channels(x));
     net.head("avgpool", "fc", x);
-    return net.buildImageNet(
-        "regnet-" + (gated ? "y" : "x") + (size == null ? "" : "-" + size), "fc");
+    return net.build(
+        "regnet-" + (gated ? "y" : "x") + (size == null ? "" : "-" + size) + net.suffix("fc"));
   }
 
   private static String unit(

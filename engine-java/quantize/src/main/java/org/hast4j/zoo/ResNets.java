@@ -3,7 +3,6 @@ package org.hast4j.zoo;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.tensor.ActivationFunction;
@@ -16,17 +15,18 @@ import org.hast4j.tensor.ActivationFunction;
  * averaged shortcuts (ResNet-D), and squeeze-and-excitation: the tensors say which.
  *
  * <p>Words: {@code residual-activation}, {@code unit} or {@code stage} for networks whose sums are
- * activated at the end of each stage only; {@code strides} of the stages.
+ * activated at the end of each stage only; {@code strides} of the stages, {@code stem-stride};
+ * {@code unit-stride}, which convolution of a bottleneck has the stride.
  */
 final class ResNets {
   private static final int CIFAR_SIZE = 32;
-  private static final int IMAGE_NET_SIZE = 224;
 
   private final State state;
   private final Stack net;
   private final Assumptions assumed;
   private final ActivationFunction function;
   private final boolean everyUnit;
+  private final boolean strideFirst;
   private boolean padded;
 
   private enum Sums {
@@ -36,28 +36,35 @@ final class ResNets {
     STAGE
   }
 
+  /** Which convolution of a unit moves by its stride. */
+  enum StridedConvolution {
+    FIRST,
+    SECOND
+  }
+
   private ResNets(State state, Stack net, Assumptions assumed) {
     this.state = state;
     this.net = net;
     this.assumed = assumed;
     function = assumed.activation("relu");
     everyUnit = assumed.oneOf("residual-activation", Sums.class, Sums.UNIT) == Sums.UNIT;
+    strideFirst =
+        !bottleneck()
+            || assumed.oneOf("unit-stride", StridedConvolution.class, StridedConvolution.SECOND)
+                == StridedConvolution.FIRST;
   }
 
   static Model model(State state, Assumptions assumed) {
     String stem = state.hasLayer("conv1.0") ? "conv1.0" : "conv1";
     boolean imageNet = stem.equals("conv1.0") || state.weight(stem, 4).size(2) >= 5;
-    Stack net = Stack.of(state, assumed, stem, imageNet ? IMAGE_NET_SIZE : CIFAR_SIZE);
+    Stack net = Stack.of(state, assumed, stem, imageNet ? Topologies.IMAGE_NET_SIZE : CIFAR_SIZE);
     return new ResNets(state, net, assumed).built(stem, imageNet);
   }
 
   private Model built(String stem, boolean imageNet) {
     String x = stem(stem, imageNet);
     List<Integer> units = new ArrayList<>();
-    List<Integer> stages = state.numbers("layer");
-    if (stages.isEmpty() || stages.getFirst() != 1 || stages.getLast() != stages.size()) {
-      throw new RefusedException("its stages %s are not numbered from 1 on".formatted(stages));
-    }
+    List<Integer> stages = state.stages("layer");
     int[] strides = new int[stages.size()];
     Arrays.fill(strides, 2);
     strides[0] = 1;
@@ -71,17 +78,20 @@ final class ResNets {
       }
       units.add(numbers.size());
     }
-    if (bottleneck()) {
-      assumed.say("the stride of a unit is in its second convolution");
+    String pool = imageNet ? "avgpool" : "pool";
+    if (state.hasLayer("hidden")) {
+      x = net.activation("hidden.relu", function, net.head(pool, "hidden", x));
+      net.linear("fc", x);
+    } else {
+      net.head(pool, "fc", x);
     }
-    net.head(imageNet ? "avgpool" : "pool", "fc", x);
     return net.build(name(imageNet, units));
   }
 
   private String stem(String stem, boolean imageNet) {
     String x = Model.IMAGE;
     if (stem.equals("conv1")) {
-      x = net.convolution("conv1", imageNet ? 2 : 1, x);
+      x = net.convolution("conv1", assumed.number("stem-stride", imageNet ? 2 : 1), x);
     } else {
       // Three 3x3 convolutions: conv1.0, conv1.3 and conv1.6, BatchNorms between them.
       x = net.convolution("conv1.0", 2, x);
@@ -102,9 +112,10 @@ final class ResNets {
     boolean bottleneck = state.hasLayer(name + ".conv3");
     String carried =
         carried(name, stride, state.outputs(name + (bottleneck ? ".conv3" : ".conv2")), x);
-    String y = net.convolution(name + ".conv1", bottleneck ? 1 : stride, x);
+    boolean first = strideFirst && !(bottleneck && grouped(name));
+    String y = net.convolution(name + ".conv1", first ? stride : 1, x);
     y = activated(name + ".bn1", name + ".relu1", y);
-    y = net.convolution(name + ".conv2", bottleneck ? stride : 1, y);
+    y = net.convolution(name + ".conv2", first ? 1 : stride, y);
     if (bottleneck) {
       y = activated(name + ".bn2", name + ".relu2", y);
       y = net.convolution(name + ".conv3", 1, y);
@@ -145,26 +156,51 @@ final class ResNets {
     return net.add(name + ".shortcut", new Operator.ChannelPad(stride, outputs), x);
   }
 
+  /** Whether a unit is one of ResNeXt, whose strides are always in the grouped convolution. */
+  private boolean grouped(String unit) {
+    return groups(unit) > 1;
+  }
+
+  private long groups(String unit) {
+    return state.outputs(unit + ".conv1") / Math.max(1, state.weight(unit + ".conv2", 4).size(1));
+  }
+
   private boolean bottleneck() {
     return state.hasLayer("layer1.0.conv3");
   }
 
-  /** As the built-in networks are called, where it is one; else by its depth. */
+  /** As the built-in networks and torchvision's are called, where it is one. */
   private String name(boolean imageNet, List<Integer> units) {
     int depth = units.stream().mapToInt(Integer::intValue).sum() * (bottleneck() ? 3 : 2) + 2;
     long classes = state.outputs("fc");
-    long width = state.outputs(imageNet && state.hasLayer("conv1.0") ? "conv1.6" : "conv1");
+    long width = state.outputs(state.hasLayer("conv1.6") ? "conv1.6" : "conv1");
     boolean cifar = !imageNet && units.size() == 3;
     // Concatenated, not formatted: a locale may have digits of its own.
-    String kind = padded ? "-a" : "-b";
-    String name =
-        cifar
-            ? "cifar-resnet" + depth + (width == 16 ? "" : "-w" + width) + kind
-            : "resnet" + depth + (width == 64 ? "" : "-w" + width);
-    int usual = cifar ? 10 : 1000;
-    String own = classes == usual ? "" : "-" + classes;
-    int size = Math.toIntExact(net.shape(Model.IMAGE).size(0));
-    String pixels = cifar || size == IMAGE_NET_SIZE ? "" : "-" + size + "px";
-    return name + own + pixels;
+    String kind = state.hasLayer("layer1.0.se.fc1") ? "se" : "";
+    String name = kind + (grouped("layer1.0") ? "resnext" : "resnet") + depth;
+    if (cifar) {
+      String shortcut = padded ? "-a" : "-b";
+      name = "cifar-" + name + (width == 16 ? "" : "-w" + width) + features() + shortcut;
+      return name + (classes == 10 ? "" : "-" + classes);
+    }
+    boolean averaged = state.hasLayer("layer2.0.downsample.2");
+    return (averaged ? name + "d" : name)
+        + (width == 64 ? "" : "-w" + width)
+        + features()
+        + net.suffix("fc");
+  }
+
+  /** What the 3x3 convolutions of the first bottleneck have beyond ResNet's: 32x4d, or 2 times. */
+  private String features() {
+    long groups = groups("layer1.0");
+    long inner = state.outputs("layer1.0.conv2");
+    if (!bottleneck() || inner % groups != 0) {
+      return "";
+    }
+    if (groups > 1) {
+      return "-" + groups + "x" + inner / groups + "d";
+    }
+    long wider = 4 * inner / state.outputs("layer1.0.conv3");
+    return wider > 1 ? "-wide" + wider : "";
   }
 }

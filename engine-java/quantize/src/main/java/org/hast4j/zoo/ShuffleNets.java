@@ -41,7 +41,7 @@ final class ShuffleNets {
     }
     x = ConvBlock.of("conv5").activated(net, 1, function, x);
     net.head("avgpool", "fc", x);
-    return net.buildImageNet("shufflenetv2" + width, "fc");
+    return net.build("shufflenetv2" + width + net.suffix("fc"));
   }
 
   private static String unit(

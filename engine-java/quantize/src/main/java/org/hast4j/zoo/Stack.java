@@ -135,17 +135,27 @@ final class Stack {
         Math.max(0, (Math.ceilDiv(size, (long) stride) - 1) * stride + kernel - size));
   }
 
+  /** Whether the file has a BatchNorm of this name. */
+  boolean hasNorm(String name) {
+    return state.has(name + ".running_mean")
+        || state.hasLayer(name) && state.shape(name + ".weight").rank() == 1;
+  }
+
   /** A BatchNorm; nothing where the file has none of this name, since it may be folded. */
   String norm(String name, String x) {
-    String part = state.has(name + ".running_mean") ? ".running_mean" : ".weight";
-    if (!state.has(name + part)) {
+    if (!hasNorm(name)) {
       return x;
     }
+    String part = state.has(name + ".running_mean") ? ".running_mean" : ".weight";
     return net.add(name, new Operator.BatchNorm(state.shape(name + part).size(0), epsilon), x);
   }
 
   String activation(String name, ActivationFunction function, String x) {
     return net.add(name, new Operator.Activation(function), x);
+  }
+
+  String prelu(String name, String x) {
+    return net.add(name, new Operator.PRelu(state.outputs(name)), x);
   }
 
   String add(String name, String x, String y) {
@@ -202,6 +212,11 @@ final class Stack {
   }
 
   private String linear(String name, boolean bias, String x) {
+    Shape weight = matrix(name);
+    return net.add(name, new Operator.Linear(weight.size(1), weight.size(0), bias), x);
+  }
+
+  private Shape matrix(String name) {
     Shape weight = state.shape(name + ".weight");
     boolean matrix =
         weight.rank() == 2 || weight.rank() == 4 && weight.size(2) == 1 && weight.size(3) == 1;
@@ -209,7 +224,7 @@ final class Stack {
       throw new RefusedException(
           "tensor %s.weight has shape %s, no matrix".formatted(name, weight));
     }
-    return net.add(name, new Operator.Linear(weight.size(1), weight.size(0), bias), x);
+    return weight;
   }
 
   /**
@@ -219,7 +234,7 @@ final class Stack {
    * @param classifier name of the linear layer
    */
   String head(String pool, String classifier, String x) {
-    long features = state.shape(classifier + ".weight").size(1);
+    long features = matrix(classifier).size(1);
     Shape shape = net.shape(x);
     if (features == shape.size(2)) {
       return classifier(classifier, globalPool(pool, x));
@@ -267,21 +282,20 @@ final class Stack {
   }
 
   /**
-   * The model whose output is the last layer, with what its name has for other classes and sizes
-   * than ImageNet's.
+   * What a name ends with: the classes and the size where they are not ImageNet's.
    *
    * @param classifier name of the last layer
    */
-  Model buildImageNet(String name, String classifier) {
-    return buildImageNet(name, classifier, Topologies.IMAGE_NET_SIZE);
+  String suffix(String classifier) {
+    return suffix(classifier, Topologies.IMAGE_NET_SIZE);
   }
 
-  /** Likewise, where another input size is usual. */
-  Model buildImageNet(String name, String classifier, int usual) {
-    int classes = Math.toIntExact(channels(classifier));
+  /** Likewise, where another size is usual. */
+  String suffix(String classifier, int usual) {
     int size = Math.toIntExact(shape(Model.IMAGE).size(0));
-    return build(
-        name + Topologies.suffix(classes, size == usual ? Topologies.IMAGE_NET_SIZE : size));
+    return Topologies.suffix(
+        Math.toIntExact(state.outputs(classifier)),
+        size == usual ? Topologies.IMAGE_NET_SIZE : size);
   }
 
   /** The model whose output is the last layer. */

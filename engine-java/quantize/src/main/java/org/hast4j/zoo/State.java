@@ -94,6 +94,19 @@ record State(Map<String, Shape> shapes) {
     return numbers;
   }
 
+  /**
+   * The numbers of stages, as {@link #numbers} gives them.
+   *
+   * @throws RefusedException if they are not 1, 2, 3, ..
+   */
+  List<Integer> stages(String prefix) {
+    List<Integer> stages = numbers(prefix);
+    if (stages.isEmpty() || stages.getFirst() != 1 || stages.getLast() != stages.size()) {
+      throw new RefusedException("its stages %s are not numbered from 1 on".formatted(stages));
+    }
+    return stages;
+  }
+
   /** The first few names, for messages. */
   String found() {
     Stream<String> names = shapes.keySet().stream().limit(MOST_NAMED);
