@@ -213,10 +213,14 @@ class MobileNetTest {
 
   @Test
   void multipliersFollowFromTheChannels() {
-    assertThat(MobileNetV1.width(1024)).isEqualTo(new WidthMultiplier(20));
-    assertThat(MobileNetV1.width(51)).isEqualTo(new WidthMultiplier(1));
-    assertThat(MobileNetV2.width(448)).isEqualTo(new WidthMultiplier(28));
-    assertThatThrownBy(() -> MobileNetV1.width(1000)).hasMessageContainingAll("1024", "1000");
-    assertThatThrownBy(() -> MobileNetV2.width(321)).hasMessageContainingAll("320", "321");
+    assertThat(WidthMultiplier.of(List.of(51L), width -> List.of(width.roundedDown(1024))))
+        .contains(new WidthMultiplier(1));
+    assertThat(
+            WidthMultiplier.of(
+                List.of(48L, 448L),
+                width -> List.of(width.roundedToEights(32), width.roundedToEights(320))))
+        .contains(new WidthMultiplier(28));
+    assertThat(WidthMultiplier.of(List.of(321L), width -> List.of(width.roundedToEights(320))))
+        .isEmpty();
   }
 }

@@ -66,6 +66,15 @@ class PublishedStructuresTest {
       return ((Number) json.get("size")).intValue();
     }
 
+    /** The size, and what else the names do not say. */
+    Map<String, String> settings() {
+      Map<String, String> settings = new TreeMap<>(Map.of("size", Integer.toString(size())));
+      if (json.get("settings") instanceof Map<?, ?> more) {
+        more.forEach((word, text) -> settings.put((String) word, (String) text));
+      }
+      return settings;
+    }
+
     long parameters() {
       return ((Number) json.get("parameters")).longValue();
     }
@@ -156,7 +165,7 @@ class PublishedStructuresTest {
   }
 
   private static StateDict structure(Published published) {
-    return StateDict.of(published.tensors(), Map.of("size", Integer.toString(published.size())));
+    return StateDict.of(published.tensors(), published.settings());
   }
 
   @ParameterizedTest
@@ -231,7 +240,7 @@ class PublishedStructuresTest {
   void filesMayHaveAPrefixAndMoreTensorsButNoFewer(String name, String asTheModelNamesIt) {
     Published published = Published.of(name);
     Path file = file(published, "", tensor -> "module." + tensor);
-    Map<String, String> size = Map.of("size", Integer.toString(published.size()));
+    Map<String, String> size = published.settings();
     Optional<Normalization> normalization = Optional.of(Normalization.IMAGENET);
     assertThatThrownBy(
             () ->

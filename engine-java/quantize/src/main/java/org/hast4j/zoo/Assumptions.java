@@ -35,6 +35,11 @@ final class Assumptions {
     this.implied = implied;
   }
 
+  /** Those of a network whose input size alone is not the usual. */
+  static Assumptions ofSize(int size) {
+    return new Assumptions(Map.of("size", Integer.toString(size)), Map.of());
+  }
+
   /** Writes down something that a family takes for granted. */
   void say(String line) {
     lines.add(line);

@@ -15,7 +15,15 @@ enum Family {
   RESNET("a ResNet", ResNets::model),
   VGG("a VGG", Vggs::model),
   DENSENET("a DenseNet", DenseNets::model),
-  MINIFASNET("a MiniFASNet", MiniFasNets::model);
+  MINIFASNET("a MiniFASNet", MiniFasNets::model),
+  MOBILENETV1("a MobileNetV1", MobileNetV1::model),
+  MOBILENETV2("a MobileNetV2", MobileNetV2::model),
+  MOBILENETV3("a MobileNetV3", MobileNetV3s::model),
+  MNASNET("an MNASNet", MnasNets::model),
+  EFFICIENTNET("an EfficientNet", EfficientNets::model),
+  REGNET("a RegNet", RegNets::model),
+  SHUFFLENETV2("a ShuffleNetV2", ShuffleNets::model),
+  GOOGLENET("a GoogLeNet", GoogLeNets::model);
 
   private final String text;
   private final BiFunction<State, Assumptions, Model> builder;

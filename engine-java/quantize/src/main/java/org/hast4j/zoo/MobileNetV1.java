@@ -1,12 +1,14 @@
 package org.hast4j.zoo;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
-import org.hast4j.model.Operator;
 import org.hast4j.tensor.ActivationFunction;
 
 /**
@@ -15,6 +17,7 @@ import org.hast4j.tensor.ActivationFunction;
  * each), global average pooling and a linear classifier. Layers are named as in pytorchcv.
  */
 public final class MobileNetV1 {
+  private static final String INIT = "features.init_block";
   private static final int STEM = 32;
   private static final List<List<Integer>> STAGES =
       List.of(
@@ -43,34 +46,55 @@ public final class MobileNetV1 {
   static Model of(WidthMultiplier width, int classes, int size) {
     Topologies.checkClasses(classes);
     Topologies.checkImageNetSize(size);
-    Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
+    State.Builder state = new State.Builder();
     long channels = width.roundedDown(STEM);
-    Operator stem = new Operator.Convolution(3, channels, 3, 2, 1);
-    String x = activated(net, "features.init_block", stem, channels, Model.IMAGE);
+    state.convolution(INIT + ".conv", INIT + ".bn", channels, 3, 3);
     for (int stage = 1; stage <= STAGES.size(); stage++) {
       List<Integer> units = STAGES.get(stage - 1);
       for (int unit = 1; unit <= units.size(); unit++) {
         String name = "features.stage" + stage + ".unit" + unit;
-        int stride = stage > 1 && unit == 1 ? 2 : 1;
         long outputs = width.roundedDown(units.get(unit - 1));
-        Operator depthwise = Operator.Convolution.depthwise(channels, 3, stride, 1);
-        x = activated(net, name + ".dw_conv", depthwise, channels, x);
-        Operator pointwise = new Operator.Convolution(channels, outputs, 1, 1, 0);
-        x = activated(net, name + ".pw_conv", pointwise, outputs, x);
+        state.convolution(name + ".dw_conv.conv", name + ".dw_conv.bn", channels, 1, 3);
+        state.convolution(name + ".pw_conv.conv", name + ".pw_conv.bn", outputs, channels, 1);
         channels = outputs;
       }
     }
-    x = net.add("features.final_pool", new Operator.GlobalAveragePool(), x);
-    net.add("output", new Operator.Linear(channels, classes), x);
-    String name = "mobilenetv1" + width.suffix() + Topologies.suffix(classes, size);
-    return net.build(name);
+    return model(state.linear("output", classes, channels), Assumptions.ofSize(size));
   }
 
-  private static String activated(
-      Model.Builder net, String name, Operator convolution, long channels, String x) {
-    String y = net.add(name + ".conv", convolution, x);
-    y = net.add(name + ".bn", new Operator.BatchNorm(channels), y);
-    return net.add(name + ".activ", new Operator.Activation(ActivationFunction.relu()), y);
+  /** The network of a state; how it was named is data, names/mobilenetv1.json. */
+  static Model model(State state, Assumptions assumed) {
+    Stack net = Stack.of(state, assumed, INIT + ".conv", Topologies.IMAGE_NET_SIZE);
+    ActivationFunction function = assumed.activation("relu");
+    List<Integer> stages = state.consecutive("features.stage", 1);
+    int[] usual = new int[stages.size() + 1];
+    Arrays.fill(usual, 2);
+    usual[1] = 1;
+    int[] strides = assumed.strides(usual);
+    String x = block(INIT).activated(net, strides[0], function, Model.IMAGE);
+    List<Long> channels = new ArrayList<>(List.of(net.channels(x)));
+    for (int stage : stages) {
+      for (int unit : state.consecutive("features.stage" + stage + ".unit", 1)) {
+        String name = "features.stage" + stage + ".unit" + unit;
+        int stride = unit == 1 ? strides[stage] : 1;
+        x = block(name + ".dw_conv").activated(net, stride, function, x);
+        x = block(name + ".pw_conv").activated(net, 1, function, x);
+        channels.add(net.channels(x));
+      }
+    }
+    net.head("features.final_pool", "output", x);
+    Optional<WidthMultiplier> width =
+        WidthMultiplier.of(
+            channels,
+            w ->
+                WidthMultiplier.each(
+                    Stream.concat(Stream.of(STEM), STAGES.stream().flatMap(List::stream)).toList(),
+                    w::roundedDown));
+    return net.build("mobilenetv1" + WidthMultiplier.suffix(width) + net.suffix("output"));
+  }
+
+  private static ConvBlock block(String name) {
+    return new ConvBlock(name + ".conv", name + ".bn", name + ".activ");
   }
 
   /**
@@ -86,17 +110,5 @@ public final class MobileNetV1 {
                 Topologies.number(matcher.group(2), Topologies.IMAGE_NET_CLASSES),
                 Topologies.number(matcher.group(3), Topologies.IMAGE_NET_SIZE)))
         : Optional.empty();
-  }
-
-  /**
-   * The multiplier of the network whose classifier reads so many channels.
-   *
-   * @throws RefusedException if there is none
-   */
-  static WidthMultiplier width(long features) {
-    return WidthMultiplier.solve(
-        features,
-        width -> width.roundedDown(STAGES.getLast().getLast()),
-        "a MobileNetV1's classifier");
   }
 }

@@ -1,12 +1,13 @@
 package org.hast4j.zoo;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.LongUnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
-import org.hast4j.model.Operator;
 import org.hast4j.tensor.ActivationFunction;
 
 /**
@@ -18,26 +19,14 @@ import org.hast4j.tensor.ActivationFunction;
 public final class MobileNetV2 {
   private static final int STEM = 32;
   private static final int FEATURES = 1280;
-
-  /** Channels that the last block gives at width 1. */
-  static final int BOTTLENECK = 320;
-
-  private static final float CEILING = 6;
-  private static final List<Stage> STAGES =
-      List.of(
-          new Stage(1, 16, 1, 1),
-          new Stage(6, 24, 2, 2),
-          new Stage(6, 32, 3, 2),
-          new Stage(6, 64, 4, 2),
-          new Stage(6, 96, 3, 1),
-          new Stage(6, 160, 3, 2),
-          new Stage(6, BOTTLENECK, 1, 1));
+  private static final int EXPANSION = 6;
+  private static final List<Integer> STAGES = List.of(16, 24, 32, 64, 96, 160, 320);
+  private static final List<Integer> BLOCKS = List.of(1, 2, 3, 4, 3, 3, 1);
+  private static final String CLASSIFIER = "classifier.1";
   private static final Pattern NAME =
       Pattern.compile("mobilenetv2(-expanded)?" + WidthMultiplier.SUFFIX + Topologies.SUFFIX);
 
   private MobileNetV2() {}
-
-  private record Stage(int expansion, int channels, int blocks, int stride) {}
 
   /** How the first inverted residual, of expansion 1, begins. */
   public enum FirstBlock {
@@ -64,64 +53,84 @@ public final class MobileNetV2 {
   static Model of(WidthMultiplier width, int classes, int size, FirstBlock first) {
     Topologies.checkClasses(classes);
     Topologies.checkImageNetSize(size);
-    Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
-    long channels = width.roundedToEights(STEM);
-    Operator stem = new Operator.Convolution(3, channels, 3, 2, 1);
-    String x = activated(net, "features.0", stem, channels, Model.IMAGE);
+    State.Builder state = new State.Builder();
+    List<Long> widths = widths(width::roundedToEights);
+    long channels = widths.getFirst();
+    state.convolution("features.0.0", "features.0.1", channels, 3, 3);
     int index = 1;
-    for (Stage stage : STAGES) {
-      long outputs = width.roundedToEights(stage.channels);
-      for (int block = 0; block < stage.blocks; block++) {
-        String name = "features." + index++;
-        boolean expands = stage.expansion != 1 || first == FirstBlock.EXPANDED;
-        int stride = block == 0 ? stage.stride : 1;
-        long hidden = channels * stage.expansion;
-        x = block(net, name, x, channels, hidden, outputs, stride, expands);
+    for (int stage = 0; stage < STAGES.size(); stage++) {
+      long outputs = widths.get(stage + 1);
+      for (int block = 0; block < BLOCKS.get(stage); block++) {
+        String part = "features." + index++ + ".conv.";
+        long hidden = channels * (stage == 0 ? 1 : EXPANSION);
+        int convolution = 0;
+        if (stage > 0 || first == FirstBlock.EXPANDED) {
+          state.convolution(part + "0.0", part + "0.1", hidden, channels, 1);
+          convolution = 1;
+        }
+        state.convolution(part + convolution + ".0", part + convolution + ".1", hidden, 1, 3);
+        state.convolution(part + (convolution + 1), part + (convolution + 2), outputs, hidden, 1);
         channels = outputs;
       }
     }
-    long features = width.atLeastOne().roundedToEights(FEATURES);
-    Operator last = new Operator.Convolution(channels, features, 1, 1, 0);
-    x = activated(net, "features." + index, last, features, x);
-    x = net.add("avgpool", new Operator.GlobalAveragePool(), x);
-    net.add("classifier.1", new Operator.Linear(features, classes), x);
-    String name =
-        "mobilenetv2"
-            + (first == FirstBlock.EXPANDED ? "-expanded" : "")
-            + width.suffix()
-            + Topologies.suffix(classes, size);
-    return net.build(name);
+    long features = widths.getLast();
+    state.convolution(
+        "features." + index + ".0", "features." + index + ".1", features, channels, 1);
+    return model(state.linear(CLASSIFIER, classes, features), Assumptions.ofSize(size));
   }
 
-  private static String block(
-      Model.Builder net,
-      String name,
-      String x,
-      long inputs,
-      long hidden,
-      long outputs,
-      int stride,
-      boolean expands) {
-    String part = name + ".conv.";
-    int index = 0;
-    String y = x;
-    if (expands) {
-      Operator expansion = new Operator.Convolution(inputs, hidden, 1, 1, 0);
-      y = activated(net, part + index++, expansion, hidden, y);
+  /** Channels of the stem, of each stage and of the last convolution. */
+  private static List<Long> widths(LongUnaryOperator rounded) {
+    List<Long> widths = new ArrayList<>(List.of(rounded.applyAsLong(STEM)));
+    widths.addAll(WidthMultiplier.each(STAGES, rounded));
+    widths.add(Math.max(FEATURES, rounded.applyAsLong(FEATURES)));
+    return widths;
+  }
+
+  /** The network of a state; how it was named is data, names/mobilenetv2.json. */
+  static Model model(State state, Assumptions assumed) {
+    Stack net = Stack.of(state, assumed, "features.0.0", Topologies.IMAGE_NET_SIZE);
+    ActivationFunction function = assumed.activation("relu6");
+    int[] strides = assumed.strides(2, 1, 2, 2, 2, 1, 2, 1);
+    String x = ConvBlock.of("features.0").activated(net, strides[0], function, Model.IMAGE);
+    List<Long> channels = new ArrayList<>(List.of(net.channels(x)));
+    List<Integer> numbers = state.consecutive("features.", 1);
+    List<InvertedResidual> blocks =
+        numbers.subList(0, numbers.size() - 1).stream()
+            .map(number -> block(state, "features." + number))
+            .toList();
+    int next = 0;
+    for (int count : InvertedResidual.stages(state, blocks, BLOCKS)) {
+      for (int i = 0; i < count; i++) {
+        int stride = i == 0 ? strides[channels.size()] : 1;
+        x = blocks.get(next++).append(net, stride, function, x);
+      }
+      channels.add(net.channels(x));
     }
-    Operator depthwise = Operator.Convolution.depthwise(hidden, 3, stride, 1);
-    y = activated(net, part + index++, depthwise, hidden, y);
-    y = net.add(part + index++, new Operator.Convolution(hidden, outputs, 1, 1, 0), y);
-    y = net.add(part + index, new Operator.BatchNorm(outputs), y);
-    return stride == 1 && inputs == outputs ? net.add(name + ".add", new Operator.Add(), y, x) : y;
+    x = ConvBlock.of("features." + numbers.getLast()).activated(net, 1, function, x);
+    channels.add(net.channels(x));
+    net.head("avgpool", CLASSIFIER, x);
+    // pytorchcv rounds down.
+    Optional<WidthMultiplier> width =
+        WidthMultiplier.of(channels, w -> widths(w::roundedToEights))
+            .or(() -> WidthMultiplier.of(channels, w -> widths(w::roundedDown)))
+            .filter(_ -> blocks.size() == BLOCKS.stream().mapToInt(Integer::intValue).sum());
+    return net.build(
+        "mobilenetv2"
+            + (blocks.getFirst().blocks().size() == 3 ? "-expanded" : "")
+            + WidthMultiplier.suffix(width)
+            + net.suffix(CLASSIFIER));
   }
 
-  private static String activated(
-      Model.Builder net, String name, Operator convolution, long channels, String x) {
-    String y = net.add(name + ".0", convolution, x);
-    y = net.add(name + ".1", new Operator.BatchNorm(channels), y);
-    return net.add(
-        name + ".2", new Operator.Activation(ActivationFunction.boundedRelu(CEILING)), y);
+  private static InvertedResidual block(State state, String name) {
+    String part = name + ".conv.";
+    List<ConvBlock> blocks = new ArrayList<>();
+    int last = 0;
+    while (state.hasLayer(part + last + ".0") || state.hasLayer(part + last + ".1")) {
+      blocks.add(ConvBlock.of(part + last++));
+    }
+    blocks.add(new ConvBlock(part + last, part + (last + 1), ""));
+    return new InvertedResidual(name, blocks, Optional.empty());
   }
 
   /**
@@ -138,15 +147,5 @@ public final class MobileNetV2 {
                 Topologies.number(matcher.group(4), Topologies.IMAGE_NET_SIZE),
                 matcher.group(1) == null ? FirstBlock.PLAIN : FirstBlock.EXPANDED))
         : Optional.empty();
-  }
-
-  /**
-   * The multiplier of the network whose last block gives so many channels.
-   *
-   * @throws RefusedException if there is none
-   */
-  static WidthMultiplier width(long channels) {
-    return WidthMultiplier.solve(
-        channels, width -> width.roundedToEights(BOTTLENECK), "a MobileNetV2's last block");
   }
 }

@@ -32,6 +32,7 @@ import org.hast4j.tensor.Shape;
  * @param shapes what some tensors must look like, by name; -1 is any size
  * @param numbers numbers to give to what comes in parts, before the rules
  * @param rules applied to each name, one after the other
+ * @param training patterns of the tensors of parts that are for training only
  * @param settings what the naming implies beside the names, by the words of {@link Assumptions}
  * @param normalization that networks named so are trained with, if it is known
  */
@@ -42,6 +43,7 @@ record NameTable(
     Map<String, List<?>> shapes,
     List<Numbering> numbers,
     List<Rule> rules,
+    List<Pattern> training,
     Map<String, String> settings,
     Optional<Normalization> normalization) {
   private static final Pattern GROUP = Pattern.compile("\\$(\\d)|\\$\\{(\\d)([+-]\\d+)\\}");
@@ -94,6 +96,7 @@ record NameTable(
               .map(n -> new Numbering(n.pattern("part"), n.text("to"), n.from()))
               .toList(),
           list("rules").stream().map(Fields::rule).toList(),
+          patterns("training"),
           texts("settings"),
           json.containsKey("mean")
               ? Optional.of(new Normalization(numbers("mean"), numbers("std")))
@@ -193,6 +196,13 @@ record NameTable(
     return true;
   }
 
+  /** Those of a file's names that are of parts for training only. */
+  List<String> trainingOnly(Collection<String> names) {
+    return names.stream()
+        .filter(name -> training.stream().anyMatch(p -> p.matcher(name).matches()))
+        .toList();
+  }
+
   /** The family's name of each of a file's tensors. */
   Map<String, String> renamed(Collection<String> names) {
     Map<String, String> now = new LinkedHashMap<>();
@@ -232,7 +242,9 @@ record NameTable(
   private static List<Integer> groups(MatchResult match) {
     List<Integer> groups = new ArrayList<>();
     for (int i = 1; i <= match.groupCount(); i++) {
-      groups.add(Integer.valueOf(match.group(i)));
+      // A part that may have a number and has none is the last.
+      String number = match.group(i);
+      groups.add(number == null ? Integer.MAX_VALUE : Integer.valueOf(number));
     }
     return groups;
   }

@@ -39,11 +39,16 @@ final class Stack {
    * @param size usual height and width, pixels
    */
   static Stack of(State state, Assumptions assumed, String stem, int size) {
+    return of(state, assumed, stem, size, "1e-5");
+  }
+
+  /** Likewise, where another epsilon is usual. */
+  static Stack of(State state, Assumptions assumed, String stem, int size, String epsilon) {
     int side = assumed.size(size);
     return new Stack(
         state,
         new Model.Input(side, side, size(stem, state.weight(stem, 4).size(1))),
-        assumed.epsilon("1e-5"),
+        assumed.epsilon(epsilon),
         assumed.padding());
   }
 
@@ -198,9 +203,17 @@ final class Stack {
 
   /** A fully connected layer; its weight may be that of a 1x1 convolution of pooled features. */
   String linear(String name, String x) {
+    return linear(name, state.has(name + ".bias"), x);
+  }
+
+  /** The last one. As a convolution it may have no bias in the file; it has one to train. */
+  private String classifier(String name, String x) {
+    return linear(name, state.has(name + ".bias") || state.shape(name + ".weight").rank() == 4, x);
+  }
+
+  private String linear(String name, boolean bias, String x) {
     Shape weight = matrix(name);
-    return net.add(
-        name, new Operator.Linear(weight.size(1), weight.size(0), state.has(name + ".bias")), x);
+    return net.add(name, new Operator.Linear(weight.size(1), weight.size(0), bias), x);
   }
 
   private Shape matrix(String name) {
@@ -224,7 +237,7 @@ final class Stack {
     long features = matrix(classifier).size(1);
     Shape shape = net.shape(x);
     if (features == shape.size(2)) {
-      return linear(classifier, globalPool(pool, x));
+      return classifier(classifier, globalPool(pool, x));
     }
     long parts = Math.round(Math.sqrt((double) features / shape.size(2)));
     boolean fits =
@@ -244,7 +257,7 @@ final class Stack {
           net.add(
               pool, new Operator.Pool(Operator.Pool.Kind.AVERAGE, Window.square(side, side, 0)), y);
     }
-    return linear(classifier, net.add("flatten", new Operator.Flatten(), y));
+    return classifier(classifier, net.add("flatten", new Operator.Flatten(), y));
   }
 
   /**
@@ -274,8 +287,15 @@ final class Stack {
    * @param classifier name of the last layer
    */
   String suffix(String classifier) {
+    return suffix(classifier, Topologies.IMAGE_NET_SIZE);
+  }
+
+  /** Likewise, where another size is usual. */
+  String suffix(String classifier, int usual) {
+    int size = Math.toIntExact(shape(Model.IMAGE).size(0));
     return Topologies.suffix(
-        Math.toIntExact(state.outputs(classifier)), Math.toIntExact(shape(Model.IMAGE).size(0)));
+        Math.toIntExact(state.outputs(classifier)),
+        size == usual ? Topologies.IMAGE_NET_SIZE : size);
   }
 
   /** The model whose output is the last layer. */

@@ -84,6 +84,21 @@ record State(Map<String, Shape> shapes) {
   }
 
   /**
+   * The numbers that follow a prefix in names, from {@code first} on.
+   *
+   * @throws RefusedException naming what is missing if there is none or a gap
+   */
+  List<Integer> consecutive(String prefix, int first) {
+    List<Integer> numbers = numbers(prefix).stream().filter(number -> number >= first).toList();
+    for (int i = 0; i < Math.max(1, numbers.size()); i++) {
+      if (numbers.isEmpty() || numbers.get(i) != first + i) {
+        throw new RefusedException("tensors %s%d.. are missing".formatted(prefix, first + i));
+      }
+    }
+    return numbers;
+  }
+
+  /**
    * The numbers of stages, as {@link #numbers} gives them.
    *
    * @throws RefusedException if they are not 1, 2, 3, ..
@@ -101,5 +116,25 @@ record State(Map<String, Shape> shapes) {
     Stream<String> names = shapes.keySet().stream().limit(MOST_NAMED);
     return "[%s%s]"
         .formatted(String.join(", ", names.toList()), shapes.size() > MOST_NAMED ? ", .." : "");
+  }
+
+  /** Names and shapes put down one by one. */
+  static final class Builder {
+    private final Map<String, Shape> shapes = new LinkedHashMap<>();
+
+    /** A square convolution without a bias, and its BatchNorm. */
+    void convolution(String name, String norm, long outputs, long inputs, int kernel) {
+      shapes.put(name + ".weight", Shape.of(outputs, inputs, kernel, kernel));
+      for (String part : List.of("weight", "bias", "running_mean", "running_var")) {
+        shapes.put(norm + "." + part, Shape.of(outputs));
+      }
+    }
+
+    /** The state that a linear layer ends. */
+    State linear(String name, long outputs, long inputs) {
+      shapes.put(name + ".weight", Shape.of(outputs, inputs));
+      shapes.put(name + ".bias", Shape.of(outputs));
+      return new State(shapes);
+    }
   }
 }

@@ -46,6 +46,13 @@ record StateDict(
     Naming naming = naming(file);
     Assumptions assumed = new Assumptions(given, naming.table.settings());
     Map<String, StoredTensor> inside = below(naming.prefix, file);
+    List<String> training = naming.table.trainingOnly(inside.keySet());
+    if (!training.isEmpty()) {
+      assumed.say(
+          "%d tensors of parts that are for training only left out, %s the first"
+              .formatted(training.size(), training.getFirst()));
+      inside.keySet().removeAll(training);
+    }
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
     naming
         .table

@@ -1,7 +1,10 @@
 package org.hast4j.zoo;
 
 import java.math.BigDecimal;
-import java.util.function.ToLongFunction;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.LongUnaryOperator;
 import java.util.stream.IntStream;
 import org.hast4j.failure.RefusedException;
 
@@ -44,22 +47,21 @@ record WidthMultiplier(long twentieths) {
   }
 
   /**
-   * The multiplier with which a layer has so many channels.
+   * The smallest multiplier with which a network has such channels; empty if there is none.
    *
-   * @param layer what the layer has with a multiplier
-   * @param name of the layer, for the message
-   * @throws RefusedException if there is none
+   * @param widths what it has with a multiplier
    */
-  static WidthMultiplier solve(long channels, ToLongFunction<WidthMultiplier> layer, String name) {
+  static Optional<WidthMultiplier> of(
+      List<Long> channels, Function<WidthMultiplier, List<Long>> widths) {
     return IntStream.rangeClosed(1, MAX_TWENTIETHS)
         .mapToObj(WidthMultiplier::new)
-        .filter(width -> layer.applyAsLong(width) == channels)
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new RefusedException(
-                    "%s has %d channels for width multiplier 1, known are multiples of 0.05; here it has %d"
-                        .formatted(name, layer.applyAsLong(parse(null)), channels)));
+        .filter(width -> widths.apply(width).equals(channels))
+        .findFirst();
+  }
+
+  /** What the name of a network has that is perhaps of a multiplier. */
+  static String suffix(Optional<WidthMultiplier> width) {
+    return width.map(WidthMultiplier::suffix).orElse("-irregular");
   }
 
   /** So many channels times the multiplier, rounded down. */
@@ -75,6 +77,11 @@ record WidthMultiplier(long twentieths) {
     long exact = channels * twentieths;
     long rounded = Math.max(1, (exact + ONE * MULTIPLE / 2) / (ONE * MULTIPLE)) * MULTIPLE;
     return rounded * ONE * 10 < exact * 9 ? rounded + MULTIPLE : rounded;
+  }
+
+  /** Many numbers of channels, each times the multiplier. */
+  static List<Long> each(List<Integer> channels, LongUnaryOperator rounded) {
+    return channels.stream().map(count -> rounded.applyAsLong(count)).toList();
   }
 
   /** The multiplier itself, or 1 if that is more. */
