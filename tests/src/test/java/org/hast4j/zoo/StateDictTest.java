@@ -440,15 +440,31 @@ class StateDictTest {
   }
 
   @Test
-  void aNormalizationIsNeeded() {
+  void aNormalizationIsAssumedOrNeeded() {
     Network network = network(CifarResNet.Shortcut.B);
     Path file = renamed(network, name -> name, false);
-    refused(file, "no mean and std: give the normalization");
-    assertThatThrownBy(() -> NetworkReader.read(file))
-        .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.GIVE_NORMALIZATION));
+    NetworkReader.Read read = NetworkReader.read(file, Given.NOTHING);
+    same(read.network(), network);
+    assertThat(read.assumptions()).anyMatch(line -> line.contains("as for CIFAR-10"));
+    Normalization other = new Normalization(new float[] {0, 0, 0}, new float[] {1, 1, 1});
     same(
-        NetworkReader.read(file, Given.of(Optional.empty(), Optional.of(NORMALIZATION))).network(),
-        network);
+        NetworkReader.read(file, Given.of(Optional.empty(), Optional.of(other))).network(),
+        new Network(network.model(), other, network.weights()));
+    SafetensorsWriter writer = new SafetensorsWriter();
+    Safetensors tensors = Safetensors.read(file);
+    for (String name : tensors.names()) {
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      if (name.equals("conv1.weight")) {
+        writer.put(name, Shape.of(4, 1, 3, 3), Arrays.copyOf(tensor.floats(), 36));
+      } else if (!name.endsWith("tracked")) {
+        writer.put(name, tensor.shape(), tensor.floats());
+      }
+    }
+    Path gray = folder.resolve("gray.safetensors");
+    writer.write(gray);
+    refused(gray, "no mean and std: give the normalization");
+    assertThatThrownBy(() -> NetworkReader.read(gray))
+        .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.GIVE_NORMALIZATION));
   }
 
   @Test
@@ -549,40 +565,38 @@ class StateDictTest {
 
   @Test
   void aMissingBatchNorm() {
-    refused(
-        changed("layer2.0.bn1.running_mean", (_, _, _, _) -> {}),
-        "layer2.0.bn1.running_mean",
-        "folded");
+    refused(changed("layer2.0.bn1.running_mean", (_, _, _, _) -> {}), "layer2.0.bn1.running_mean");
     refused(changed("bn1.weight", (_, _, _, _) -> {}), "bn1.weight");
   }
 
   @Test
   void aMissingStemOrClassifier() {
-    refused(changed("conv1.weight", (_, _, _, _) -> {}), "no ResNet");
-    refused(changed("fc.weight", (_, _, _, _) -> {}), "no ResNet");
-    refused(changed("fc.bias", (_, _, _, _) -> {}), "fc.bias");
+    refused(changed("conv1.weight", (_, _, _, _) -> {}), "no network that is known");
+    refused(changed("fc.weight", (_, _, _, _) -> {}), "no network that is known");
+    Network network = NetworkReader.read(changed("fc.bias", (_, _, _, _) -> {}));
+    assertThat(network.weights()).containsKey("fc.weight").doesNotContainKey("fc.bias");
   }
 
   @ParameterizedTest
   @CsvSource({
-    "linear., fc.bias, linear.bias",
-    "output., fc.weight, output.weight",
-    "module.linear., fc.weight, linear.weight"
+    "'', layer2.0.shortcut.1.running_var",
+    "module., module.layer2.0.shortcut.1.running_mean",
+    "net.module., net.module.layer3.0.shortcut.1.bias"
   })
-  void whatIsMissingHasTheFilesName(String classifier, String missing, String named) {
-    Network network = network(CifarResNet.Shortcut.B);
-    Path original = renamed(network, name -> name, true);
+  void whatIsMissingHasTheFilesName(String prefix, String missing) {
+    Path original = renamed(network(CifarResNet.Shortcut.B), name -> name, true);
     Safetensors tensors = Safetensors.read(original);
     SafetensorsWriter writer = normalized();
     for (String name : tensors.names()) {
       Safetensors.Tensor tensor = tensors.tensor(name);
-      if (!name.equals(missing) && !name.endsWith("tracked")) {
-        writer.put(name.replaceFirst("^fc\\.", classifier), tensor.shape(), tensor.floats());
+      String other = prefix + name.replace("downsample", "shortcut");
+      if (!other.equals(missing) && !name.endsWith("tracked")) {
+        writer.put(other, tensor.shape(), tensor.floats());
       }
     }
     Path file = folder.resolve("changed.safetensors");
     writer.write(file);
-    refused(file, " " + named + " ");
+    refused(file, " " + missing + ",");
   }
 
   @Test
@@ -590,8 +604,8 @@ class StateDictTest {
     Path file =
         changed(
             "layer3.0.conv1.weight",
-            (name, _, values, writer) -> writer.put(name, Shape.of(16, 8, 9, 1), values));
-    refused(file, "layer3.0.conv1.weight", "[16, 8, 9, 1]", "[16, 8, 3, 3]");
+            (name, _, values, writer) -> writer.put(name, Shape.of(16, 3, 8, 3), values));
+    refused(file, "layer3.0.conv1.weight", "[16, 3, 8, 3]", "8 channels");
   }
 
   @Test
@@ -599,7 +613,9 @@ class StateDictTest {
     refused(
         changed(
             "fc.weight",
-            (name, _, values, writer) -> writer.put(name, Shape.of(values.length), values)));
+            (name, _, values, writer) -> writer.put(name, Shape.of(values.length), values)),
+        "fc.weight",
+        "no matrix");
   }
 
   @Test
@@ -634,7 +650,7 @@ class StateDictTest {
               writer.put(name, shape, values);
               writer.put("layer1.1.conv1.weight", Shape.of(4, 4, 3, 3), new float[144]);
             });
-    refused(file, "units");
+    refused(file, "layer1.1.conv2.weight");
   }
 
   @Test
@@ -649,7 +665,7 @@ class StateDictTest {
                 writer.put(name, shape, values);
                 writer.put(extra, Shape.of(1), new float[1]);
               });
-      refused(file, extra.contains("conv3") ? "ResNet-50" : "[2, 2, 3, 2]");
+      refused(file, extra.contains("conv3") ? "layer1.0" : "layer3.2.conv2.weight");
     }
   }
 
@@ -707,12 +723,11 @@ class StateDictTest {
   }
 
   @Test
-  void aClassifierOfTooManyClasses() {
+  void aClassifierOfOtherFeatures() {
     refused(
         changed(
-            "fc.weight",
-            (name, _, _, writer) -> writer.put(name, Shape.of(100_001, 1), new float[100_001])),
-        "100000");
+            "fc.weight", (name, _, _, writer) -> writer.put(name, Shape.of(10, 1), new float[10])),
+        "reads 1 features");
   }
 
   @Test
