@@ -26,7 +26,7 @@ import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
 import org.hast4j.zoo.QuantizedFile;
-import org.hast4j.zoo.StateDict;
+import org.hast4j.zoo.NetworkReader;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -120,7 +120,7 @@ class QuantizedFileTest {
     Network network = plain.with(new Preprocessing(plain.normalization(), resize), names);
     Path file = folder.resolve("network.safetensors");
     Checkpoint.write(file, network);
-    for (Network read : List.of(Checkpoint.read(file), StateDict.read(file))) {
+    for (Network read : List.of(Checkpoint.read(file), NetworkReader.read(file))) {
       assertThat(read.preprocessing()).isEqualTo(network.preprocessing());
       assertThat(read.classNames()).isEqualTo(names);
     }

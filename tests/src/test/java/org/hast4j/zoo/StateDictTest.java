@@ -509,6 +509,34 @@ class StateDictTest {
   }
 
   @Test
+  void aNormalizationIsAssumedOrNeeded() {
+    Network network = network(CifarResNet.Shortcut.B);
+    Path file = renamed(network, name -> name, false);
+    NetworkReader.Read read = NetworkReader.read(file, Given.NOTHING);
+    same(read.network(), network);
+    assertThat(read.assumptions()).anyMatch(line -> line.contains("as for CIFAR-10"));
+    Normalization other = new Normalization(new float[] {0, 0, 0}, new float[] {1, 1, 1});
+    same(
+        NetworkReader.read(file, Given.of(Optional.empty(), Optional.of(other))).network(),
+        new Network(network.model(), other, network.weights()));
+    SafetensorsWriter writer = new SafetensorsWriter();
+    Safetensors tensors = Safetensors.read(file);
+    for (String name : tensors.names()) {
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      if (name.equals("conv1.weight")) {
+        writer.put(name, Shape.of(4, 1, 3, 3), Arrays.copyOf(tensor.floats(), 36));
+      } else if (!name.endsWith("tracked")) {
+        writer.put(name, tensor.shape(), tensor.floats());
+      }
+    }
+    Path gray = folder.resolve("gray.safetensors");
+    writer.write(gray);
+    refused(gray, "no mean and std: give the normalization");
+    assertThatThrownBy(() -> NetworkReader.read(gray))
+        .satisfies(e -> assertThat(Mendable.remedyOf(e)).contains(Remedy.GIVE_NORMALIZATION));
+  }
+
+  @Test
   void aNormalizationOutOfBoundsSaysWhich() {
     Path file = normalized("[0.2, 0.2, 0]");
     refused(file, "channel 2", "standard deviation 0.0");
@@ -615,9 +643,32 @@ class StateDictTest {
 
   @Test
   void aMissingStemOrClassifier() {
-    refused(
-        changed("conv1.weight", (_, _, _, _) -> {}), "nearest to a ResNet", "conv1(.0)?.weight");
-    refused(changed("fc.weight", (_, _, _, _) -> {}), "nearest to a ResNet", "(fc|linear|");
+    refused(changed("conv1.weight", (_, _, _, _) -> {}), "nearest to a ResNet");
+    refused(changed("fc.weight", (_, _, _, _) -> {}), "nearest to a ResNet");
+    Network network = NetworkReader.read(changed("fc.bias", (_, _, _, _) -> {}));
+    assertThat(network.weights()).containsKey("fc.weight").doesNotContainKey("fc.bias");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'', layer2.0.shortcut.1.running_var",
+    "module., module.layer2.0.shortcut.1.running_mean",
+    "net.module., net.module.layer3.0.shortcut.1.bias"
+  })
+  void whatIsMissingHasTheFilesName(String prefix, String missing) {
+    Path original = renamed(network(CifarResNet.Shortcut.B), name -> name, true);
+    Safetensors tensors = Safetensors.read(original);
+    SafetensorsWriter writer = normalized();
+    for (String name : tensors.names()) {
+      Safetensors.Tensor tensor = tensors.tensor(name);
+      String other = prefix + name.replace("downsample", "shortcut");
+      if (!other.equals(missing) && !name.endsWith("tracked")) {
+        writer.put(other, tensor.shape(), tensor.floats());
+      }
+    }
+    Path file = folder.resolve("changed.safetensors");
+    writer.write(file);
+    refused(file, " " + missing + ",");
   }
 
   @Test
@@ -625,8 +676,8 @@ class StateDictTest {
     Path file =
         changed(
             "layer3.0.conv1.weight",
-            (name, _, values, writer) -> writer.put(name, Shape.of(16, 9, 8, 1), values));
-    refused(file, "layer3.0.conv1.weight", "[16, 9, 8, 1]", "8 channels");
+            (name, _, values, writer) -> writer.put(name, Shape.of(16, 3, 8, 3), values));
+    refused(file, "layer3.0.conv1.weight", "[16, 3, 8, 3]", "8 channels");
   }
 
   @Test
@@ -634,7 +685,9 @@ class StateDictTest {
     refused(
         changed(
             "fc.weight",
-            (name, _, values, writer) -> writer.put(name, Shape.of(values.length), values)));
+            (name, _, values, writer) -> writer.put(name, Shape.of(values.length), values)),
+        "fc.weight",
+        "no matrix");
   }
 
   @Test
@@ -740,6 +793,14 @@ class StateDictTest {
         changed(
             "fc.weight", (name, _, _, writer) -> writer.put(name, Shape.of(1, 64), new float[64])),
         "classes");
+  }
+
+  @Test
+  void aClassifierOfOtherFeatures() {
+    refused(
+        changed(
+            "fc.weight", (name, _, _, writer) -> writer.put(name, Shape.of(10, 1), new float[10])),
+        "reads 1 features");
   }
 
   @Test

@@ -14,6 +14,7 @@ import org.hast4j.failure.RefusedException;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -33,6 +34,9 @@ record StateDict(
     List<String> assumptions) {
   private static final String BATCH_COUNTER = "num_batches_tracked";
   private static final int MOST_PREFIX = 6;
+  private static final List<String> STATISTICS = List.of(".running_mean", ".running_var");
+  private static final List<String> PARTS =
+      List.of(".running_mean", ".running_var", ".weight", ".bias");
 
   /** A way to read names. */
   private record Naming(String prefix, Family family, NameTable table) {}
@@ -54,18 +58,16 @@ record StateDict(
       inside.keySet().removeAll(training);
     }
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-    naming
-        .table
-        .renamed(inside.keySet())
-        .forEach(
-            (name, known) -> {
-              StoredTensor before = tensors.put(known, inside.get(name));
-              if (before != null) {
-                throw new RefusedException(
-                    "tensors %s and %s are two names of the same one"
-                        .formatted(before.name(), inside.get(name).name()));
-              }
-            });
+    Map<String, String> renamed = naming.table.renamed(inside.keySet());
+    renamed.forEach(
+        (name, known) -> {
+          StoredTensor before = tensors.put(known, inside.get(name));
+          if (before != null) {
+            throw new RefusedException(
+                "tensors %s and %s are two names of the same one"
+                    .formatted(before.name(), inside.get(name).name()));
+          }
+        });
     assumed.say(
         "%s, named as in %s%s"
             .formatted(
@@ -74,9 +76,34 @@ record StateDict(
                 naming.prefix.isEmpty() ? "" : " below " + naming.prefix));
     Model model = naming.family.model(new State(shapes(tensors)), assumed);
     assumed.checkUsed();
+    checkNorms(model, tensors, naming.prefix, renamed);
     List<String> outside =
         file.keySet().stream().filter(name -> !name.startsWith(naming.prefix)).toList();
     return new StateDict(model, tensors, outside, naming.table.normalization(), assumed.lines());
+  }
+
+  /**
+   * Refuses BatchNorms of which a part is missing, by the names that the file has for the others;
+   * one may be without both weight and bias.
+   */
+  private static void checkNorms(
+      Model model, Map<String, StoredTensor> tensors, String prefix, Map<String, String> renamed) {
+    for (String norm : model.names(Operator.BatchNorm.class)) {
+      boolean affine = tensors.containsKey(norm + ".weight") || tensors.containsKey(norm + ".bias");
+      for (String part : affine ? PARTS : STATISTICS) {
+        if (!tensors.containsKey(norm + part)) {
+          String layer =
+              renamed.entrySet().stream()
+                  .filter(entry -> entry.getValue().startsWith(norm + "."))
+                  .map(entry -> entry.getKey().substring(0, entry.getKey().lastIndexOf('.')))
+                  .findFirst()
+                  .orElse(norm);
+          throw new RefusedException(
+              "%s needs tensor %s, which is missing"
+                  .formatted(model.name(), prefix + layer + part));
+        }
+      }
+    }
   }
 
   /** Without the counters of BatchNorms, which no computation needs. */
