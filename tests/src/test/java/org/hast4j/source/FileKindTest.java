@@ -64,7 +64,7 @@ class FileKindTest {
         Arguments.of(latin("<html lang=\"en\">"), List.of("web page")),
         Arguments.of(
             latin(index),
-            List.of("is the index", "in 2 other files, \"1.st\", \"2.st\";", "save_file")),
+            List.of("is the index", "in other files, \"1.st\", \"2.st\";", "save_file")),
         Arguments.of(latin("{\"name\": 1}"), List.of("is a JSON text without weights")),
         Arguments.of(latin("{\"weight_map\": " + "[".repeat(9999)), List.of("is a JSON text")),
         Arguments.of(latin("\u0089HDF\r\n\u001a\n12345678"), List.of("HDF5", "Keras", "ONNX")),

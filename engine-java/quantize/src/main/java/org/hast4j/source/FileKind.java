@@ -208,8 +208,8 @@ enum FileKind {
     }
     Set<String> shards = new TreeSet<>();
     weights.get().values().forEach(shard -> shards.add(String.valueOf(shard)));
-    return "is the index of a network that lies in %d other files, %s; merge those into one: in"
-            .formatted(shards.size(), Description.quoted(shards))
+    return "is the index of a network that lies in other files, %s; merge those into one: in"
+            .formatted(Description.quoted(shards))
         + " Python read each by safetensors.torch.load_file, and write all their tensors by"
         + " safetensors.torch.save_file";
   }

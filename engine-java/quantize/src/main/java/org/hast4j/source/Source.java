@@ -54,18 +54,10 @@ public record Source(
     if (Files.isDirectory(file)) {
       throw new CorruptFileException(file, "is a folder" + wayOut(file));
     }
-    return read(file, map(file));
-  }
-
-  /**
-   * Reads the bytes of a file.
-   *
-   * @param file for messages, and to find what lies beside it
-   */
-  static Source read(Path file, MemorySegment bytes) {
+    MemorySegment bytes = map(file);
     FileKind kind = FileKind.of(bytes);
     return switch (kind) {
-      case SAFETENSORS -> safetensors(file, bytes);
+      case SAFETENSORS -> safetensors(file);
       case ZIP -> TorchSource.zip(file, bytes);
       case PICKLE -> TorchSource.pickle(file, bytes);
       case ONNX -> OnnxSource.read(file, bytes);
@@ -115,8 +107,8 @@ public record Source(
     }
   }
 
-  private static Source safetensors(Path file, MemorySegment bytes) {
-    Safetensors safetensors = Safetensors.readForeign(file, bytes);
+  private static Source safetensors(Path file) {
+    Safetensors safetensors = Safetensors.readForeign(file);
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
     safetensors.names().forEach(name -> tensors.put(name, safetensors.tensor(name)));
     Map<String, List<String>> omitted = new TreeMap<>();

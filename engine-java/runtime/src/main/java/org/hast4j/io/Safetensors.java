@@ -62,26 +62,28 @@ public final class Safetensors {
    * @throws UnreadableFileException if the file cannot be read
    */
   public static Safetensors read(Path file) {
-    MemorySegment bytes;
-    try (FileChannel channel = FileChannel.open(file)) {
-      // The automatic arena unmaps the file once neither this object nor a tensor of it is in use.
-      bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
-    } catch (IOException e) {
-      throw new UnreadableFileException(file, e);
-    }
-    return new SafetensorsHeader(file, bytes, false).parse();
+    return new SafetensorsHeader(file, map(file), false).parse();
   }
 
   /**
-   * Reads the bytes of a file that any program may have written. Tensors of a type that is not a
-   * {@link DType}, and tensors without values, are left out.
+   * Opens a file that any program may have written. Tensors of a type that is not a {@link DType},
+   * and tensors without values, are left out.
    *
-   * @param file for messages
    * @throws CorruptFileException if the file is cut short or contradicts itself
+   * @throws UnreadableFileException if the file cannot be read
    * @see #omitted
    */
-  public static Safetensors readForeign(Path file, MemorySegment bytes) {
-    return new SafetensorsHeader(file, bytes, true).parse();
+  public static Safetensors readForeign(Path file) {
+    return new SafetensorsHeader(file, map(file), true).parse();
+  }
+
+  private static MemorySegment map(Path file) {
+    try (FileChannel channel = FileChannel.open(file)) {
+      // The automatic arena unmaps the file once neither its header nor a tensor of it is in use.
+      return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+    } catch (IOException e) {
+      throw new UnreadableFileException(file, e);
+    }
   }
 
   public Path file() {
@@ -171,13 +173,7 @@ public final class Safetensors {
     private final Shape shape;
     private final MemorySegment data;
 
-    /**
-     * A tensor of a file of any format.
-     *
-     * @param file for messages
-     * @param data the values, little-endian and row-major, and no more
-     */
-    public Tensor(Path file, String name, DType dtype, Shape shape, MemorySegment data) {
+    Tensor(Path file, String name, DType dtype, Shape shape, MemorySegment data) {
       this.file = file;
       this.name = name;
       this.dtype = dtype;

@@ -154,17 +154,6 @@ sealed interface Pickled {
       return elements;
     }
 
-    boolean isContiguous() {
-      long expected = 1;
-      for (int d = sizes.length - 1; d >= 0; d--) {
-        if (sizes[d] != 1 && strides[d] != expected) {
-          return false;
-        }
-        expected *= sizes[d];
-      }
-      return true;
-    }
-
     boolean isFloating() {
       return type.isFloating() && elements() > 0;
     }

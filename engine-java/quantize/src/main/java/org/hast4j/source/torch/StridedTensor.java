@@ -9,7 +9,7 @@ import org.hast4j.io.StoredTensor;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
-/** A tensor whose values do not lie one after the other, such as a transposed one. */
+/** A tensor of PyTorch, whose values may lie in any order, as those of a transposed one do. */
 final class StridedTensor implements StoredTensor {
   private static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -27,7 +27,7 @@ final class StridedTensor implements StoredTensor {
 
   /**
    * @param strides in elements, one for each dimension of the shape
-   * @param data from the first value on, all of them
+   * @param data from the first value on, at least all of the tensor's
    */
   StridedTensor(
       Path file, String name, DType dtype, Shape shape, long[] strides, MemorySegment data) {
@@ -65,6 +65,10 @@ final class StridedTensor implements StoredTensor {
           file, "tensor \"" + name + "\" has too many values for one array: " + shape);
     }
     float[] values = new float[(int) shape.elements()];
+    if (dtype == DType.F32 && isContiguous()) {
+      MemorySegment.copy(data, FLOAT, 0, values, 0, values.length);
+      return values;
+    }
     long[] index = new long[shape.rank()];
     long at = 0;
     for (int i = 0; i < values.length; i++) {
@@ -80,6 +84,17 @@ final class StridedTensor implements StoredTensor {
       }
     }
     return values;
+  }
+
+  private boolean isContiguous() {
+    long expected = 1;
+    for (int d = strides.length - 1; d >= 0; d--) {
+      if (shape.size(d) != 1 && strides[d] != expected) {
+        return false;
+      }
+      expected *= shape.size(d);
+    }
+    return true;
   }
 
   private float value(long element) {

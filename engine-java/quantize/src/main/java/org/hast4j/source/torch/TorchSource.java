@@ -15,7 +15,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.hast4j.io.CorruptFileException;
-import org.hast4j.io.Safetensors;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.source.Source;
 import org.hast4j.source.torch.Pickled.Dict;
@@ -236,14 +235,11 @@ public final class TorchSource {
               .formatted(content.byteSize(), Description.quoted(storage.key()), needed));
     }
     long start = storage.start() * storage.type().bytes() + tensor.offset() * dtype.bytes();
-    MemorySegment rest = content.asSlice(start, needed - start);
+    MemorySegment data = content.asSlice(start, needed - start);
     boolean isScalar = tensor.sizes().length == 0;
     Shape shape = isScalar ? Shape.of(1) : Shape.of(tensor.sizes());
-    long[] strides = isScalar ? new long[1] : tensor.strides();
-    return tensor.isContiguous()
-        ? new Safetensors.Tensor(
-            file, name, dtype, shape, rest.asSlice(0, shape.elements() * dtype.bytes()))
-        : new StridedTensor(file, name, dtype, shape, strides, rest);
+    long[] strides = isScalar ? new long[] {1} : tensor.strides();
+    return new StridedTensor(file, name, dtype, shape, strides, data);
   }
 
   private CorruptFileException corrupt(String problem) {
