@@ -71,7 +71,7 @@ class LayersTest {
           Map.entry(
               "cli",
               List.of(
-                  "failure", "kernel", "device", "vendor", "exec", "model", "io", "data", "cifar",
+                  "failure", "tensor", "kernel", "device", "vendor", "exec", "model", "io", "data", "cifar",
                   "picture", "nn", "quant", "source", "zoo", "hast")));
 
   private static JavaClasses engine;

@@ -176,10 +176,12 @@ class OnnxMutationTest {
         }
       }
       case 5 -> {
-        TensorShapeProto.Builder shape =
-            graph.getInputBuilder(0).getTypeBuilder().getTensorTypeBuilder().getShapeBuilder();
-        if (shape.getDimCount() > 0) {
-          shape.getDimBuilder(random.nextInt(shape.getDimCount())).setDimValue(number);
+        if (graph.getInputCount() > 0) {
+          TensorShapeProto.Builder shape =
+              graph.getInputBuilder(0).getTypeBuilder().getTensorTypeBuilder().getShapeBuilder();
+          if (shape.getDimCount() > 0) {
+            shape.getDimBuilder(random.nextInt(shape.getDimCount())).setDimValue(number);
+          }
         }
       }
       case 6 -> node.setOpType(graph.getNode(random.nextInt(graph.getNodeCount())).getOpType());

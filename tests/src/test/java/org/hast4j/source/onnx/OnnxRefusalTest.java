@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Graphs that are no classifiers of known layers: what is said of them. */
 class OnnxRefusalTest {
@@ -164,6 +165,44 @@ class OnnxRefusalTest {
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("graph.onnx: ")
         .hasMessageContaining(message);
+  }
+
+  /** Each alone would be a value that waits for what it is part of. */
+  @ParameterizedTest
+  @ValueSource(strings = {"Tanh", "Clip", "Softmax", "Mul", "Add", "Transpose", "Identity"})
+  void longRowsOfNodesAreReadWithoutDepth(String op) {
+    GraphBuilder graph =
+        new GraphBuilder()
+            .image(0, 3, 8, 8)
+            .scalar("l", 0)
+            .scalar("h", 6)
+            .scalar("k", .00001f)
+            .random("w", 1, 3, 5);
+    String last = op.equals("Transpose") ? "w" : "x";
+    for (int i = 0; i < 40_000; i++) {
+      String inputs =
+          switch (op) {
+            case "Clip" -> last + " l h";
+            case "Mul" -> last + " " + last;
+            case "Add" -> last + " k";
+            default -> last;
+          };
+      graph.node(op, inputs, "v" + i);
+      last = "v" + i;
+    }
+    if (op.equals("Transpose")) {
+      graph.node("GlobalAveragePool", "x", "p").node("Flatten", "p", "f");
+      graph.node("MatMul", "f " + last, "y").output("y");
+    } else {
+      graph.head(last, 3);
+    }
+    byte[] bytes = graph.bytes();
+    switch (op) {
+      case "Transpose", "Identity" -> assertThat(Onnx.read(bytes).tensors()).isNotEmpty();
+      // What is added comes to a mean below 0.
+      default ->
+          assertThatThrownBy(() -> Onnx.read(bytes)).isInstanceOf(CorruptFileException.class);
+    }
   }
 
   @Test

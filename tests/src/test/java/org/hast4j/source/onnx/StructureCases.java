@@ -156,6 +156,55 @@ final class StructureCases {
             "relu sigmoid Add Add",
             4,
             g -> g.node("Relu", "a", "r").node("Sigmoid", "a", "s").node("Sum", "a r s", "b")),
+        between(
+            "an activation that several nodes read",
+            "silu GlobalAveragePool Linear sigmoid Mul",
+            4,
+            g ->
+                g.node("Sigmoid", "a", "s")
+                    .node("Mul", "a s", "m")
+                    .node("GlobalAveragePool", "m", "p")
+                    .conv("d", "p", 4, 4, 1, 1)
+                    .node("Sigmoid", "d", "e")
+                    .node("Mul", "m e", "b")),
+        between(
+            "a bounded ReLU that several nodes read",
+            "relu6 sigmoid Add",
+            4,
+            g ->
+                g.scalar("l", 0)
+                    .scalar("h", 6)
+                    .node("Clip", "a l h", "c")
+                    .node("Sigmoid", "c", "s")
+                    .node("Add", "c s", "b")),
+        of(
+            "MatMul, Add and hard swish by hand",
+            "GlobalAveragePool Linear hard_swish Linear",
+            graph()
+                .node("GlobalAveragePool", "x", "p")
+                .node("Flatten", "p", "f")
+                .random("w", 2, 3, 4)
+                .random("k", 2, 4)
+                .scalar("three", 3)
+                .scalar("six", 6)
+                .scalar("zero", 0)
+                .node("MatMul", "f w", "m")
+                .node("Add", "m k", "a")
+                .node("Add", "a three", "t")
+                .node("Clip", "t zero six", "c")
+                .node("Mul", "a c", "d")
+                .node("Div", "d six", "v")
+                .linear("v", 4)),
+        of(
+            "a product of products",
+            "Convolution sigmoid relu Mul Mul" + HEAD,
+            graph()
+                .conv("a", "x", 3, 4, 3, 1)
+                .node("Sigmoid", "a", "s")
+                .node("Relu", "a", "r")
+                .node("Mul", "s r", "m")
+                .node("Mul", "m r", "b")
+                .head("b", 4)),
         between("Sum of one", "", 4, g -> g.node("Sum", "a", "b")),
         between("x + x", "Add", 4, g -> g.node("Add", "a a", "b")),
         between(

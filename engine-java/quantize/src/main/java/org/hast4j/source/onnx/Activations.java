@@ -28,7 +28,7 @@ final class Activations {
     part(table, "Tanh", Operand.Function.Kind.TANH);
     table.put("LeakyRelu", Translation.of(this::leakyRelu));
     table.put("PRelu", Translation.of(this::prelu));
-    table.put("Clip", Translation.of(Activations::clip));
+    table.put("Clip", Translation.of(this::clip));
     table.put("HardSigmoid", Translation.of(this::hardSigmoid));
     table.put("Gelu", Translation.of(this::gelu));
     table.put("Swish", Translation.of(this::swish));
@@ -41,8 +41,18 @@ final class Activations {
     table.put(op, Translation.of(node -> activation(node, new ActivationFunction(kind))));
   }
 
-  private static void part(Map<String, Translation> table, String op, Operand.Function.Kind kind) {
-    table.put(op, Translation.of(node -> new Operand.Function(kind, node.dynamic(0), node)));
+  private void part(Map<String, Translation> table, String op, Operand.Function.Kind kind) {
+    table.put(
+        op,
+        Translation.of(
+            node -> {
+              Operand.Dynamic input = node.dynamic(0);
+              boolean mish =
+                  kind == Operand.Function.Kind.TANH
+                      && input instanceof Operand.Function function
+                      && function.kind() == Operand.Function.Kind.SOFTPLUS;
+              return new Operand.Function(kind, mish ? input : features.simple(input), node);
+            }));
   }
 
   private Operand activation(Node node, ActivationFunction function) {
@@ -79,10 +89,10 @@ final class Activations {
   }
 
   /** Whether it is one by itself shows what is done with it. */
-  private static Operand clip(Node node) {
+  private Operand clip(Node node) {
     float low = bound(node, "min", 1, Float.NEGATIVE_INFINITY);
     float high = bound(node, "max", 2, Float.POSITIVE_INFINITY);
-    Operand.Dynamic input = node.dynamic(0);
+    Operand.Dynamic input = features.simple(node.dynamic(0));
     boolean bounded = low > -Float.MAX_VALUE || high < Float.MAX_VALUE;
     // What has no bound may be written as the largest number.
     float ceiling = high == Float.MAX_VALUE ? Float.POSITIVE_INFINITY : high;
@@ -134,6 +144,11 @@ final class Activations {
   }
 
   private static Operand last(Node node) {
-    return new Operand.Final(node.dynamic(0), node);
+    Operand.Dynamic input = node.dynamic(0);
+    if (input instanceof Operand.Final(Operand.Dynamic source, _)
+        && source instanceof Operand.Final) {
+      throw new RefusedException("is the third of its kind, one behind the other");
+    }
+    return new Operand.Final(input, node);
   }
 }

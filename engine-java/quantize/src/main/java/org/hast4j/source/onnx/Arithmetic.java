@@ -67,15 +67,15 @@ final class Arithmetic {
             case Constant b -> computed(a, b, sign);
             case Operand.Dynamic b ->
                 switch (sign) {
-                  case ADD, MULTIPLY -> affine(node, b, a, sign);
-                  case SUBTRACT -> affine(node, scaled(node, b, -1), a, Sign.ADD);
+                  case ADD, MULTIPLY -> features.eager(affine(node, b, a, sign));
+                  case SUBTRACT -> features.eager(affine(node, scaled(node, b, -1), a, Sign.ADD));
                   case DIVIDE ->
                       throw new RefusedException("divides by features, which no layer does");
                 };
           };
       case Operand.Dynamic a ->
           switch (second) {
-            case Constant b -> affine(node, a, b, sign);
+            case Constant b -> features.eager(affine(node, a, b, sign));
             case Operand.Dynamic b ->
                 switch (sign) {
                   case ADD -> sum(node, a, b);
@@ -205,8 +205,8 @@ final class Arithmetic {
 
   private Operand.Dynamic product(Node node, Operand.Dynamic a, Operand.Dynamic b) {
     boolean swapped = isRepeated(a.sizes(), b.sizes());
-    Factor first = factor(swapped ? b : a);
-    Factor second = factor(swapped ? a : b);
+    Factor first = factor(whole(swapped ? b : a));
+    Factor second = factor(whole(swapped ? a : b));
     fits(first.value.sizes(), second.value.sizes());
     Operand.Dynamic product = new Operand.Product(first.value, second.value, node);
     return then(node, product, new double[] {first.factor * second.factor}, new double[] {0});
@@ -225,6 +225,12 @@ final class Arithmetic {
     return !sizes.equals(others)
         && others.size() == 3
         && sizes.equals(List.of(others.getFirst(), 1L, 1L));
+  }
+
+  /** What is no product itself. */
+  private Operand.Dynamic whole(Operand.Dynamic value) {
+    Operand.Dynamic base = value instanceof Operand.Affine affine ? affine.base() : value;
+    return base instanceof Operand.Product ? features.settled(value) : value;
   }
 
   /** A value as a number times another, whose own is 1. */

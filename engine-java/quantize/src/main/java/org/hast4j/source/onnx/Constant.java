@@ -17,9 +17,9 @@ import org.hast4j.tensor.DType;
  */
 record Constant(String name, DType type, List<Long> sizes, Values values) implements Operand {
   // What a graph computes with while it is read: sizes, axes, factors, one value a channel.
-  private static final int MAX_COMPUTED = 1 << 20;
+  private static final int MAX_COMPUTED = 1 << 16;
   // The order of values is computed for: far above any tensor of weights that is transposed.
-  private static final int MAX_ORDERED = 1 << 24;
+  private static final int MAX_ORDERED = 1 << 22;
   // What stands nowhere in the file; beyond the weights of any layer in use.
   private static final int MAX_REPEATED = 1 << 27;
 
@@ -176,10 +176,7 @@ record Constant(String name, DType type, List<Long> sizes, Values values) implem
     int rows = Math.toIntExact(sizes.get(0));
     int columns = Math.toIntExact(sizes.get(1));
     return new Constant(
-        name,
-        type,
-        List.of((long) columns, (long) rows),
-        new Values.Transposed(values, rows, columns));
+        name, type, List.of((long) columns, (long) rows), values.transposed(rows, columns));
   }
 
   /** With its axes in another order. */
@@ -210,6 +207,9 @@ record Constant(String name, DType type, List<Long> sizes, Values values) implem
 
   /** The values in another order, or some of them. */
   Constant ordered(List<Long> others, long[] strides, long start) {
+    if (values instanceof Values.Repeated) {
+      return sized(others);
+    }
     int[] from = new int[count(name, others, MAX_ORDERED)];
     long[] at = new long[strides.length];
     for (int i = 0; i < from.length; i++) {
@@ -222,7 +222,7 @@ record Constant(String name, DType type, List<Long> sizes, Values values) implem
         at[axis] = 0;
       }
     }
-    return new Constant(name, type, others, new Values.Ordered(values, from));
+    return new Constant(name, type, others, values.ordered(from));
   }
 
   @Override

@@ -2,6 +2,7 @@ package org.hast4j.source.onnx;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,6 +18,8 @@ final class Features {
   private static final double TOLERANCE = 1e-5;
 
   private final Steps steps;
+  // By identity: a value of the graph is one object.
+  private final Map<Operand.Dynamic, Operand.Feature> settled = new IdentityHashMap<>();
 
   Features(Steps steps) {
     this.steps = steps;
@@ -31,8 +34,40 @@ final class Features {
     return natural(settled(value));
   }
 
-  /** Likewise, by the sizes that the graph has. */
+  /** Likewise, by the sizes that the graph has. What several nodes read is one layer. */
   Operand.Feature settled(Operand.Dynamic value) {
+    Operand.Feature known = settled.get(value);
+    if (known == null) {
+      known = layer(value);
+      settled.put(value, known);
+    }
+    return known;
+  }
+
+  /** A value that activations can be part of: others become layers, so that none nests deeply. */
+  Operand.Dynamic simple(Operand.Dynamic value) {
+    Operand.Dynamic base = value instanceof Operand.Affine affine ? affine.base() : value;
+    return base instanceof Operand.Function || base instanceof Operand.Product
+        ? settled(value)
+        : latest(value);
+  }
+
+  private Operand.Dynamic latest(Operand.Dynamic value) {
+    Operand.Feature known = settled.get(value);
+    return known == null ? value : known;
+  }
+
+  /** Where constants of each channel are part of a layer with weights, which no activation has. */
+  Operand.Dynamic eager(Operand.Dynamic value) {
+    return value instanceof Operand.Affine affine
+            && !affine.isScalar()
+            && affine.base() instanceof Operand.Feature base
+            && !base.step().isInput()
+        ? settled(affine)
+        : value;
+  }
+
+  private Operand.Feature layer(Operand.Dynamic value) {
     return switch (value) {
       case Operand.Feature feature -> feature;
       case Operand.Strided strided -> subsampled(strided);
@@ -146,8 +181,8 @@ final class Features {
   }
 
   private Operand.Feature product(Operand.Product product, double factor) {
-    Operand.Dynamic first = product.first();
-    Operand.Dynamic second = product.second();
+    Operand.Dynamic first = latest(product.first());
+    Operand.Dynamic second = latest(product.second());
     Optional<Operand.Feature> known = known(product.node(), first, second, factor);
     if (known.isEmpty()) {
       known = known(product.node(), second, first, factor);

@@ -26,7 +26,7 @@ final class Graph {
   /** Stands for the number of images, where a graph computes with sizes. */
   static final long BATCH = Long.MIN_VALUE + 0x62_61_74_63_68L;
 
-  private static final int MAX_NODES = 200_000;
+  private static final int MAX_NODES = 50_000;
   private static final int MAX_CHANNELS_LAST = 4;
 
   private final GraphProto proto;

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.failure.UnavailableException;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.io.UnreadableFileException;
@@ -78,6 +79,7 @@ public final class OnnxSource {
    * @throws CorruptFileException if it is damaged, or no classifier of layers that are known;
    *     naming the node
    * @throws UnreadableFileException if a file beside it cannot be read
+   * @throws UnavailableException if Java does not allow what protobuf does
    */
   public static Source read(Path file, MemorySegment mapped) {
     try {
@@ -99,6 +101,11 @@ public final class OnnxSource {
           UnsafeByteOperations.unsafeWrap(mapped.asByteBuffer()).newCodedInput();
       bytes.enableAliasing(true);
       return ModelProto.parseFrom(bytes);
+    } catch (ExceptionInInitializerError | NoClassDefFoundError e) {
+      // Of protobuf, which asks for it when it is loaded.
+      throw new UnavailableException(
+          "this Java cannot read ONNX files: it does not allow sun.misc.Unsafe to access memory",
+          e);
     } catch (IOException e) {
       throw new RefusedException("it is no ONNX file, or cut short: " + e.getMessage(), e);
     }

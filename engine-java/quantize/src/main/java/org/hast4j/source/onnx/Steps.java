@@ -142,7 +142,12 @@ final class Steps {
     }
     // Pixels are 0 to 1, or 0 to 255: a deviation tells which.
     double unit = Arrays.stream(std).max().orElseThrow() > 1 ? 255 : 1;
-    return Optional.of(new Normalization(floats(mean, unit), floats(std, unit)));
+    try {
+      return Optional.of(new Normalization(floats(mean, unit), floats(std, unit)));
+    } catch (RefusedException e) {
+      throw new RefusedException(
+          "the graph computes with its input what is no normalization: " + e.getMessage(), e);
+    }
   }
 
   private static float[] floats(double[] values, double unit) {

@@ -3,6 +3,8 @@ package org.hast4j.source.onnx;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.DType;
 
 /** The numbers of a tensor, row-major, wherever they stand. */
@@ -20,6 +22,16 @@ sealed interface Values {
       values[i] = real(i);
     }
     return values;
+  }
+
+  /** In another order, or some of them. */
+  default Values ordered(int[] from) {
+    return new Ordered(this, from);
+  }
+
+  /** Those of a matrix of so many rows and columns, transposed. */
+  default Values transposed(int rows, int columns) {
+    return new Transposed(this, rows, columns);
   }
 
   /** Little-endian bytes, of the file or of one beside it. */
@@ -82,6 +94,11 @@ sealed interface Values {
   /** One number again and again. */
   record Repeated(float real, long whole) implements Values {
     @Override
+    public Values transposed(int rows, int columns) {
+      return this;
+    }
+
+    @Override
     public float real(int index) {
       return real;
     }
@@ -127,6 +144,18 @@ sealed interface Values {
 
   /** Those of another tensor in another order. */
   record Ordered(Values source, int[] from) implements Values {
+    // One order behind another is a third, so that they do not pile up.
+    @Override
+    public Values ordered(int[] others) {
+      return new Ordered(source, Arrays.stream(others).map(i -> from[i]).toArray());
+    }
+
+    @Override
+    public Values transposed(int rows, int columns) {
+      return ordered(
+          IntStream.range(0, rows * columns).map(i -> i % rows * columns + i / rows).toArray());
+    }
+
     @Override
     public float real(int index) {
       return source.real(from[index]);
@@ -142,6 +171,19 @@ sealed interface Values {
   record Transposed(Values source, int rows, int columns) implements Values {
     private int from(int index) {
       return index % rows * columns + index / rows;
+    }
+
+    @Override
+    public Values ordered(int[] others) {
+      return new Ordered(source, Arrays.stream(others).map(this::from).toArray());
+    }
+
+    @Override
+    public Values transposed(int otherRows, int otherColumns) {
+      if (otherRows != columns) {
+        throw new RefusedException("a constant is transposed, reshaped and transposed again");
+      }
+      return source;
     }
 
     @Override
