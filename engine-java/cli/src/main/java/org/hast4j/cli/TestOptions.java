@@ -81,7 +81,7 @@ final class TestOptions {
           CifarImages.suits(model)
               ? "no accuracy will be measured: CIFAR-10 is not in %s; `hast data` obtains it"
                   .formatted(images.data().cache())
-              : "no accuracy will be measured: --test names no images of the classes of %s"
+              : "no accuracy will be measured: there is no test set for %s, and --test names none"
                   .formatted(model.name()));
     }
     return cached;
