@@ -231,9 +231,20 @@ class PublishedStructuresTest {
 
   @ParameterizedTest
   @CsvSource({
+    "timm/mobilenetv1_100, features.stage4.unit2.dw_conv.bn.running_var",
+    "timm/mobilenetv2_100, features.9.conv.3.running_var",
+    "timm/mobilenetv3_small_100, features.6.block.3.1.running_var",
+    "timm/regnety_004, trunk_output.block3.block3-3.f.b.1.running_var",
     "timm/resnetv2_50, layer3.1.bn1.running_var",
     "torchvision/densenet121, features.denseblock3.denselayer11.norm2.running_var",
+    "torchvision/efficientnet_b0, features.5.0.block.0.1.running_var",
+    "torchvision/googlenet, inception4c.branch2.1.bn.running_var",
+    "torchvision/mnasnet0_5, layers.10.1.layers.7.running_var",
+    "torchvision/mobilenet_v2, features.9.conv.3.running_var",
+    "torchvision/mobilenet_v3_small, features.6.block.3.1.running_var",
+    "torchvision/regnet_x_400mf, trunk_output.block4.block4-0.f.a.1.running_var",
     "torchvision/resnet18, layer3.0.bn1.running_var",
+    "torchvision/shufflenet_v2_x0_5, stage3.3.branch2.6.running_var",
     "torchvision/vgg11_bn_narrow, features.16.running_var"
   })
   void filesMayHaveAPrefixAndMoreTensorsButNoFewer(String name, String asTheModelNamesIt) {
