@@ -16,5 +16,5 @@ int32_t hast_depthwise_bwd_data_f32(float* dx, const float* dy, const float* wei
   const Conv g(depthwise_convolution(n, h, w, c, r, s, window));
   if (!valid::convolution(dx, dy, weight, g, stream)) return HAST_EARGUMENT;
   if (!g.countable(kMostPixels)) return HAST_EUNSUPPORTED;
-  return launch_sweep<true>(SweepJob{dx, dy, weight, g, accumulate != 0}, stream_of(stream));
+  return launch_sweep<true>(SweepJob{dx, dy, weight, nullptr, g, accumulate != 0}, stream_of(stream));
 }

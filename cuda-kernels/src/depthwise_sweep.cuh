@@ -1,6 +1,6 @@
 // The sweep that the depthwise convolution and its adjoint have in common:
 //
-//   out[t] = (out[t] +) sum_{u < rows, v < taps} in[u row_gap][column + t step + v gap] weight[u][v]
+//   out[t] = (out[t] +) (bias +) sum_{u < rows, v < taps} in[u row_gap][column + t step + v gap] weight[u][v]
 //
 // for the pixels t of one row of the result. Forward, the row is that of y, step is the stride, the gaps are the
 // dilations, and rows and taps those of the filter that lie inside. For the adjoint the columns of dx of one remainder
@@ -31,7 +31,7 @@ constexpr int64_t kFilterBytes = 48 * 1024;
 
 struct SweepJob {
   float* out;
-  const float *in, *weight;
+  const float *in, *weight, *bias;
   Conv g;
   bool accumulate;
   // Set by launch_sweep.
@@ -192,6 +192,14 @@ __global__ void __launch_bounds__(kThreads, (kSweepBlocks<kStride, kAdjoint>)) s
     if (out_row >= job.rows) continue;
     const Meeting m = meeting<kSize, kStride, kAdjoint>(job, out_row, phase);
     Value sum[kColumns] = {};
+    if (!kAdjoint && job.bias != nullptr) {
+#pragma unroll
+      for (int k = 0; k < kWidth; k++) {
+        const float bias = job.bias[pack * kWidth + k];
+#pragma unroll
+        for (int t = 0; t < kColumns; t++) sum[t].at[k] = bias;
+      }
+    }
     const Value* row = packs<kWidth>(job.in) + int64_t{m.in_row} * m.width * job.packs + pack;
     const int column = m.column + first * m.step;
     int tap = m.tap;

@@ -42,7 +42,7 @@ HAST_INLINE int64_t packed_index(int64_t channel, int64_t taps) {
 int64_t partial_bytes(const Geometry& g);
 
 // The forward map of one image, or one phase of its adjoint:
-//   out[i][t] = (out[i][t] +)
+//   out[i][t] = (out[i][t] +) (bias +)
 //               sum_{u < rows, v < taps} in[top + i row_step + u row_gap][column + t step + v gap] weight[u][v],
 // t < count, all of them vectors of c channels; what lies outside in[height][width] counts as 0. The terms are in the
 // order of `in`; the strides of the weights make it the order of the filter or the reverse.
@@ -55,10 +55,18 @@ struct Sweep {
   int64_t filter_taps, weight_row_step, weight_tap_step;
   int64_t rows, taps;
   int64_t c;
+  const float* bias = nullptr;
   bool accumulate;
   bool foresee;  // foresees
   bool stream;   // streams()
 };
+
+// What a sum of kWidth channels begins with.
+template <int kWidth>
+HAST_INLINE void start(Vector<kWidth>& sum, const Sweep& sweep, int64_t channel) {
+  sum = Vector<kWidth>{};
+  if (sweep.bias != nullptr) sum = HAST_VECTOR(kWidth, sweep.bias + channel);
+}
 
 // An output row beside the input rows that lie inside.
 struct Row {
@@ -172,7 +180,7 @@ struct Block {
     for (int64_t channel = first; channel < last; channel += kWidth) {
       Vector<kWidth> sum[kOutputs];
 #pragma GCC unroll 8
-      for (int k = 0; k < kOutputs; k++) sum[k] = Vector<kWidth>{};
+      for (int k = 0; k < kOutputs; k++) start<kWidth>(sum[k], sweep, channel);
       Neighbors<kColumns, const float> row(in + channel, sweep.c);
       Neighbors<kTaps, const float> weight(line.weight + packed_index(channel, sweep.filter_taps),
                                            sweep.weight_tap_step);
@@ -225,7 +233,8 @@ struct Anywhere {
     const int64_t begin = ceil_div(larger(0, -column), gap);
     const int64_t end = smaller(sweep.taps, ceil_div(sweep.width - column, gap));
     for (int64_t channel = first; channel < last; channel += kWidth) {
-      Vector<kWidth> sum{};
+      Vector<kWidth> sum;
+      start<kWidth>(sum, sweep, channel);
       const float* row = line.in + column * sweep.c + channel;
       const float* weight = line.weight + packed_index(channel, sweep.filter_taps);
       for (int64_t u = 0; u < line.rows; u++, row += row_step, weight += sweep.weight_row_step) {

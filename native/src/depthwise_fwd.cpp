@@ -1,10 +1,10 @@
 // Depthwise convolution.
 //
-//   y[n,i,j,c] = sum_{u,v} x[n,a,b,c] weight[c,u,v]
+//   y[n,i,j,c] = bias[c] + sum_{u,v} x[n,a,b,c] weight[c,u,v]
 //   with a = i stride_h + u dilation_h - top, b = j stride_w + v dilation_w - left
 //
 // Shapes: x [n,h,w,c], weight [c,r,s,1], y [n,p,q,c].
-// Rounding: a sum of r s terms in float32, contraction allowed.
+// Rounding: a sum of the bias and r s terms in float32, contraction allowed.
 // Determinism: a sum is always in the same order.
 // Bytes: 4 read per input and 4 written per output: memory-bound.
 //
@@ -46,9 +46,9 @@ int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t 
   }
 }
 
-int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, void* workspace, int64_t workspace_bytes,
-                               int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s, const int32_t* window,
-                               void* stream) noexcept {
+int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, const float* bias, void* workspace,
+                               int64_t workspace_bytes, int64_t n, int64_t h, int64_t w, int64_t c, int64_t r,
+                               int64_t s, const int32_t* window, void* stream) noexcept {
   const Geometry g = depthwise_convolution(n, h, w, c, r, s, window);
   if (!valid::convolution(y, x, weight, g, stream)) return HAST_EARGUMENT;
   if (lacks(workspace, workspace_bytes, packed_bytes(g))) return HAST_EWORKSPACE;
@@ -74,6 +74,7 @@ int32_t hast_depthwise_fwd_f32(float* y, const float* x, const float* weight, vo
                     .rows = r,
                     .taps = s,
                     .c = c,
+                    .bias = bias,
                     .accumulate = false,
                     .foresee = foresees(g),
                     .stream = streams(g, y)},

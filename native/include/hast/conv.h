@@ -58,10 +58,11 @@ HAST_API int32_t hast_conv2d_bwd_weight_f32(float* dweight,  /* out [k, r, s, c 
 HAST_API int64_t hast_depthwise_workspace_bytes(int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
                                                 HAST_HOST const int32_t* window, int32_t direction) HAST_NOEXCEPT;
 
-/* y[n,i,j,c] = sum_{u,v} x[n,a,b,c] weight[c,u,v]; in float32 on every device */
-HAST_API int32_t hast_depthwise_fwd_f32(float* y,            /* out [n, p, q, c] */
-                                        const float* x,      /* [n, h, w, c] */
-                                        const float* weight, /* [c, r, s, 1] */
+/* y[n,i,j,c] = bias[c] + sum_{u,v} x[n,a,b,c] weight[c,u,v]; in float32 on every device */
+HAST_API int32_t hast_depthwise_fwd_f32(float* y,                        /* out [n, p, q, c] */
+                                        const float* x,                  /* [n, h, w, c] */
+                                        const float* weight,             /* [c, r, s, 1] */
+                                        HAST_OPTIONAL const float* bias, /* [c] */
                                         HAST_OPTIONAL void* workspace, int64_t workspace_bytes, int64_t n, int64_t h,
                                         int64_t w, int64_t c, int64_t r, int64_t s, HAST_HOST const int32_t* window,
                                         void* stream) HAST_NOEXCEPT;

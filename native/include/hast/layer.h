@@ -41,36 +41,38 @@ HAST_API int32_t hast_pixel_sum_fwd_f32(float* y,                          /* ou
                                         HAST_OPTIONAL const float* factor, /* [n, hw, c] */
                                         int64_t n, int64_t hw, int64_t c, void* stream) HAST_NOEXCEPT;
 
-/* y = the mean of x in each window x window square, squares stride apart, pad cells of 0 added on every side. A mean is
- * over all cells of the square where count_include_pad is 1, over those that are no padding where it is 0. window >= 1,
- * stride >= 1, 0 <= pad < window; p = (h + 2 pad - window) / stride + 1, at least 1, q likewise of w */
+/* y = the mean of x in each window of r x s cells. window is that of conv.h, without dilation: [8] of the host, stride
+ * h, w, padding top, left, bottom, right, and 1, 1; strides >= 1, 0 <= padding < r above and below, < s on the left and
+ * right; p = (h + top + bottom - r) / stride_h + 1, at least 1, q likewise of w. A mean is over all cells of the
+ * window, padding as 0, where count_include_pad is 1, over those that are no padding where it is 0 */
 HAST_API int32_t hast_avg_pool_fwd_f32(float* y,       /* out [n, p, q, c] */
                                        const float* x, /* [n, h, w, c] */
-                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
-                                       int32_t pad, int32_t count_include_pad, void* stream) HAST_NOEXCEPT;
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                       HAST_HOST const int32_t* window, int32_t count_include_pad,
+                                       void* stream) HAST_NOEXCEPT;
 
-/* dx = sum of the dy of the squares that x is in, each divided as its mean is; h and w are those of x */
+/* dx = sum of the dy of the windows that x is in, each divided as its mean is; h and w are those of x */
 HAST_API int32_t hast_avg_pool_bwd_f32(float* dx,       /* out [n, h, w, c], = */
                                        const float* dy, /* [n, p, q, c] */
-                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
-                                       int32_t pad, int32_t count_include_pad, void* stream) HAST_NOEXCEPT;
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                       HAST_HOST const int32_t* window, int32_t count_include_pad,
+                                       void* stream) HAST_NOEXCEPT;
 
-/* y = the largest of x in each window x window square, squares stride apart, pad cells added on every side; index tells
- * which cell won, row * window + column within the square. Of equal cells the first in row-major order wins, NaN wins
- * over every number, padding never wins. 1 <= window <= 16, stride >= 1, 0 <= pad < window; p = (h + 2 pad - window) /
- * stride + 1, at least 1, q likewise of w */
+/* y = the largest of x in each window, those of avg_pool, of at most 256 cells; index tells which cell won, row * s +
+ * column within the window. Of equal cells the first in row-major order wins, NaN wins over every number, padding never
+ * wins */
 HAST_API int32_t hast_max_pool_fwd_f32(float* y,       /* out [n, p, q, c] */
                                        uint8_t* index, /* out [n, p, q, c] */
                                        const float* x, /* [n, h, w, c] */
-                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
-                                       int32_t pad, void* stream) HAST_NOEXCEPT;
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                       HAST_HOST const int32_t* window, void* stream) HAST_NOEXCEPT;
 
 /* dx = sum of the dy that x won, in row-major order of dy; h and w are those of x */
 HAST_API int32_t hast_max_pool_bwd_f32(float* dx,            /* out [n, h, w, c], = */
                                        const float* dy,      /* [n, p, q, c] */
                                        const uint8_t* index, /* [n, p, q, c] */
-                                       int64_t n, int64_t h, int64_t w, int64_t c, int32_t window, int32_t stride,
-                                       int32_t pad, void* stream) HAST_NOEXCEPT;
+                                       int64_t n, int64_t h, int64_t w, int64_t c, int64_t r, int64_t s,
+                                       HAST_HOST const int32_t* window, void* stream) HAST_NOEXCEPT;
 
 /* Nearest-neighbour upsampling by 2 */
 HAST_API int32_t hast_upsample_fwd_f32(float* y,       /* out [n, 2h, 2w, c] */

@@ -19,7 +19,7 @@
 #define HAST_HEAP     /* host memory that is used during the call only, so that a collector may own it */
 
 /* Raised whenever a signature or its meaning changes; the Java binding refuses any other. */
-#define HAST_ABI_VERSION 6
+#define HAST_ABI_VERSION 7
 
 /* Every function that returns int32_t returns 0, a positive cudaError_t, or one of these. */
 #define HAST_OK 0

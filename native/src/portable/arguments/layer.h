@@ -26,7 +26,7 @@ inline bool avg_pool(const float* result, const float* from, const Pooling& pool
 // The number of a window's cell is a byte.
 inline bool max_pool(const float* result, const float* from, const uint8_t* index, const Pooling& pooling,
                      const void* stream) {
-  return !any_null(result, from, index, stream) && pooling.valid() && pooling.window <= 16;
+  return !any_null(result, from, index, stream) && pooling.valid() && pooling.r * pooling.s <= 256;
 }
 
 inline bool upsample(const float* result, const float* from, int64_t n, int64_t h, int64_t w, int64_t c,

@@ -2,6 +2,7 @@
 module org.hast4j.cli {
   requires org.hast4j.quantize;
   requires com.fasterxml.jackson.databind;
+  requires com.twelvemonkeys.imageio.jpeg;
   requires info.picocli;
   requires java.desktop;
   requires me.tongfei.progressbar;

@@ -4,6 +4,10 @@ module org.hast4j.quantize {
   requires transitive org.hast4j.runtime;
   requires com.fasterxml.jackson.core;
   requires com.fasterxml.jackson.databind;
+  requires com.google.protobuf;
+  // What protobuf reads a mapped file with, without a copy of it.
+  requires jdk.unsupported;
+  requires org.tribuo.util.onnx;
   requires typesafe.config;
 
   exports org.hast4j.data;

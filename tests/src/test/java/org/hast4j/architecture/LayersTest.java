@@ -67,11 +67,12 @@ class LayersTest {
                   "quant", "forward", "source", "zoo")),
           // org.hast4j.cli
           Map.entry("cifar", List.of("failure", "io", "data", "model")),
+          Map.entry("picture", List.of("failure", "io", "data", "model")),
           Map.entry(
               "cli",
               List.of(
                   "failure", "kernel", "device", "vendor", "exec", "model", "io", "data", "cifar",
-                  "nn", "quant", "source", "zoo", "hast")));
+                  "picture", "nn", "quant", "source", "zoo", "hast")));
 
   private static JavaClasses engine;
 
@@ -165,7 +166,7 @@ class LayersTest {
     noFields()
         .that()
         .areDeclaredInClassesThat()
-        .resideOutsideOfPackages(ROOT + "kernel..", ROOT + "io..")
+        .resideOutsideOfPackages(ROOT + "kernel..", ROOT + "io..", ROOT + "source..")
         .should()
         .haveRawType(MemorySegment.class)
         .check(engine);

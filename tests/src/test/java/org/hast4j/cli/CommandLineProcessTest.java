@@ -316,4 +316,23 @@ class CommandLineProcessTest {
         HastProcess.runAsModule(scratch, "quantize", "none.safetensors", "--bits=W4A4"),
         "none.safetensors: there is no such file");
   }
+
+  /** The reader of JPEGs is a module of its own. */
+  @Test
+  void readsJpegsAsAModule() throws IOException {
+    Path network = TinyNetwork.write(scratch.resolve("tiny.safetensors"), 10);
+    Path folder = Files.createDirectory(scratch.resolve("pictures"));
+    for (String name : List.of("420.jpg", "ycck.jpg")) {
+      Files.copy(Path.of("src/test/resources/pictures", name), folder.resolve(name));
+    }
+    HastProcess.Outcome outcome =
+        HastProcess.runAsModule(
+            scratch,
+            "evaluate",
+            network.toString(),
+            "--reference=" + network,
+            "--images=" + folder);
+    assertThat(outcome.code()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).contains("2 images of", "agrees with", "on 100.00 %");
+  }
 }

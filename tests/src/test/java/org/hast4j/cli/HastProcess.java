@@ -21,7 +21,7 @@ final class HastProcess {
   /** In the paths of what the module needs, among those of what the tests need. */
   private static final Pattern ENGINE =
       Pattern.compile(
-          "/(hast4j-(?:cli|quantize|runtime|native)-|engine-java/|native/|config-|jackson-|jline-|picocli-|progressbar-)[^/]*");
+          "/(hast4j-(?:cli|quantize|runtime|native)-|engine-java/|native/|common-|config-|imageio-|jackson-|jline-|picocli-|progressbar-)[^/]*");
 
   private final Process process;
   private final Path out;

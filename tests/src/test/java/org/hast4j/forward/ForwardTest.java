@@ -242,11 +242,10 @@ class ForwardTest {
     Window.Size three = new Window.Size(3, 3);
     Window.Padding same = new Window.Padding(1, 1, 1, 1);
     return Stream.of(
-        Arguments.of(new Window(new Window.Size(3, 2), one, same, one), "window (3x2)"),
+        Arguments.of(new Window(three, one, same, new Window.Size(2, 1)), "dilation (2x1)"),
         Arguments.of(
-            new Window(three, one, new Window.Padding(1, 1, 2, 2), one), "padding ([1, 1, 2, 2])"),
-        Arguments.of(new Window(three, one, same, new Window.Size(2, 2)), "dilation (2x2)"),
-        Arguments.of(Window.square(17, 1, 8), "window (17x17) is larger than 16"));
+            new Window(new Window.Size(2, 129), one, new Window.Padding(1, 64, 1, 64), one),
+            "window (2x129) has more than 256 cells"));
   }
 
   @ParameterizedTest

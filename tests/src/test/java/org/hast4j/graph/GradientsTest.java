@@ -396,16 +396,21 @@ class GradientsTest {
     agreesWithTheTape(loss, List.of(x, slope, gates));
   }
 
-  /** Channels taken apart, shuffled, averaged and put together, one part of them twice. */
+  /** Channels taken apart, shuffled, pooled and put together, one part of them twice. */
   @Test
   void branches() {
     Value x = input("x", 1, BATCH, 6, 5, 6);
     Value shuffled = graph.value(new Pooling.ChannelShuffle(3), x);
     Value left = graph.value(new Pooling.Slice(0, 2), shuffled);
     Value right = graph.value(new Pooling.Slice(1, 6), shuffled);
-    Value averaged = graph.value(new Pooling.AveragePool(3, 1, 1, false), left);
-    Value together = graph.value(new Pooling.Concat(), averaged, right, averaged);
-    Value smaller = graph.value(new Pooling.AveragePool(3, 2, 1, true), together);
+    Value averaged =
+        graph.value(new Pooling.AveragePool(1, 3, new Window(1, 1, 0, 2, 0, 0, 1, 1), false), left);
+    Value largest =
+        graph.value(new Pooling.MaxPool(3, 2, new Window(1, 1, 0, 1, 2, 0, 1, 1)), right);
+    Value together = graph.value(new Pooling.Concat(), averaged, largest, averaged);
+    Value smaller =
+        graph.value(
+            new Pooling.AveragePool(3, 2, new Window(2, 1, 0, 1, 1, 0, 1, 1), true), together);
     Value flat = graph.value(new Pooling.Flatten(), smaller);
     long inputs = flat.type().shape().size(1);
     Value logits =
@@ -486,22 +491,24 @@ class GradientsTest {
     agreesWithTheTape(loss, wrt);
   }
 
-  /** Convolutions with groups, a bias, and windows that are different along the axes. */
+  /** Convolutions with groups, biases, and windows that are different along the axes. */
   @Test
   void windowsAndGroups() {
     Value x = input("x", 1, BATCH, 6, 7, 4);
     Value first = input("first", .3, 6, 3, 3, 2);
     Value bias = input("bias", 1, 6);
     Value second = input("second", .3, 6, 3, 2, 1);
+    Value shift = input("shift", 1, 6);
     Window window = new Window(2, 1, 0, 2, 1, 1, 1, 2);
     Value a = graph.value(new Convolution.Conv2d(window, 2), x, first, bias);
     Value b =
-        graph.value(new Convolution.DepthwiseConv2d(new Window(1, 2, 2, 1, 0, 1, 2, 1)), a, second);
+        graph.value(
+            new Convolution.DepthwiseConv2d(new Window(1, 2, 2, 1, 0, 1, 2, 1)), a, second, shift);
     Value pooled = graph.value(new Pooling.GlobalAvgPool(), b);
     Value logits =
         graph.value(new Convolution.Linear(), pooled, input("classifier", 1, CLASSES, 6));
     Value loss = graph.value(new Loss.HardCrossEntropy(1, 0), logits, labels());
-    List<Value> wrt = List.of(first, bias, second, x);
+    List<Value> wrt = List.of(first, bias, second, shift, x);
     tapeAgreesWithDifferences(loss, wrt);
     agreesWithTheTape(loss, wrt);
   }

@@ -49,7 +49,7 @@ class OpTypesTest {
         Good.of(
             new Convolution.Conv2dDataGrad(new Convolution.Conv2d(2, 1), X, true), Y, WEIGHT, X),
         Good.of(new Convolution.Conv2dWeightGrad(new Convolution.Conv2d(2, 1), WEIGHT), Y, X),
-        Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS),
+        Good.of(new Convolution.DepthwiseConv2d(2, 1), X, FILTERS, f32(3)),
         Good.of(
             new Convolution.DepthwiseConv2dDataGrad(new Convolution.DepthwiseConv2d(2, 1), X, true),
             f32(2, 4, 4, 3),
@@ -79,7 +79,7 @@ class OpTypesTest {
         Good.of(new Convolution.LinearDataGrad(), f32(2, 4), f32(4, 7)),
         Good.of(new Convolution.LinearWeightGrad(), f32(2, 4), f32(2, 7)),
         Good.of(new Pooling.GlobalAvgPoolGrad(X), f32(2, 3)),
-        Good.of(new Pooling.MaxPool(3, 2, 1), X),
+        Good.of(new Pooling.MaxPool(2, 3, new Window(2, 1, 1, 2, 0, 1, 1, 1)), X),
         Good.of(
             new Pooling.MaxPoolGrad(new Pooling.MaxPool(3, 2, 1), X),
             f32(2, 4, 4, 3),
@@ -214,11 +214,10 @@ class OpTypesTest {
         Good.of(new Convolution.Linear(), f32(2, 7), f32(4, 7), f32(5)),
         Good.of(new Convolution.LinearDataGrad(), f32(2, 5), f32(4, 7)),
         Good.of(new Convolution.LinearWeightGrad(), f32(3, 4), f32(2, 7)),
-        Good.of(new Pooling.MaxPool(3, 0, 1), X),
-        Good.of(new Pooling.MaxPool(3, 1, -1), X),
         Good.of(new Pooling.MaxPool(11, 1, 1), X),
-        Good.of(new Pooling.AveragePool(3, 0, 1, true), X),
+        Good.of(new Pooling.MaxPool(3, 11, new Window(1, 1)), X),
         Good.of(new Pooling.AveragePool(11, 1, 1, true), X),
+        Good.of(new Pooling.AveragePool(11, 3, new Window(1, 1), true), X),
         Good.of(new Elementwise.Mul(), X, f32(2, 4)),
         Good.of(new Elementwise.Mul(), X, f32(3, 3)),
         Good.of(new Elementwise.Mul(), f32(2, 3), X),
@@ -242,6 +241,40 @@ class OpTypesTest {
   @MethodSource("misfits")
   void sizesThatDoNotFit(Good misfit) {
     assertThatThrownBy(() -> misfit.op.outputs(misfit.inputs))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  /** Padding at one side that holds a window of 3x2 or more, dilation, and no window at all. */
+  @ParameterizedTest
+  @CsvSource({
+    "3, 2, 3, 0, 0, 0, 1, 1",
+    "3, 2, 0, 2, 0, 0, 1, 1",
+    "3, 2, 0, 0, 4, 0, 1, 1",
+    "3, 2, 0, 0, 0, 2, 1, 1",
+    "3, 2, 0, 0, 0, 0, 2, 1",
+    "3, 2, 0, 0, 0, 0, 1, 3",
+    "0, 2, 0, 0, 0, 0, 1, 1",
+    "3, -1, 0, 0, 0, 0, 1, 1"
+  })
+  void poolsThatCannotBe(
+      int r, int s, int top, int left, int bottom, int right, int dilationH, int dilationW) {
+    Window window = new Window(1, 1, top, left, bottom, right, dilationH, dilationW);
+    assertThatThrownBy(() -> new Pooling.MaxPool(r, s, window))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("%dx%d with %s", r, s, window);
+    assertThatThrownBy(() -> new Pooling.AveragePool(r, s, window, false))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("%dx%d with %s", r, s, window);
+  }
+
+  @Test
+  void cellsOfAMaxPoolAreBytes() {
+    Window window = new Window(1, 0);
+    assertThat(new Pooling.MaxPool(2, 128, window).window()).isEqualTo(window);
+    assertThatThrownBy(() -> new Pooling.MaxPool(257, 1, window))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("257x1");
+    assertThatThrownBy(() -> new Pooling.MaxPool(1 << 16, 1 << 16, window))
         .isInstanceOf(IllegalArgumentException.class);
   }
 

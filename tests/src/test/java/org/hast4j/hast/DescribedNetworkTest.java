@@ -209,8 +209,8 @@ class DescribedNetworkTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "\"kernel\": 2, \"stride\": 2 | \"kernel\": [2, 1], \"stride\": 2 | layer down cannot be"
-            + " computed yet: its pool's window (2x1)",
+        "\"kernel\": 2, \"stride\": 2 | \"kernel\": 2, \"dilation\": [1, 2] | layer down cannot be"
+            + " computed yet: its pool's window has a dilation (1x2)",
         "\"in_features\": 12 | \"in_features\": 13 | plain.json: the model: layer \"head\""
             + " (Linear[inputs=13, outputs=7, bias=true] of [n, 12])",
         "\"epsilon\": 0.001} | \"eps\": 0.001} | plain.json: the model: layers[1] \"stem_bn\": it"

@@ -23,6 +23,7 @@ import org.hast4j.io.Safetensors;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Resize;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
@@ -124,7 +125,7 @@ class HastTest {
     int[] classes;
     try (Memory memory = new Memory(DEVICES.open());
         Evaluation teacher = Evaluation.of(memory, NETWORK, 2)) {
-      classes = teacher.classify(blank, Normalization.CIFAR10, _ -> {});
+      classes = teacher.classify(blank, Normalization.CIFAR10, _ -> {}).classes();
     }
     ImageSet labeled = new ImageSet(10, 3, 32, 32, classes, pixels);
     QuantizedNetwork network =
@@ -141,6 +142,28 @@ class HastTest {
     Path written = scratch.resolve("spec.json");
     spec.write(written);
     assertThat(RunSpec.read(written)).isEqualTo(spec);
+    assertThat(Files.readString(written)).doesNotContain("resize", "interpolation");
+    for (Resize resize :
+        List.of(
+            new Resize(Optional.of(new Resize.ShorterSide(40)), Optional.empty()),
+            new Resize(
+                Optional.of(new Resize.Squash()), Optional.of(Resize.Interpolation.BICUBIC)))) {
+      RunSpec resized =
+          new RunSpec(
+              spec.network(),
+              spec.sha256(),
+              spec.model(),
+              spec.normalization(),
+              resize,
+              spec.scheme(),
+              spec.recipe(),
+              spec.images(),
+              spec.seed());
+      resized.write(written);
+      assertThat(RunSpec.read(written)).isEqualTo(resized);
+      assertThat(RunSpec.read(written).job().teacher().preprocessing().resize()).isEqualTo(resize);
+    }
+    spec.write(written);
     Job job = spec.job();
     assertThat(job.teacher().weights()).usingRecursiveComparison().isEqualTo(NETWORK.weights());
     assertThat(job.scheme()).isEqualTo(spec.scheme());

@@ -281,7 +281,7 @@ class HostileInputTest {
     try (OpenDevice device = Platform.CPU.open(1);
         Memory memory = new Memory(device)) {
       if (!Files.exists(good)) {
-        Score score = new Score(Optional.of(90.25), 100.0 / 3);
+        Score score = new Score(Optional.of(new Accuracy(90.25, Optional.empty())), 100.0 / 3);
         new Snapshot(Stage.DONE, 7, Optional.of(score), Optional.of(score))
             .write(good, memory, state, 9);
       }

@@ -23,7 +23,10 @@ class SnapshotTest {
 
   private static final Snapshot WRITTEN =
       new Snapshot(
-          Stage.FINE_TUNING, 7, Optional.of(new Score(Optional.of(1e-3), 100)), Optional.empty());
+          Stage.FINE_TUNING,
+          7,
+          Optional.of(new Score(Optional.of(new Accuracy(1e-3, Optional.of(2.5))), 100)),
+          Optional.empty());
 
   @TempDir private Path folder;
 

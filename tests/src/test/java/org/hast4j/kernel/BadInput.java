@@ -32,6 +32,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Every kernel with one argument at a time spoilt: it must refuse with the documented status, in an
@@ -119,7 +120,6 @@ abstract class BadInput {
             "groups", List.of(0, -1, 2, 4, Integer.MIN_VALUE),
             "stride", List.of(0, -1),
             "pad", List.of(-1),
-            "window", List.of(0, -1, 17),
             "classes", List.of(0, -5),
             "patience", List.of(-1),
             "kind", List.of(-1, 1000),
@@ -221,19 +221,23 @@ abstract class BadInput {
             });
   }
 
-  private static List<String> convolutions() {
+  private static List<String> windowed() {
     return List.of(
         "hast_conv2d_fwd_f32",
         "hast_conv2d_bwd_data_f32",
         "hast_conv2d_bwd_weight_f32",
         "hast_depthwise_fwd_f32",
         "hast_depthwise_bwd_data_f32",
-        "hast_depthwise_bwd_weight_f32");
+        "hast_depthwise_bwd_weight_f32",
+        "hast_avg_pool_fwd_f32",
+        "hast_avg_pool_bwd_f32",
+        "hast_max_pool_fwd_f32",
+        "hast_max_pool_bwd_f32");
   }
 
   @Test
   void aKernelLargerThanThePaddedImageIsRefused() {
-    for (String function : convolutions()) {
+    for (String function : windowed()) {
       refuses(function, Map.of("h", 2L, "w", 2L, "r", 5L, "s", 5L));
     }
   }
@@ -270,7 +274,7 @@ abstract class BadInput {
   }
 
   private void refusesWindow(int[] window) {
-    convolutions().forEach(function -> refuses(function, Map.of("window", window)));
+    windowed().forEach(function -> refuses(function, Map.of("window", window)));
     for (int direction = 0; direction < 3; direction++) {
       int at = direction;
       refused(() -> convolution(window, at), "hast_conv2d_workspace_bytes");
@@ -278,12 +282,33 @@ abstract class BadInput {
     }
   }
 
+  private static List<String> pools() {
+    return windowed().stream().filter(function -> function.contains("_pool_")).toList();
+  }
+
+  /** Padding above, on the left, below or on the right that a window of 3x2 fits into. */
+  @ParameterizedTest
+  @CsvSource({"2, 3", "3, 2", "4, 3", "5, 2", "4, 2147483647"})
+  void poolingOfNothingButPaddingIsRefused(int component, int value) {
+    int[] window = {1, 1, 0, 0, 0, 0, 1, 1};
+    window[component] = value;
+    pools().forEach(function -> refuses(function, Map.of("s", 2L, "window", window)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {6, 7})
+  void dilatedPoolingIsRefused(int component) {
+    int[] window = {1, 1, 1, 1, 1, 1, 1, 1};
+    window[component] = 2;
+    pools().forEach(function -> refuses(function, Map.of("window", window)));
+  }
+
   @Test
-  void poolingOfNothingButPaddingIsRefused() {
-    refuses("hast_max_pool_fwd_f32", Map.of("window", 2, "pad", 2));
-    refuses("hast_max_pool_bwd_f32", Map.of("window", 7, "pad", 1));
-    refuses("hast_avg_pool_fwd_f32", Map.of("window", 2, "pad", 2));
-    refuses("hast_avg_pool_bwd_f32", Map.of("window", 7, "pad", 1));
+  void theNumberOfAMaxPoolsCellIsAByte() {
+    for (String function : List.of("hast_max_pool_fwd_f32", "hast_max_pool_bwd_f32")) {
+      Map<String, Object> all = Map.of("n", 1L, "c", 1L, "h", 1L, "w", 257L, "r", 1L, "s", 257L);
+      refuses(function, all);
+    }
   }
 
   @Test

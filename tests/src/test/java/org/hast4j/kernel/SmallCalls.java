@@ -115,7 +115,6 @@ final class SmallCalls implements AutoCloseable {
     return switch (name) {
       case "bits" -> 4;
       case "classes" -> 10;
-      case "window" -> 3;
       case "begin", "accumulate", "draw", "rule", "flip", "training", "in_range" -> 0;
       default -> 1;
     };

@@ -60,6 +60,63 @@ class ModelDescriptionTest {
     assertThat(parse(small.json(true))).isEqualTo(small);
   }
 
+  /** What a file does not say stays unsaid, to the byte. */
+  @Test
+  void resizeAndClassNamesAreOptional() {
+    ModelDescription small = parse(SMALL);
+    assertThat(small.resize()).isEqualTo(Resize.USUAL);
+    assertThat(small.classNames()).isEmpty();
+    assertThat(small.json(false)).doesNotContain("resize", "interpolation", "classes");
+    String more =
+        SMALL
+            .replace("0.1]}", "0.1], \"resize\": 9, \"interpolation\": \"bicubic\"}")
+            .replace("\"fc\"}\n", "\"fc\", \"classes\": [\"cat\", \"hot dog\"]}");
+    ModelDescription said = parse(more);
+    assertThat(said.resize())
+        .isEqualTo(
+            new Resize(
+                Optional.of(new Resize.ShorterSide(9)), Optional.of(Resize.Interpolation.BICUBIC)));
+    assertThat(said.classNames()).containsExactly("cat", "hot dog");
+    assertThat(said.model()).isEqualTo(small.model());
+    assertThat(parse(said.json(false))).isEqualTo(said);
+    ModelDescription squashed = parse(more.replace("9,", "\"squash\","));
+    assertThat(squashed.resize().extent()).contains(new Resize.Squash());
+    assertThat(parse(squashed.json(true))).isEqualTo(squashed);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "\"resize\": 7 | small.json: pictures scaled to a shorter side of 7 pixels are too small",
+        "\"resize\": 0 | small.json: input: a side needs at least 1 pixel, got 0",
+        "\"resize\": 9.5 | small.json: input: \"resize\" is 9.5, not a whole number or a text",
+        "\"resize\": \"crop\" | small.json: input: 'crop' is neither a number of pixels nor squash",
+        "\"interpolation\": \"nearest\" | small.json: input: an interpolation is bilinear or"
+            + " bicubic"
+      })
+  void aWrongResizeIsRefused(String field, String message) {
+    assertThatThrownBy(() -> parse(SMALL.replace("\"height\": 8", "\"height\": 8, " + field)))
+        .isInstanceOf(RefusedException.class)
+        .hasMessageStartingWith(message);
+  }
+
+  @Test
+  void everyClassHasAName() {
+    assertThatThrownBy(() -> parse(SMALL.replace("\"fc\"}\n", "\"fc\", \"classes\": [\"a\"]}")))
+        .isInstanceOf(RefusedException.class)
+        .hasMessageContaining("tells 2 classes apart, there are names of 1");
+  }
+
+  /** Seven eighths of the shorter side stay of images above 64 pixels: 224 of 256. */
+  @ParameterizedTest
+  @CsvSource({"32, 32", "64, 64", "65, 74", "96, 109", "224, 256", "299, 341"})
+  void theUsualSizeIsImageNets(int side, int shorter) {
+    assertThat(Resize.USUAL.extent(new Model.Input("image", side, side, 3)))
+        .isEqualTo(new Resize.ShorterSide(shorter));
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

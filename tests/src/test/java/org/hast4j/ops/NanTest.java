@@ -29,6 +29,7 @@ import org.hast4j.tensor.ActivationFunction;
 import org.hast4j.tensor.ActivationFunction.Kind;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.StraightThrough;
+import org.hast4j.tensor.Window;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -299,6 +300,9 @@ class NanTest {
     List<Tensor> results = run(new Pooling.MaxPool(3, 2, 1), x);
     assertThat(results.get(Pooling.MaxPool.Y).values()).containsOnly(Double.NEGATIVE_INFINITY);
     assertThat(results.get(Pooling.MaxPool.INDEX).values()).containsExactly(4, 4, 3, 3, 1, 1, 0, 0);
+    results = run(new Pooling.MaxPool(2, 3, new Window(2, 2, 1, 2, 0, 1, 1, 1)), x);
+    assertThat(results.get(Pooling.MaxPool.Y).values()).containsOnly(Double.NEGATIVE_INFINITY);
+    assertThat(results.get(Pooling.MaxPool.INDEX).values()).containsExactly(5, 5, 3, 3, 2, 2, 0, 0);
   }
 
   @Test

@@ -492,6 +492,7 @@ public final class OpCases {
       Tensor x = normal(conv.x());
       Tensor weight = normal(deviation, conv.weight().shape().sizes());
       end(name, conv.op(), PRODUCTS, x, weight);
+      end(name + " bias", conv.op(), PRODUCTS, x, weight, normal(f32(conv.c)));
     }
   }
 
@@ -980,8 +981,12 @@ public final class OpCases {
   }
 
   private record PoolingCase(int n, int h, int w, int c, Pooling.MaxPool op) {
-    static PoolingCase of(int n, int h, int w, int c, int window, int stride, int pad) {
-      return new PoolingCase(n, h, w, c, new Pooling.MaxPool(window, stride, pad));
+    static PoolingCase of(int n, int h, int w, int c, int size, int stride, int pad) {
+      return of(n, h, w, c, size, size, new Window(stride, pad));
+    }
+
+    static PoolingCase of(int n, int h, int w, int c, int r, int s, Window window) {
+      return new PoolingCase(n, h, w, c, new Pooling.MaxPool(r, s, window));
     }
 
     TensorType x() {
@@ -990,14 +995,15 @@ public final class OpCases {
 
     @Override
     public String toString() {
-      return "[%d,%d,%d,%d] %dx%d s%d p%d"
-          .formatted(n, h, w, c, op.window(), op.window(), op.stride(), op.pad());
+      return "[%d,%d,%d,%d] %dx%d %s".formatted(n, h, w, c, op.r(), op.s(), text(op.window()));
     }
   }
 
   /**
    * The pooling of the ImageNet ResNets on even and odd sizes; overlapping, touching and separate
-   * squares; squares that reach over both edges; the largest square there can be.
+   * squares; squares that reach over both edges; the largest square there can be. The same with
+   * padding below and on the right alone; windows that are different along the axes, in size, in
+   * stride and in padding at every side, the largest among them; the whole image.
    */
   private static final List<PoolingCase> POOLINGS =
       List.of(
@@ -1012,7 +1018,17 @@ public final class OpCases {
           PoolingCase.of(2, 7, 7, 3, 5, 2, 2),
           PoolingCase.of(1, 2, 3, 7, 4, 3, 3),
           PoolingCase.of(1, 4, 4, 5, 1, 1, 0),
-          PoolingCase.of(1, 20, 17, 2, 16, 1, 4));
+          PoolingCase.of(1, 20, 17, 2, 16, 1, 4),
+          PoolingCase.of(2, 15, 16, 8, 3, 3, new Window(2, 2, 0, 0, 1, 1, 1, 1)),
+          PoolingCase.of(1, 7, 7, 4, 2, 2, new Window(2, 2, 0, 0, 1, 1, 1, 1)),
+          PoolingCase.of(1, 9, 8, 16, 3, 3, new Window(2, 2, 2, 1, 0, 2, 1, 1)),
+          PoolingCase.of(2, 6, 7, 4, 3, 3, new Window(2, 1, 1, 1, 1, 1, 1, 1)),
+          PoolingCase.of(2, 5, 9, 12, 1, 3, new Window(1, 2, 0, 1, 0, 1, 1, 1)),
+          PoolingCase.of(1, 9, 4, 5, 5, 2, new Window(3, 1, 4, 0, 1, 1, 1, 1)),
+          PoolingCase.of(1, 6, 10, 3, 2, 4, new Window(1, 3, 1, 3, 0, 2, 1, 1)),
+          PoolingCase.of(2, 8, 9, 4, 1, 2, new Window(2, 3, 0, 0, 0, 1, 1, 1)),
+          PoolingCase.of(1, 4, 140, 2, 2, 128, new Window(1, 5, 1, 100, 1, 127, 1, 1)),
+          PoolingCase.of(2, 3, 7, 6, 3, 7, new Window(1, 0)));
 
   private void pixelSums() {
     for (long[] shape : images()) {
@@ -1024,9 +1040,9 @@ public final class OpCases {
     }
   }
 
-  private static List<Pooling.AveragePool> averages(Pooling.MaxPool window) {
+  private static List<Pooling.AveragePool> averages(Pooling.MaxPool op) {
     return Stream.of(false, true)
-        .map(all -> new Pooling.AveragePool(window.window(), window.stride(), window.pad(), all))
+        .map(all -> new Pooling.AveragePool(op.r(), op.s(), op.window(), all))
         .toList();
   }
 

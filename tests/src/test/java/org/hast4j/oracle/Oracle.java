@@ -299,6 +299,10 @@ public final class Oracle {
     double[] weight = in.get(1).values();
     Tensor result = Tensor.zeros(type);
     double[] y = result.values();
+    if (in.size() == 3) {
+      double[] bias = in.get(2).values();
+      Arrays.setAll(y, i -> bias[i % bias.length]);
+    }
     depthwise(
         in.get(0).type(),
         in.get(1).type(),
@@ -665,16 +669,14 @@ public final class Oracle {
     return ((n * h + row / 2) * w + column / 2) * c + channel;
   }
 
-  private static int pooledFrom(Pooling.MaxPool op, int i, int cell, TensorType x, TensorType y) {
-    return pooledFrom(op.window(), op.stride(), op.pad(), i, cell, x, y);
-  }
-
-  /** Index in x of a cell of the square that output element i looks at, -1 for padding. */
-  private static int pooledFrom(
-      int window, int stride, int pad, int i, int cell, TensorType x, TensorType y) {
+  /**
+   * Index in x of a cell of the window that output element i looks at, whose rows have s cells; -1
+   * for padding.
+   */
+  private static int pooledFrom(int s, Window window, int i, int cell, TensorType x, TensorType y) {
     int c = size(x, 3);
-    int column = i / c % size(y, 2) * stride - pad + cell % window;
-    int row = i / c / size(y, 2) % size(y, 1) * stride - pad + cell / window;
+    int column = i / c % size(y, 2) * window.strideW() - window.left() + cell % s;
+    int row = i / c / size(y, 2) % size(y, 1) * window.strideH() - window.top() + cell / s;
     int n = i / c / size(y, 2) / size(y, 1);
     boolean inside = row >= 0 && row < size(x, 1) && column >= 0 && column < size(x, 2);
     return inside ? ((n * size(x, 1) + row) * size(x, 2) + column) * c + i % c : -1;
@@ -685,8 +687,8 @@ public final class Oracle {
     Tensor index = Tensor.zeros(types.get(Pooling.MaxPool.INDEX));
     for (int i = 0; i < y.count(); i++) {
       int winner = -1;
-      for (int cell = 0; cell < op.window() * op.window(); cell++) {
-        int from = pooledFrom(op, i, cell, x.type(), y.type());
+      for (int cell = 0; cell < op.r() * op.s(); cell++) {
+        int from = pooledFrom(op.s(), op.window(), i, cell, x.type(), y.type());
         // Double.compare puts NaN above all numbers, as it should be, but 0 above -0.
         if (from >= 0
             && (winner < 0 || Double.compare(x.values()[from] + 0., y.values()[i] + 0.) > 0)) {
@@ -702,17 +704,19 @@ public final class Oracle {
   private static Tensor maxPoolGradient(Pooling.MaxPoolGrad op, List<Tensor> in) {
     Tensor dx = Tensor.zeros(op.x());
     Tensor dy = in.get(0);
+    Pooling.MaxPool max = op.forward();
     for (int i = 0; i < dy.count(); i++) {
       int cell = (int) in.get(1).values()[i];
-      dx.values()[pooledFrom(op.forward(), i, cell, op.x(), dy.type())] += dy.values()[i];
+      int from = pooledFrom(max.s(), max.window(), i, cell, op.x(), dy.type());
+      dx.values()[from] += dy.values()[i];
     }
     return dx;
   }
 
-  /** Indices in x of the cells of the square that output element i averages, without padding. */
+  /** Indices in x of the cells of the window that output element i averages, without padding. */
   private static int[] averagedFrom(Pooling.AveragePool op, int i, TensorType x, TensorType y) {
-    return IntStream.range(0, op.window() * op.window())
-        .map(cell -> pooledFrom(op.window(), op.stride(), op.pad(), i, cell, x, y))
+    return IntStream.range(0, op.r() * op.s())
+        .map(cell -> pooledFrom(op.s(), op.window(), i, cell, x, y))
         .filter(from -> from >= 0)
         .toArray();
   }
@@ -722,17 +726,17 @@ public final class Oracle {
         type,
         i -> {
           int[] from = averagedFrom(op, i, x.type(), type);
-          int cells = op.countIncludePad() ? op.window() * op.window() : from.length;
+          int cells = op.countIncludePad() ? op.r() * op.s() : from.length;
           return Arrays.stream(from).mapToDouble(k -> x.values()[k]).sum() / cells;
         });
   }
 
   private static Tensor averagePoolGradient(Pooling.AveragePoolGrad op, Tensor dy) {
     Tensor dx = Tensor.zeros(op.x());
-    int window = op.forward().window();
+    int all = op.forward().r() * op.forward().s();
     for (int i = 0; i < dy.count(); i++) {
       int[] from = averagedFrom(op.forward(), i, op.x(), dy.type());
-      int cells = op.forward().countIncludePad() ? window * window : from.length;
+      int cells = op.forward().countIncludePad() ? all : from.length;
       for (int k : from) {
         dx.values()[k] += dy.values()[i] / cells;
       }

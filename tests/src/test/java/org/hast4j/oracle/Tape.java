@@ -86,6 +86,9 @@ public final class Tape {
                 new Convolution.DepthwiseConv2dWeightGrad(op, in.get(1).type()),
                 dy.get(0),
                 in.get(0)));
+        if (in.size() == 3) {
+          add(inputs.get(2), one(new Norm.ChannelSum(), dy.get(0)));
+        }
       }
       case Norm.BnStats _ ->
           add(inputs.getFirst(), statistics(in.getFirst(), dy.get(0), dy.get(1)));

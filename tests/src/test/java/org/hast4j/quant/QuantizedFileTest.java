@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.hast4j.forward.ParameterLayout;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.Safetensors;
@@ -14,12 +17,16 @@ import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
+import org.hast4j.model.Resize;
 import org.hast4j.model.Scheme;
+import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 import org.hast4j.zoo.CifarResNet;
 import org.hast4j.zoo.QuantizedFile;
+import org.hast4j.zoo.StateDict;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -101,6 +108,31 @@ class QuantizedFileTest {
         .containsExactly(network(4, 4).weights().get("conv1.weight").levels());
   }
 
+  /** How its pictures get their size and what its classes are called, in both kinds of file. */
+  @Test
+  void whatAnImageIsAndMeansComesBack() {
+    Network plain = network(4, 4).dequantized();
+    Resize resize =
+        new Resize(
+            Optional.of(new Resize.ShorterSide(40)), Optional.of(Resize.Interpolation.BICUBIC));
+    List<String> names =
+        IntStream.range(0, plain.model().classes()).mapToObj("class %d"::formatted).toList();
+    Network network = plain.with(new Preprocessing(plain.normalization(), resize), names);
+    Path file = folder.resolve("network.safetensors");
+    Checkpoint.write(file, network);
+    for (Network read : List.of(Checkpoint.read(file), StateDict.read(file))) {
+      assertThat(read.preprocessing()).isEqualTo(network.preprocessing());
+      assertThat(read.classNames()).isEqualTo(names);
+    }
+    QuantizedNetwork quantized = network(4, 4);
+    QuantizedNetwork.of(network, quantized.scheme(), quantized.ranges(), quantized.provenance())
+        .write(file);
+    Network read = QuantizedFile.read(file).dequantized();
+    assertThat(read.preprocessing()).isEqualTo(network.preprocessing());
+    assertThat(read.classNames()).isEqualTo(names);
+    assertThat(read.withWeights(plain.weights()).classNames()).isEqualTo(names);
+  }
+
   private static void same(QuantizedNetwork actual, QuantizedNetwork expected) {
     assertThat(actual.model()).isEqualTo(expected.model());
     assertThat(actual.normalization()).isEqualTo(expected.normalization());
@@ -180,7 +212,7 @@ class QuantizedFileTest {
   @Test
   void aNewerFormatIsRefusedInWords() {
     Path file = changed("format", "hast4j-quantised-3", "", null);
-    assertThat(QuantizedNetwork.isOne(Safetensors.read(file))).isTrue();
+    assertThat(QuantizedNetwork.isOne(Safetensors.read(file).metadata())).isTrue();
     assertThatThrownBy(() -> QuantizedFile.read(file))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("of format 3, this program reads up to 2: a newer one wrote it");

@@ -27,6 +27,7 @@ import org.hast4j.io.Json;
 import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.io.StoredTensor;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Resize;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.tensor.DType;
@@ -253,11 +254,14 @@ class PublishedStructuresTest {
     Map<String, String> size = published.settings();
     Optional<Normalization> normalization = Optional.of(Normalization.IMAGENET);
     assertThatThrownBy(
-            () -> NetworkReader.read(file, new Given(Optional.empty(), normalization, size, false)))
+            () ->
+                NetworkReader.read(
+                    file, new Given(Optional.empty(), normalization, Resize.USUAL, size, false)))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining("teacher.extra");
     NetworkReader.Read read =
-        NetworkReader.read(file, new Given(Optional.empty(), normalization, size, true));
+        NetworkReader.read(
+            file, new Given(Optional.empty(), normalization, Resize.USUAL, size, true));
     assertThat(read.network().parameterCount()).isEqualTo(published.parameters());
     assertThat(read.assumptions()).anyMatch(line -> line.contains("teacher.extra"));
 
@@ -268,7 +272,8 @@ class PublishedStructuresTest {
     assertThatThrownBy(
             () ->
                 NetworkReader.read(
-                    incomplete, new Given(Optional.empty(), normalization, size, false)))
+                    incomplete,
+                    new Given(Optional.empty(), normalization, Resize.USUAL, size, false)))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining(asTheModelNamesIt);
   }

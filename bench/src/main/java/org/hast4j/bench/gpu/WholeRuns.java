@@ -19,6 +19,7 @@ import org.hast4j.cifar.Progress;
 import org.hast4j.data.ImageSet;
 import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.failure.UnavailableException;
+import org.hast4j.hast.Accuracy;
 import org.hast4j.hast.Event;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
@@ -158,9 +159,9 @@ final class WholeRuns {
           seed,
           precision,
           clock.seconds,
-          result.fullPrecision().orElse(null),
-          result.rounded().orElse(null),
-          result.fineTuned().orElse(null),
+          result.fullPrecision().map(Accuracy::top1).orElse(null),
+          result.rounded().map(Accuracy::top1).orElse(null),
+          result.fineTuned().map(Accuracy::top1).orElse(null),
           "");
     } catch (RuntimeException e) {
       return new Results.Run(

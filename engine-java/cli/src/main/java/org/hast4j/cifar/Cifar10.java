@@ -254,13 +254,24 @@ public final class Cifar10 {
 
   /** Splits records into labels and pixels. */
   static ImageSet imageSet(byte[] records) {
-    int count = records.length / RECORD_BYTES;
+    return imageSet(records, 1, 0, CLASS_NAMES.size());
+  }
+
+  /**
+   * Likewise, of records with more label bytes.
+   *
+   * @param label which of the label bytes counts
+   */
+  static ImageSet imageSet(byte[] records, int labelBytes, int label, int classes) {
+    int recordBytes = labelBytes + IMAGE_BYTES;
+    int count = records.length / recordBytes;
     int[] labels = new int[count];
     byte[] pixels = new byte[count * IMAGE_BYTES];
     for (int i = 0; i < count; i++) {
-      labels[i] = records[i * RECORD_BYTES];
-      System.arraycopy(records, i * RECORD_BYTES + 1, pixels, i * IMAGE_BYTES, IMAGE_BYTES);
+      int start = i * recordBytes;
+      labels[i] = records[start + label];
+      System.arraycopy(records, start + labelBytes, pixels, i * IMAGE_BYTES, IMAGE_BYTES);
     }
-    return new ImageSet(CLASS_NAMES.size(), CHANNELS, SIDE, SIDE, labels, pixels);
+    return new ImageSet(classes, CHANNELS, SIDE, SIDE, labels, pixels);
   }
 }

@@ -5,10 +5,12 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import org.hast4j.cifar.Cifar10;
-import org.hast4j.data.ImageSet;
+import org.hast4j.data.LabeledImages;
 import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.hast.Accuracy;
 import org.hast4j.hast.Evaluation;
+import org.hast4j.hast.Predictions;
+import org.hast4j.picture.LabeledFiles;
 import org.hast4j.zoo.Given;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -35,17 +37,14 @@ final class EvaluateCommand implements Runnable {
       description = "A safetensors file: a trained network, or what quantize wrote.")
   private Path file;
 
-  /** Data sets. */
-  enum Data {
-    CIFAR10
-  }
-
   @Option(
       names = "--data",
       paramLabel = "SET",
-      defaultValue = "cifar10",
-      description = "Test set: cifar10, which is fetched if need be.")
-  private Data data;
+      defaultValue = TestSet.CIFAR10,
+      description = "Test images: " + TestSet.WHAT + "; ${DEFAULT-VALUE} by default.")
+  private String data;
+
+  @Mixin private ClassOptions classNames;
 
   @Option(
       names = "--images",
@@ -63,13 +62,14 @@ final class EvaluateCommand implements Runnable {
   private Path reference;
 
   @Mixin private ModelOptions model;
-  @Mixin private NormalizationOptions normalization;
+  @Mixin private PreprocessingOptions preprocessing;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
   @Override
   public void run() {
-    NetworkFile network = NetworkFile.read(file, model.given(normalization));
+    NetworkFile network = NetworkFile.read(file, model.given(preprocessing));
+    network.assumptions().forEach(line -> reporter.note("assumed: " + line));
     if (folder != null && reference == null) {
       throw new ParameterException(
           spec.commandLine(),
@@ -77,27 +77,23 @@ final class EvaluateCommand implements Runnable {
     }
     Optional<NetworkFile> other =
         Optional.ofNullable(reference).map(path -> NetworkFile.read(path, Given.NOTHING));
-    ImageSet images =
-        folder != null
-            ? ImageFolder.read(folder, network.network().model(), reporter)
-            : tests(network, other);
+    TestSet tests =
+        folder == null
+            ? TestSet.open(data, network.network(), classNames, reporter)
+            : new TestSet(
+                "images of " + folder,
+                TestSet.pictures(LabeledFiles.unlabeled(folder), network.network()));
     long began = System.nanoTime();
     try (OpenDevice opened = device.open()) {
-      int[] classes = classify(opened, network, images);
+      Predictions predictions = classify(opened, network, tests.images());
       Duration time = Duration.ofNanos(System.nanoTime() - began);
-      report(network, images, classes, other.map(o -> agreement(opened, o, images, classes)), time);
+      Optional<Double> agreement =
+          other.map(o -> predictions.agreement(classify(opened, o, tests.images())));
+      report(network, tests.name(), predictions, agreement, time);
     }
   }
 
-  private ImageSet tests(NetworkFile network, Optional<NetworkFile> other) {
-    CifarImages.check(network.network().model());
-    other.ifPresent(o -> CifarImages.check(o.network().model()));
-    return switch (data) {
-      case CIFAR10 -> new CifarImages(reporter).obtained(Cifar10.Split.TEST);
-    };
-  }
-
-  private int[] classify(OpenDevice opened, NetworkFile file, ImageSet images) {
+  private Predictions classify(OpenDevice opened, NetworkFile file, LabeledImages images) {
     try (Meter meter =
             reporter.meter(
                 file.path().getFileName().toString(), Meter.Unit.IMAGES, 0, images.count());
@@ -113,19 +109,10 @@ final class EvaluateCommand implements Runnable {
         .orElseGet(() -> Evaluation.of(opened, file.network(), batch));
   }
 
-  private double agreement(OpenDevice opened, NetworkFile other, ImageSet images, int[] classes) {
-    int[] others = classify(opened, other, images);
-    int alike = 0;
-    for (int i = 0; i < classes.length; i++) {
-      alike += classes[i] >= 0 && classes[i] == others[i] ? 1 : 0;
-    }
-    return 100.0 * alike / classes.length;
-  }
-
   private void report(
       NetworkFile network,
-      ImageSet images,
-      int[] classes,
+      String tests,
+      Predictions predictions,
       Optional<Double> agreement,
       Duration time) {
     String kind = network.quantized().map(q -> q.scheme().toString()).orElse("full precision");
@@ -134,21 +121,19 @@ final class EvaluateCommand implements Runnable {
     json.put("file", network.path().toString());
     json.put("sha256", network.sha256());
     json.put("topology", network.network().model().name());
+    json.put("assumptions", network.assumptions());
     network.quantized().ifPresent(q -> QuantizationRun.put(json, q.scheme()));
-    json.put("data", folder == null ? "cifar10" : folder.toString());
-    json.put("images", classes.length);
+    json.put("data", folder == null ? data : folder.toString());
+    int count = predictions.classes().length;
+    json.put("images", count);
     if (folder == null) {
-      int right = 0;
-      for (int i = 0; i < classes.length; i++) {
-        right += classes[i] == images.label(i) ? 1 : 0;
-      }
-      double accuracy = 100.0 * right / classes.length;
-      reporter.line(
-          "%s: %.2f %% of %d CIFAR-10 test images right".formatted(name, accuracy, classes.length));
-      json.put("right", right);
-      json.put("accuracy", accuracy);
+      Accuracy accuracy = predictions.accuracy();
+      reporter.line("%s: %s of %d %s right".formatted(name, accuracy, count, tests));
+      json.put("right", predictions.right());
+      json.put("accuracy", accuracy.top1());
+      accuracy.top5().ifPresent(top5 -> json.put("top5", top5));
     } else {
-      reporter.line("%s: %d images of %s".formatted(name, classes.length, folder));
+      reporter.line("%s: %d %s".formatted(name, count, tests));
     }
     agreement.ifPresent(
         share -> {

@@ -62,6 +62,7 @@ final class Failure {
     return switch (remedy) {
       case GIVE_NORMALIZATION -> "--mean, --std";
       case DROP_EXTRA -> "--drop-extra";
+      case NAME_CLASSES -> "--classes";
       case USE_CPU -> "--device cpu";
       case USE_GPU -> "--device cuda";
       case USE_FASTEST_KERNELS -> "--conv auto";

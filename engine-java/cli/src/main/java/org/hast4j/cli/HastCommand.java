@@ -23,9 +23,11 @@ import picocli.CommandLine.Spec;
       "",
       "Start with",
       "  hast demo                                      quantises a network that comes along",
-      "  hast quantize NETWORK.safetensors --bits W4A4  quantises yours; its result goes below"
+      "  hast inspect NETWORK                           shows what a file holds and what is"
+          + " assumed",
+      "  hast quantize NETWORK --bits W4A4              quantises yours; its result goes below"
           + " runs/",
-      "  hast evaluate FILE.safetensors                 tests either kind of file on CIFAR-10",
+      "  hast evaluate FILE --data TESTSET              tests either kind of file",
       "",
       "Options:"
     },
@@ -44,6 +46,7 @@ import picocli.CommandLine.Spec;
       RunCommand.class,
       SynthesizeCommand.class,
       EvaluateCommand.class,
+      InspectCommand.class,
       TrainCommand.class,
       DataCommand.class,
       DevicesCommand.class,

@@ -32,10 +32,11 @@ final class ModelOptions {
       description = "Leaves out tensors that do not belong to the network.")
   private boolean dropExtra;
 
-  Given given(NormalizationOptions normalization) {
+  Given given(PreprocessingOptions preprocessing) {
     return new Given(
         Optional.ofNullable(file).map(Checkpoint::description),
-        normalization.given(),
+        preprocessing.normalization(),
+        preprocessing.resize(),
         settings,
         dropExtra);
   }

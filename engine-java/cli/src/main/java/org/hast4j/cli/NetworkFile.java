@@ -11,6 +11,7 @@ import org.hast4j.hast.Job;
 import org.hast4j.hast.Recipe;
 import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
+import org.hast4j.model.Preprocessing;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.Network;
 import org.hast4j.quant.QuantizedNetwork;
@@ -53,10 +54,13 @@ record NetworkFile(
     return new NetworkFile(
         path,
         sha256,
-        new Network(
-            network.model(),
-            given.normalization().orElse(network.normalization()),
-            network.weights()),
+        network
+            .with(
+                new Preprocessing(
+                    given.normalization().orElse(network.normalization()),
+                    network.preprocessing().resize()),
+                network.classNames())
+            .with(given.resize()),
         List.of(),
         Optional.of(quantized));
   }

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.hast4j.device.driver.OpenDevice;
+import org.hast4j.hast.Accuracy;
 import org.hast4j.hast.Expectation;
 import org.hast4j.hast.Hast;
 import org.hast4j.hast.Images;
@@ -54,6 +55,7 @@ record QuantizationRun(
     Scheme scheme = job.scheme();
     reporter.note(
         "quantising %s (%s) to %s in %s".formatted(source.path(), model.name(), scheme, folder));
+    source.assumptions().forEach(line -> reporter.note("assumed: " + line));
     List<String> unquantized = scheme.unquantized(model);
     if (!unquantized.isEmpty()) {
       reporter.note(
@@ -87,6 +89,7 @@ record QuantizationRun(
   private <R> R run(
       DeviceOptions options, StageProgress progress, Reporter reporter, Function<Run, R> work) {
     job.caution().ifPresent(reporter::note);
+    job.withoutBatchNorm().ifPresent(text -> reporter.note("warning: " + text));
     job.withoutTaps().ifPresent(text -> reporter.note("warning: " + text));
     try (progress;
         OpenDevice device = options.open();
@@ -147,8 +150,10 @@ record QuantizationRun(
                 (double) source.bytes() / NetworkFile.size(file)));
   }
 
-  private static String row(String name, Optional<Double> accuracy, Optional<Double> agreement) {
-    return "%-26s %14s %26s".formatted(name, percent(accuracy), percent(agreement)).stripTrailing();
+  private static String row(String name, Optional<Accuracy> accuracy, Optional<Double> agreement) {
+    return "%-26s %14s %26s"
+        .formatted(name, percent(accuracy.map(Accuracy::top1)), percent(agreement))
+        .stripTrailing();
   }
 
   private static String percent(Optional<Double> value) {
@@ -164,13 +169,14 @@ record QuantizationRun(
     json.put("network", source.path().toString());
     json.put("network_sha256", source.sha256());
     json.put("topology", source.network().model().name());
+    json.put("assumptions", source.assumptions());
     put(json, job.scheme());
     json.put("unquantised_inputs", job.scheme().unquantized(source.network().model()));
     json.put("alignment_taps", AlignmentTaps.of(source.network().model()));
     json.put("seed", job.seed());
-    json.put("full_precision_accuracy", result.fullPrecision().orElse(null));
-    json.put("rounded_accuracy", result.rounded().orElse(null));
-    json.put("fine_tuned_accuracy", result.fineTuned().orElse(null));
+    put(json, "full_precision_", result.fullPrecision());
+    put(json, "rounded_", result.rounded());
+    put(json, "fine_tuned_", result.fineTuned());
     json.put("rounded_agreement", result.roundedAgreement());
     json.put("fine_tuned_agreement", result.agreement());
     json.put("kept_step", result.keptStep());
@@ -184,6 +190,11 @@ record QuantizationRun(
     json.put("network_bytes", source.bytes());
     json.put("seconds", seconds(times));
     return json;
+  }
+
+  private static void put(Map<String, Object> json, String prefix, Optional<Accuracy> accuracy) {
+    json.put(prefix + "accuracy", accuracy.map(Accuracy::top1).orElse(null));
+    accuracy.flatMap(Accuracy::top5).ifPresent(top5 -> json.put(prefix + "top5", top5));
   }
 
   /** Adds the bits of a network's layers to a report. */

@@ -13,6 +13,8 @@ import org.hast4j.hast.RunSpec;
 import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
+import org.hast4j.picture.LabeledFiles;
+import org.hast4j.picture.PictureSet;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -92,7 +94,9 @@ final class QuantizeCommand implements Runnable {
         return new Images.Stored(stored);
       }
       if (!real.isEmpty()) {
-        return new Images.Real(ImageFolder.read(Path.of(real), model, reporter), false);
+        PictureSet pictures =
+            TestSet.pictures(LabeledFiles.unlabeled(Path.of(real)), source.network());
+        return new Images.Real(TestSet.decoded(real, pictures, reporter), false);
       }
       CifarImages.check(model);
       return new Images.Real(new CifarImages(reporter).obtained(Cifar10.Split.TRAIN), true);
@@ -101,20 +105,19 @@ final class QuantizeCommand implements Runnable {
 
   @Mixin private TestOptions test;
   @Mixin private ModelOptions model;
-  @Mixin private NormalizationOptions normalization;
+  @Mixin private PreprocessingOptions preprocessing;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
   @Override
   public void run() {
-    Recipe chosen = recipe.read();
     Duration interval = run.checkpointEvery();
-    NetworkFile source = NetworkFile.readFloat(network, model.given(normalization));
+    NetworkFile source = NetworkFile.readFloat(network, model.given(preprocessing));
+    Recipe chosen = recipe.read(source.network().model().input());
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     Images images = choice == null ? new Images.Synthesized() : choice.images(source, reporter);
-    Optional<Hast.Test> followed =
-        test.of(source.network().model(), chosen.fineTuning().steps(), reporter);
+    Optional<Hast.Test> followed = test.of(source.network(), chosen.fineTuning().steps(), reporter);
     Job job = source.job(scheme, chosen, images, run.seed());
     new QuantizationRun(
             source,
@@ -139,7 +142,7 @@ final class QuantizeCommand implements Runnable {
     return new RunSpec(
         network.toAbsolutePath(),
         job.sourceSha256(),
-        model.given(normalization),
+        model.given(preprocessing),
         job.scheme(),
         job.recipe(),
         images.stream().map(Path::toAbsolutePath).toList(),

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.hast.Recipe;
+import org.hast4j.model.Model;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -17,9 +18,9 @@ final class RecipeOptions {
   @Option(
       names = "--recipe",
       paramLabel = "RECIPE",
-      defaultValue = "balanced",
       description =
-          "balanced (the default; well under an hour on two cores), quick (minutes), thorough (the"
+          "balanced (the default; well under an hour on two cores), large (the default for images"
+              + " of more than 64 pixels), quick (minutes), thorough (the"
               + " paper's budget; for a GPU), paper (the paper's settings for CIFAR-10; the same"
               + " and more), imagenet (those for ImageNet), released"
               + " (the authors' code, oddities included), rounding (no fine-tuning at all),"
@@ -56,12 +57,16 @@ final class RecipeOptions {
     }
   }
 
-  Recipe read() {
-    return read(Map.of());
+  Recipe read(Model.Input input) {
+    return read(input, Map.of());
   }
 
-  /** Reads the recipe with more values, by path, that nothing changes. */
-  Recipe read(Map<String, String> more) {
+  /**
+   * Reads the recipe with more values, by path, that nothing changes.
+   *
+   * @param input of the network, which decides the recipe if the user did not
+   */
+  Recipe read(Model.Input input, Map<String, String> more) {
     Map<String, String> all = new LinkedHashMap<>();
     if (calibrateOn != null) {
       all.put("calibration.source", calibrateOn.name());
@@ -78,7 +83,7 @@ final class RecipeOptions {
     all.putAll(overrides);
     all.putAll(more);
     try {
-      return Recipe.read(recipe, all);
+      return Recipe.read(recipe != null ? recipe : Recipe.usual(input), all);
     } catch (RefusedException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }

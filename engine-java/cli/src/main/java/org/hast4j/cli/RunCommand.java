@@ -2,7 +2,6 @@ package org.hast4j.cli;
 
 import java.nio.file.Path;
 import org.hast4j.hast.RunSpec;
-import org.hast4j.model.Model;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -43,7 +42,6 @@ final class RunCommand implements Runnable {
     RunSpec spec = network == null ? read : read.withNetwork(network);
     NetworkFile source = NetworkFile.readFloat(spec.network(), spec.given());
     spec.check(source.sha256());
-    Model model = source.network().model();
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, spec.scheme());
     new QuantizationRun(
             source,
@@ -52,7 +50,7 @@ final class RunCommand implements Runnable {
             run.resume(),
             run.checkpointEvery(),
             run.diagnose(),
-            test.of(model, spec.recipe().fineTuning().steps(), reporter),
+            test.of(source.network(), spec.recipe().fineTuning().steps(), reporter),
             QuantizationRun.resumable(folder))
         .run(device, reporter);
   }

@@ -60,7 +60,7 @@ final class StageProgress implements Listener, AutoCloseable {
   }
 
   private void accuracy(String when, Score score) {
-    score.accuracy().ifPresent(value -> reporter.note("%s: %.2f %%".formatted(when, value)));
+    score.accuracy().ifPresent(value -> reporter.note(when + ": " + value));
   }
 
   private static String mismatch(Map<String, Double> layers) {

@@ -6,6 +6,7 @@ import java.util.Optional;
 import org.hast4j.hast.Images;
 import org.hast4j.hast.Recipe;
 import org.hast4j.model.Bits;
+import org.hast4j.model.Model;
 import org.hast4j.model.Scheme;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -60,21 +61,22 @@ final class SynthesizeCommand implements Runnable {
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
   @Mixin private ModelOptions model;
-  @Mixin private NormalizationOptions normalization;
+  @Mixin private PreprocessingOptions preprocessing;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
   @Override
   public void run() {
-    Recipe chosen = recipe.read();
+    NetworkFile source = NetworkFile.readFloat(network, model.given(preprocessing));
+    Model.Input input = source.network().model().input();
+    Recipe chosen = recipe.read(input);
     Images images = new Images.Synthesized();
     if (batches != null) {
       images = new Images.Synthesized(batches.first());
       chosen =
           recipe.read(
-              Map.of("synthesis.images", "" + batches.count() * chosen.synthesis().batch()));
+              input, Map.of("synthesis.images", "" + batches.count() * chosen.synthesis().batch()));
     }
-    NetworkFile source = NetworkFile.readFloat(network, model.given(normalization));
     Scheme scheme = layerBits.scheme(source.network().model(), bits);
     Path folder = out != null ? out : QuantizationRun.defaultFolder(source, scheme);
     new QuantizationRun(

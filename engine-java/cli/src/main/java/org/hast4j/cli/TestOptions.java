@@ -4,8 +4,11 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.hast4j.cifar.Cifar10;
+import org.hast4j.data.LabeledImages;
 import org.hast4j.hast.Hast;
 import org.hast4j.model.Model;
+import org.hast4j.nn.Network;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -16,20 +19,19 @@ final class TestOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
 
-  /** Test sets. */
-  enum TestSet {
-    NONE,
-    CIFAR10
-  }
+  private static final String NONE = "none";
 
   @Option(
       names = "--test",
       paramLabel = "SET",
       description =
-          "Follows the run with a real test set, which decides nothing: cifar10 (fetched if need"
-              + " be) or none. By default cifar10 if it is in the cache and the network takes"
-              + " its images.")
-  private TestSet set;
+          "Follows the run with real test images, which decide nothing: "
+              + TestSet.WHAT
+              + "; or none. By default cifar10 if it is in the cache and the network takes its"
+              + " images.")
+  private String set;
+
+  @Mixin private ClassOptions classes;
 
   @Option(
       names = "--evaluate-at",
@@ -44,7 +46,7 @@ final class TestOptions {
    *
    * @param last the last step of fine-tuning
    */
-  Optional<Hast.Test> of(Model model, int last, Reporter reporter) {
+  Optional<Hast.Test> of(Network network, int last, Reporter reporter) {
     for (long step : steps) {
       if (step < 1 || step > last) {
         throw new ParameterException(
@@ -53,34 +55,35 @@ final class TestOptions {
                 .formatted(step, last));
       }
     }
-    if (set == TestSet.NONE && !steps.isEmpty()) {
+    boolean none = NONE.equalsIgnoreCase(set);
+    if (none && !steps.isEmpty()) {
       throw new ParameterException(
           spec.commandLine(), "--evaluate-at needs a test set, --test none forbids it");
     }
+    if (none) {
+      return Optional.empty();
+    }
+    Optional<LabeledImages> images =
+        set == null
+            ? cached(network.model(), reporter)
+            : Optional.of(TestSet.open(set, network, classes, reporter).kept(reporter).images());
+    return images.map(found -> new Hast.Test(found, Set.copyOf(steps)));
+  }
+
+  private static Optional<LabeledImages> cached(Model model, Reporter reporter) {
     CifarImages images = new CifarImages(reporter);
-    Optional<Hast.Test> test =
-        switch (set) {
-          case NONE -> Optional.empty();
-          case CIFAR10 -> {
-            CifarImages.check(model);
-            yield Optional.of(
-                new Hast.Test(images.obtained(Cifar10.Split.TEST), Set.copyOf(steps)));
-          }
-          case null ->
-              CifarImages.suits(model)
-                  ? images
-                      .cached(Cifar10.Split.TEST)
-                      .map(set -> new Hast.Test(set, Set.copyOf(steps)))
-                  : Optional.empty();
-        };
-    if (test.isEmpty() && set == null) {
+    Optional<LabeledImages> cached =
+        CifarImages.suits(model)
+            ? images.cached(Cifar10.Split.TEST).map(found -> found)
+            : Optional.empty();
+    if (cached.isEmpty()) {
       reporter.note(
           CifarImages.suits(model)
               ? "no accuracy will be measured: CIFAR-10 is not in %s; `hast data` obtains it"
                   .formatted(images.data().cache())
-              : "no accuracy will be measured: there is no test set for %s"
+              : "no accuracy will be measured: --test names no images of the classes of %s"
                   .formatted(model.name()));
     }
-    return test;
+    return cached;
   }
 }

@@ -1,7 +1,6 @@
 package org.hast4j.cli;
 
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.hast4j.cifar.Cifar10;
@@ -14,7 +13,6 @@ import org.hast4j.model.Bits;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Scheme;
-import org.hast4j.zoo.Given;
 import org.hast4j.zoo.Topologies;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -134,7 +132,7 @@ final class TrainCommand implements Runnable {
   @Mixin private RunOptions run;
   @Mixin private RecipeOptions recipe;
   @Mixin private TestOptions test;
-  @Mixin private NormalizationOptions normalization;
+  @Mixin private PreprocessingOptions preprocessing;
   @Mixin private DeviceOptions device;
   @Mixin private Reporter reporter;
 
@@ -166,9 +164,8 @@ final class TrainCommand implements Runnable {
       throw misuse("--quantize needs --from NETWORK");
     }
     recipe.calibrateOnImages();
-    Recipe chosen = recipe.read();
-    NetworkFile source =
-        NetworkFile.readFloat(from, Given.of(Optional.empty(), normalization.given()));
+    NetworkFile source = NetworkFile.readFloat(from, preprocessing.given());
+    Recipe chosen = recipe.read(source.network().model().input());
     CifarImages.check(source.network().model());
     ImageSet images = new CifarImages(reporter).obtained(Cifar10.Split.TRAIN);
     Scheme scheme = new Scheme(bits);
@@ -181,7 +178,7 @@ final class TrainCommand implements Runnable {
             run.resume(),
             run.checkpointEvery(),
             run.diagnose(),
-            test.of(source.network().model(), chosen.fineTuning().steps(), reporter),
+            test.of(source.network(), chosen.fineTuning().steps(), reporter),
             QuantizationRun.resumable(folder))
         .run(device, reporter);
   }
@@ -194,7 +191,7 @@ final class TrainCommand implements Runnable {
     CifarImages.check(chosen);
     new TrainingRun(
             chosen,
-            normalization.given().orElse(Normalization.CIFAR10),
+            preprocessing.normalization().orElse(Normalization.CIFAR10),
             schedule(),
             run.seed(),
             out,

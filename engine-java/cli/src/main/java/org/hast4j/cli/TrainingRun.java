@@ -103,7 +103,7 @@ record TrainingRun(
         double loss = training.epoch((step, _, _) -> meter.at(step));
         training.save(progress());
         write(training);
-        double accuracy = evaluation.accuracy(test, normalization, _ -> {});
+        double accuracy = evaluation.accuracy(test, normalization, _ -> {}).top1();
         done.add(new Epoch(epoch, loss, accuracy));
         reporter.note(
             "epoch %d/%d: loss %.4f, test accuracy %.2f %%"

@@ -10,7 +10,7 @@ import org.hast4j.model.Normalization;
  * Labelled 8-bit images of one size. Immutable, and light: the images stay bytes until a batch of
  * them is normalized.
  */
-public final class ImageSet {
+public final class ImageSet implements LabeledImages {
   private final int classes;
   private final int channels;
   private final int height;
@@ -51,26 +51,32 @@ public final class ImageSet {
     this.pixels = pixels;
   }
 
+  @Override
   public int count() {
     return labels.length;
   }
 
+  @Override
   public int classes() {
     return classes;
   }
 
+  @Override
   public int channels() {
     return channels;
   }
 
+  @Override
   public int height() {
     return height;
   }
 
+  @Override
   public int width() {
     return width;
   }
 
+  @Override
   public int label(int image) {
     return labels[image];
   }
@@ -98,11 +104,6 @@ public final class ImageSet {
     return Sha256.of(head.array(), pixels);
   }
 
-  /** Values in one image: channels x height x width. */
-  public int imageSize() {
-    return channels * height * width;
-  }
-
   /**
    * The images {@code from} (inclusive) to {@code to} (exclusive) as a network takes them: NHWC.
    *
@@ -116,12 +117,7 @@ public final class ImageSet {
     return out;
   }
 
-  /**
-   * Like {@link #normalized}, but into the beginning of an array that is there already.
-   *
-   * @throws IndexOutOfBoundsException if the range leaves the set or the array is too short
-   * @throws RefusedException if the normalization is for another number of channels
-   */
+  @Override
   public void normalize(int from, int to, Normalization normalization, float[] out) {
     Objects.checkFromToIndex(from, to, labels.length);
     if (normalization.channels() != channels) {

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import org.hast4j.data.ImageSet;
+import org.hast4j.data.LabeledImages;
 import org.hast4j.device.Device;
 import org.hast4j.exec.Memory;
 import org.hast4j.exec.Program;
@@ -229,11 +229,11 @@ public final class Evaluation implements AutoCloseable {
   }
 
   /**
-   * The class each image is given.
+   * The class each image is given, and where its label stands.
    *
    * @throws RefusedException if the images are not of the network's size
    */
-  public int[] classify(ImageSet set, Normalization normalization, Progress progress) {
+  public Predictions classify(LabeledImages set, Normalization normalization, Progress progress) {
     if (set.height() != model.input().height()
         || set.width() != model.input().width()
         || set.channels() != model.input().channels()) {
@@ -249,6 +249,7 @@ public final class Evaluation implements AutoCloseable {
                   set.channels()));
     }
     int[] classes = new int[set.count()];
+    int[] ranks = new int[set.count()];
     float[] in = new float[batch * set.imageSize()];
     float[] out = new float[batch * model.classes()];
     for (int start = 0; start < set.count(); start += batch) {
@@ -256,11 +257,16 @@ public final class Evaluation implements AutoCloseable {
       set.normalize(start, start + n, normalization, in);
       run(in, out);
       for (int i = 0; i < n; i++) {
-        classes[start + i] = argmax(out, i * model.classes(), model.classes());
+        int first = i * model.classes();
+        classes[start + i] = argmax(out, first, model.classes());
+        ranks[start + i] =
+            classes[start + i] < 0
+                ? model.classes()
+                : rank(out, first, model.classes(), set.label(start + i));
       }
       progress.done(start + n);
     }
-    return classes;
+    return new Predictions(classes, ranks, model.classes());
   }
 
   /** Index of the largest of {@code count} values from {@code start}; -1 if one is NaN. */
@@ -278,22 +284,31 @@ public final class Evaluation implements AutoCloseable {
   }
 
   /**
-   * Share of images given their label, percent.
+   * How many of {@code count} values from {@code start} come before one: the larger, and of equal
+   * ones the earlier, as in {@link #argmax}.
+   */
+  private static int rank(float[] values, int start, int count, int of) {
+    float value = values[start + of];
+    int before = 0;
+    for (int i = 0; i < count; i++) {
+      float other = values[start + i];
+      before += other > value || other == value && i < of ? 1 : 0;
+    }
+    return before;
+  }
+
+  /**
+   * How often images are given their label.
    *
    * @throws RefusedException if the images have another number of classes or size than the network
    */
-  public double accuracy(ImageSet set, Normalization normalization, Progress progress) {
+  public Accuracy accuracy(LabeledImages set, Normalization normalization, Progress progress) {
     if (set.classes() != model.classes()) {
       throw new RefusedException(
           "%s tells %d classes apart, these images have %d"
               .formatted(model.name(), model.classes(), set.classes()));
     }
-    int[] classes = classify(set, normalization, progress);
-    int right = 0;
-    for (int i = 0; i < classes.length; i++) {
-      right += classes[i] == set.label(i) ? 1 : 0;
-    }
-    return 100.0 * right / classes.length;
+    return classify(set, normalization, progress).accuracy();
   }
 
   /** Number of images that two networks classify alike; a NaN agrees with nothing. */

@@ -3,7 +3,7 @@ package org.hast4j.hast;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.hast4j.data.ImageSet;
+import org.hast4j.data.LabeledImages;
 import org.hast4j.device.Device;
 import org.hast4j.device.driver.OpenDevice;
 import org.hast4j.exec.Memory;
@@ -24,13 +24,13 @@ public final class Hast {
    * @param steps fine-tuning steps after which to evaluate; after calibration and at the end it is
    *     done anyway
    */
-  public record Test(ImageSet images, Set<Long> steps) {}
+  public record Test(LabeledImages images, Set<Long> steps) {}
 
   /**
    * What came out.
    *
-   * @param fullPrecision the teacher's accuracy on the test images, percent; empty without test
-   *     images, as the next two
+   * @param fullPrecision the teacher's accuracy on the test images; empty without test images, as
+   *     the next two
    * @param rounded the quantised network's straight after calibration
    * @param fineTuned the quantised network's in the end
    * @param roundedAgreement share of (at most 1024 of) the data set's images that teacher and
@@ -46,9 +46,9 @@ public final class Hast {
    */
   public record Result(
       QuantizedNetwork network,
-      Optional<Double> fullPrecision,
-      Optional<Double> rounded,
-      Optional<Double> fineTuned,
+      Optional<Accuracy> fullPrecision,
+      Optional<Accuracy> rounded,
+      Optional<Accuracy> fineTuned,
       double roundedAgreement,
       double agreement,
       long keptStep,
@@ -68,13 +68,19 @@ public final class Hast {
 
   /** Likewise, followed by test images and heard by a listener. */
   public static Result quantize(Job job, Device device, Optional<Test> test, Listener listener) {
+    job.check();
     try (Memory memory = new Memory(device)) {
       return new Stages(job, memory, test, listener, false).toEnd();
     }
   }
 
-  /** Whether the BatchNorm statistics that the method goes by fit a job's network. */
+  /**
+   * Whether the BatchNorm statistics that the method goes by fit a job's network.
+   *
+   * @throws RefusedException if no convolution feeds a BatchNorm
+   */
   public static StatisticsCheck check(Job job, Device device) {
+    job.check();
     return StatisticsCheck.of(device, job.teacher(), job.seed());
   }
 

@@ -1,9 +1,12 @@
 package org.hast4j.hast;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.AlignmentTaps;
+import org.hast4j.nn.BatchNorms;
 import org.hast4j.nn.Network;
 
 /**
@@ -22,6 +25,29 @@ public record Job(
    * about that on a network like the paper's; a hundred times less left images noise.
    */
   private static final float LEAST_STATISTICS_WEIGHT = 1;
+
+  /**
+   * Checks that the method has something to go by.
+   *
+   * @throws RefusedException if no convolution feeds a BatchNorm
+   */
+  void check() {
+    if (!BatchNorms.any(teacher.model())) {
+      throw new RefusedException(
+          "%s has no BatchNorm behind a convolution, and its statistics are all that the method knows of the data. If an exporter folded it into the convolutions, export again with torch.onnx.export(.., training=TrainingMode.PRESERVE, do_constant_folding=False, dynamo=False), of the model in eval mode, or give the state dict itself; a network that never had one can be evaluated, not quantised"
+              .formatted(teacher.model().name()));
+    }
+  }
+
+  /** That some convolutions have no statistics, for people; empty where all have. */
+  public Optional<String> withoutBatchNorm() {
+    List<String> bare = BatchNorms.unnormalized(teacher.model());
+    return bare.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "%d convolutions of %s have no BatchNorm behind them, nothing is known of what they give: %s"
+                .formatted(bare.size(), teacher.model().name(), String.join(", ", bare)));
+  }
 
   /** Why the recipe may fail on the network, for people; empty where nothing says so. */
   public Optional<String> caution() {

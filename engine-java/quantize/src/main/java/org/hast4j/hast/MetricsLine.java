@@ -71,7 +71,13 @@ final class MetricsLine {
   }
 
   private static void put(Map<String, Object> line, Score score) {
-    score.accuracy().ifPresent(accuracy -> line.put("accuracy", accuracy));
+    score
+        .accuracy()
+        .ifPresent(
+            accuracy -> {
+              line.put("accuracy", accuracy.top1());
+              accuracy.top5().ifPresent(top5 -> line.put("top5", top5));
+            });
     line.put("agreement", score.agreement());
   }
 }

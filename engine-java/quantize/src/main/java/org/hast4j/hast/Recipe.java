@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.model.Model;
 import org.hast4j.tensor.RangeRule;
 import org.hast4j.tensor.StraightThrough;
 
@@ -29,7 +30,11 @@ public record Recipe(
     String rendered) {
   /** Names of the recipes that come with the program. */
   public static final List<String> NAMES =
-      List.of("balanced", "quick", "thorough", "paper", "imagenet", "released", "rounding");
+      List.of(
+          "balanced", "quick", "large", "thorough", "paper", "imagenet", "released", "rounding");
+
+  /** Height or width up to which images count as small, pixels. */
+  private static final int SMALL = 64;
 
   private static final String FOLDER = "/org/hast4j/recipes/";
 
@@ -204,6 +209,11 @@ public record Recipe(
         case COSINE -> learningRate * cosine((double) epoch * epochSteps / Math.max(steps, 1));
       };
     }
+  }
+
+  /** The recipe for who does not choose: balanced, or large where images are large. */
+  public static String usual(Model.Input input) {
+    return Math.max(input.height(), input.width()) <= SMALL ? "balanced" : "large";
   }
 
   /**

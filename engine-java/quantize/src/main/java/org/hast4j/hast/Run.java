@@ -156,9 +156,9 @@ public final class Run {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("layer_bits", job.scheme().named());
     json.put("alignment_taps", AlignmentTaps.of(job.teacher().model()));
-    result.fullPrecision().ifPresent(value -> json.put("full_precision_accuracy", value));
-    result.rounded().ifPresent(value -> json.put("rounded_accuracy", value));
-    result.fineTuned().ifPresent(value -> json.put("fine_tuned_accuracy", value));
+    result.fullPrecision().ifPresent(value -> put(json, "full_precision_", value));
+    result.rounded().ifPresent(value -> put(json, "rounded_", value));
+    result.fineTuned().ifPresent(value -> put(json, "fine_tuned_", value));
     json.put("rounded_agreement", result.roundedAgreement());
     json.put("fine_tuned_agreement", result.agreement());
     json.put("kept_step", result.keptStep());
@@ -167,6 +167,11 @@ public final class Run {
     result.warning().ifPresent(text -> json.put("warning", text));
     json.put("quantised_sha256", Sha256.of(quantized));
     return json;
+  }
+
+  private static void put(Map<String, Object> json, String prefix, Accuracy accuracy) {
+    json.put(prefix + "accuracy", accuracy.top1());
+    accuracy.top5().ifPresent(top5 -> json.put(prefix + "top5", top5));
   }
 
   /** A name that stands for one structure only. */

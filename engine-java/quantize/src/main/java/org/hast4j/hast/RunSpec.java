@@ -23,6 +23,7 @@ import org.hast4j.io.Sha256;
 import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Resize;
 import org.hast4j.model.Scheme;
 import org.hast4j.zoo.Given;
 import org.hast4j.zoo.NetworkReader;
@@ -118,6 +119,9 @@ public record RunSpec(
               json.set("mean", JSON.valueToTree(normalization.mean()));
               json.set("std", JSON.valueToTree(normalization.std()));
             });
+    Resize resize = given.resize();
+    resize.extent().ifPresent(extent -> json.put("resize", extent.toString()));
+    resize.interpolation().ifPresent(filter -> json.put("interpolation", filter.toString()));
     json.put("scheme", scheme.json()).put("recipe", recipe.rendered());
     json.set("images", JSON.valueToTree(images.stream().map(Path::toString).toList()));
     json.put("seed", Long.toString(seed));
@@ -175,8 +179,15 @@ public record RunSpec(
         json.hasPath("mean")
             ? Optional.of(new Normalization(floats(json, "mean"), floats(json, "std")))
             : Optional.empty(),
+        new Resize(
+            text(json, "resize").map(Resize.Extent::parse),
+            text(json, "interpolation").map(Resize.Interpolation::parse)),
         settings,
         json.hasPath("drop_extra") && json.getBoolean("drop_extra"));
+  }
+
+  private static Optional<String> text(Config json, String key) {
+    return json.hasPath(key) ? Optional.of(json.getString(key)) : Optional.empty();
   }
 
   private static float[] floats(Config json, String key) {

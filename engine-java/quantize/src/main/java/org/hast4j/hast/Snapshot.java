@@ -31,6 +31,7 @@ record Snapshot(Stage stage, long done, Optional<Score> rounded, Optional<Score>
   private static final String ROUNDED = "rounded_";
   private static final String FINE_TUNED = "fine_tuned_";
   private static final String ACCURACY = "accuracy";
+  private static final String TOP5 = "top5";
   private static final String AGREEMENT = "agreement";
 
   // Words on the Java heap at a time: a data set of large images would not fit there as a whole.
@@ -57,7 +58,13 @@ record Snapshot(Stage stage, long done, Optional<Score> rounded, Optional<Score>
   }
 
   private static void put(SafetensorsWriter writer, String prefix, Score score) {
-    score.accuracy().ifPresent(value -> writer.metadata(prefix + ACCURACY, Double.toString(value)));
+    score
+        .accuracy()
+        .ifPresent(
+            value -> {
+              writer.metadata(prefix + ACCURACY, Double.toString(value.top1()));
+              value.top5().ifPresent(top5 -> writer.metadata(prefix + TOP5, Double.toString(top5)));
+            });
     writer.metadata(prefix + AGREEMENT, Double.toString(score.agreement()));
   }
 
@@ -105,7 +112,12 @@ record Snapshot(Stage stage, long done, Optional<Score> rounded, Optional<Score>
 
   private static Optional<Score> score(Path file, Map<String, String> metadata, String prefix) {
     return percent(file, metadata, prefix + AGREEMENT)
-        .map(agreement -> new Score(percent(file, metadata, prefix + ACCURACY), agreement));
+        .map(
+            agreement ->
+                new Score(
+                    percent(file, metadata, prefix + ACCURACY)
+                        .map(top1 -> new Accuracy(top1, percent(file, metadata, prefix + TOP5))),
+                    agreement));
   }
 
   private static Optional<Double> percent(Path file, Map<String, String> metadata, String key) {

@@ -18,7 +18,7 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
   }
 
   /** Accuracy alone. */
-  Optional<Double> accuracy() {
+  Optional<Accuracy> accuracy() {
     return test.map(
         given -> {
           try (Evaluation student = student()) {
@@ -28,7 +28,7 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
   }
 
   /** Accuracy of the network as it came, not of its normal form. */
-  Optional<Double> fullPrecision() {
+  Optional<Accuracy> fullPrecision() {
     return test.map(
         given -> {
           int batch = Evaluation.batch(job.teacher().model());
@@ -42,7 +42,7 @@ record StudentEvaluation(Job job, RunState state, Optional<Hast.Test> test) {
     return Evaluation.of(state.memory(), state.student(), state.quantization());
   }
 
-  private double accuracy(Evaluation evaluation, Hast.Test given) {
+  private Accuracy accuracy(Evaluation evaluation, Hast.Test given) {
     return evaluation.accuracy(given.images(), job.teacher().normalization(), _ -> {});
   }
 

@@ -169,9 +169,14 @@ record NameTable(
 
   /** Whether a file's tensors are named so. */
   boolean fits(Map<String, Shape> tensors) {
-    return needs.stream().allMatch(pattern -> any(pattern, tensors.keySet()))
+    return missing(tensors.keySet()).isEmpty()
         && lacks.stream().noneMatch(pattern -> any(pattern, tensors.keySet()))
         && shapes.entrySet().stream().allMatch(e -> fits(tensors.get(e.getKey()), e.getValue()));
+  }
+
+  /** Which of the needed patterns match no name. */
+  List<Pattern> missing(Collection<String> names) {
+    return needs.stream().filter(pattern -> !any(pattern, names)).toList();
   }
 
   private static boolean any(Pattern pattern, Collection<String> names) {

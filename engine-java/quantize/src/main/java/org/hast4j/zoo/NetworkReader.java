@@ -17,6 +17,8 @@ import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
+import org.hast4j.model.Resize;
 import org.hast4j.nn.Checkpoint;
 import org.hast4j.nn.Network;
 import org.hast4j.source.Source;
@@ -47,6 +49,15 @@ public final class NetworkReader {
   public record Read(Network network, List<String> assumptions) {
     public Read {
       assumptions = List.copyOf(assumptions);
+    }
+
+    private Read with(Resize resize) {
+      return new Read(network.with(resize), assumptions);
+    }
+
+    private Read with(Resize resize, List<String> classNames) {
+      Preprocessing preprocessing = new Preprocessing(network.normalization(), resize);
+      return new Read(network.with(preprocessing, classNames), assumptions);
     }
   }
 
@@ -93,12 +104,21 @@ public final class NetworkReader {
                 .formatted(String.join(", ", given.settings().keySet()), model.name()));
       }
       Optional<Normalization> said = description.flatMap(ModelDescription::normalization);
-      return network(model, named(model, tensors), List.of(), said, Optional.empty());
+      Read read = network(model, named(model, tensors), List.of(), said, Optional.empty());
+      return description
+          .map(known -> read.with(known.resize(), known.classNames()))
+          .orElse(read)
+          .with(given.resize());
     }
     StateDict state = StateDict.of(tensors, settings());
     assumptions.addAll(state.assumptions());
     return network(
-        state.model(), state.tensors(), state.outside(), Optional.empty(), state.normalization());
+            state.model(),
+            state.tensors(),
+            state.outside(),
+            Optional.empty(),
+            state.normalization())
+        .with(given.resize());
   }
 
   private Optional<ModelDescription> described() {

@@ -14,6 +14,7 @@ import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Scheme;
 import org.hast4j.quant.QuantizedNetwork;
 import org.hast4j.quant.Range;
+import org.hast4j.source.Source;
 
 /**
  * Quantised networks in files of every format there was. Files of the first say their structure by
@@ -26,7 +27,7 @@ public final class QuantizedFile {
 
   /** Whether a file is a safetensors file that holds a quantised network. */
   public static boolean isOne(Path path) {
-    return QuantizedNetwork.isOne(Safetensors.read(path));
+    return Source.isSafetensors(path) && QuantizedNetwork.isOne(Source.read(path).metadata());
   }
 
   /**
@@ -36,7 +37,7 @@ public final class QuantizedFile {
    */
   public static QuantizedNetwork read(Path path) {
     Safetensors file = Safetensors.read(path);
-    if (!QuantizedNetwork.isOne(file) || !QuantizedNetwork.format(file).equals("1")) {
+    if (!QuantizedNetwork.isOne(file.metadata()) || !QuantizedNetwork.format(file).equals("1")) {
       return QuantizedNetwork.read(path);
     }
     try {

@@ -59,7 +59,11 @@ record State(Map<String, Shape> shapes) {
     return shape;
   }
 
-  /** Channels or features that a layer gives: the first size of its weight. */
+  /**
+   * Channels or features that a layer gives: the first size of its weight.
+   *
+   * @throws RefusedException if it is missing
+   */
   long outputs(String layer) {
     return shape(layer + ".weight").size(0);
   }

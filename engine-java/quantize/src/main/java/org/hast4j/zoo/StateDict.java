@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.io.StoredTensor;
@@ -99,12 +100,37 @@ record StateDict(
       }
     }
     throw new RefusedException(
-        "its tensors are named as in no network that is known (%s): it has %s. Describe its structure in a JSON file (docs/format.md), or export it as ONNX, which carries its structure"
+        "its tensors are named as in no network that is known (%s): it has %s%s. Describe its structure in a JSON file (docs/format.md), or export it as ONNX, which carries its structure"
             .formatted(
                 Arrays.stream(Family.values())
                     .map(Family::toString)
                     .collect(Collectors.joining(", ")),
-                new State(shapes(file)).found()));
+                new State(shapes(file)).found(),
+                nearest(all, file.keySet())));
+  }
+
+  /** What the nearest naming misses, for the message. */
+  private static String nearest(List<Naming> all, Set<String> names) {
+    for (String prefix : prefixes(names)) {
+      List<String> inside =
+          names.stream()
+              .filter(name -> name.startsWith(prefix))
+              .map(name -> name.substring(prefix.length()))
+              .toList();
+      for (Naming naming : all) {
+        List<Pattern> missing = naming.table.missing(inside);
+        if (missing.size() == 1
+            && naming.table.needs().size() > 1
+            && naming.table.shapes().isEmpty()) {
+          return "; it is nearest to %s named as in %s, but has no tensor %s"
+              .formatted(
+                  naming.family,
+                  naming.table.source(),
+                  missing.getFirst().pattern().replace("\\", ""));
+        }
+      }
+    }
+    return "";
   }
 
   /**

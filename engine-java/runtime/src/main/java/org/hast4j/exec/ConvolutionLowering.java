@@ -72,6 +72,7 @@ record ConvolutionLowering(KernelLibrary library, Products products) {
             .y(step.out(0))
             .x(step.in(0))
             .weight(step.in(1))
+            .bias(bias(step))
             .workspace(step.workspace())
             .workspaceBytes(step.workspaceBytes())
             .n(x.size(0))

@@ -82,9 +82,9 @@ final class PoolingLowering {
               .h(h)
               .w(w)
               .c(c)
-              .window(op.window())
-              .stride(op.stride())
-              .pad(op.pad())
+              .r(op.r())
+              .s(op.s())
+              .window(op.window().toArray())
               .countIncludePad(op.countIncludePad() ? 1 : 0);
       case Pooling.AveragePoolGrad op ->
           new AvgPoolBwd(library)
@@ -94,9 +94,9 @@ final class PoolingLowering {
               .h(h)
               .w(w)
               .c(c)
-              .window(op.forward().window())
-              .stride(op.forward().stride())
-              .pad(op.forward().pad())
+              .r(op.forward().r())
+              .s(op.forward().s())
+              .window(op.forward().window().toArray())
               .countIncludePad(op.forward().countIncludePad() ? 1 : 0);
       case Pooling.Slice op ->
           new SliceFwd(library)
@@ -131,9 +131,9 @@ final class PoolingLowering {
               .h(h)
               .w(w)
               .c(c)
-              .window(op.window())
-              .stride(op.stride())
-              .pad(op.pad());
+              .r(op.r())
+              .s(op.s())
+              .window(op.window().toArray());
       case Pooling.MaxPoolGrad op ->
           new MaxPoolBwd(library)
               .dx(step.out(0))
@@ -143,9 +143,9 @@ final class PoolingLowering {
               .h(h)
               .w(w)
               .c(c)
-              .window(op.forward().window())
-              .stride(op.forward().stride())
-              .pad(op.forward().pad());
+              .r(op.forward().r())
+              .s(op.forward().s())
+              .window(op.forward().window().toArray());
       case Pooling.Upsample _ ->
           new UpsampleFwd(library).y(step.out(0)).x(step.in(0)).n(n).h(h).w(w).c(c);
       case Pooling.UpsampleGrad _ ->

@@ -9,6 +9,8 @@ public enum Remedy {
   GIVE_NORMALIZATION,
   /** Leave out what does not belong to the network. */
   DROP_EXTRA,
+  /** Say what the classes are called, in their order. */
+  NAME_CLASSES,
   /** Let the CPU compute. */
   USE_CPU,
   /** Let an NVIDIA GPU compute. */

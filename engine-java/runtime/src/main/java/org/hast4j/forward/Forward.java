@@ -24,6 +24,7 @@ import org.hast4j.model.Model;
 import org.hast4j.model.Operator;
 import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.tensor.StraightThrough;
+import org.hast4j.tensor.Window;
 
 /**
  * Translates a model into graph nodes, one to one, and has them {@linkplain Fusion fused}.
@@ -181,20 +182,19 @@ public record Forward(
     }
 
     private static Op convolution(Operator.Convolution conv) {
-      // The depthwise kernels take no bias.
-      return conv.isDepthwise() && !conv.bias()
+      return conv.isDepthwise()
           ? new Convolution.DepthwiseConv2d(conv.window().movement())
           : new Convolution.Conv2d(conv.window().movement(), conv.groups());
     }
 
     private static Op pool(Operator.Pool pool) {
-      int kernel = pool.window().kernel().height();
-      int stride = pool.window().strides().height();
-      int padding = pool.window().padding().top();
+      int r = pool.window().kernel().height();
+      int s = pool.window().kernel().width();
+      Window window = pool.window().movement();
       return switch (pool.kind()) {
-        case MAX -> new Pooling.MaxPool(kernel, stride, padding);
-        case AVERAGE -> new Pooling.AveragePool(kernel, stride, padding, true);
-        case AVERAGE_UNPADDED -> new Pooling.AveragePool(kernel, stride, padding, false);
+        case MAX -> new Pooling.MaxPool(r, s, window);
+        case AVERAGE -> new Pooling.AveragePool(r, s, window, true);
+        case AVERAGE_UNPADDED -> new Pooling.AveragePool(r, s, window, false);
       };
     }
 

@@ -56,7 +56,9 @@ public sealed interface Convolution extends Op {
     }
   }
 
-  /** (x [n, h, w, c], weight [c, r, s, 1]) to y: each channel convolved with its own filter. */
+  /**
+   * (x [n, h, w, c], weight [c, r, s, 1][, bias]) to y: each channel convolved with its own filter.
+   */
   record DepthwiseConv2d(Window window) implements Convolution {
     /** A square stride and as much padding on every side. */
     public DepthwiseConv2d(int stride, int pad) {
@@ -65,11 +67,14 @@ public sealed interface Convolution extends Op {
 
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
-      Shapes.count("depthwise conv2d", inputs, 2);
+      Shapes.count("depthwise conv2d", inputs, 2, 3);
       Shape x = Shapes.rank("depthwise conv2d x", inputs.get(0), 4);
       Shape w = Shapes.rank("depthwise conv2d weight", inputs.get(1), 4);
       Shapes.equal("depthwise conv2d channels of x and filters", x.size(3), w.size(0));
       Shapes.equal("depthwise conv2d channels of a filter and 1", w.size(3), 1);
+      if (inputs.size() == 3) {
+        Shapes.same("depthwise conv2d bias", inputs.get(2), f32(w.size(0)));
+      }
       Shapes.elements("depthwise conv2d x and filters", inputs.get(0), inputs.get(1));
       return List.of(Shapes.convolved(inputs.get(0), w, window));
     }

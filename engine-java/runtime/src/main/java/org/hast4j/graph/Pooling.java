@@ -3,6 +3,7 @@ package org.hast4j.graph;
 import java.util.List;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
+import org.hast4j.tensor.Window;
 
 /** Pooling, resampling, and channels apart and together: layer.h of the C ABI. */
 public sealed interface Pooling extends Op {
@@ -28,27 +29,33 @@ public sealed interface Pooling extends Op {
   }
 
   /**
-   * x to (the largest value of each window x window square, its place in the square). Padding, less
-   * than the window, never wins.
+   * x to (the largest value of each r x s window, its place in the window). Padding, less than the
+   * window at every side, never wins.
    */
-  record MaxPool(int window, int stride, int pad) implements Pooling {
+  record MaxPool(int r, int s, Window window) implements Pooling {
     public static final int Y = 0;
     public static final int INDEX = 1;
 
-    public static final int MAX_WINDOW = 16;
+    /** Cells of a window at most: a place is a byte. */
+    public static final int MAX_CELLS = 256;
 
     public MaxPool {
-      if (window < 1 || window > MAX_WINDOW || pad >= window) {
+      Shapes.pool("max pooling", r, s, window);
+      if ((long) r * s > MAX_CELLS) {
         throw new IllegalArgumentException(
-            "max pooling needs a window of 1 to %d and less padding than that, got window %d, padding %d"
-                .formatted(MAX_WINDOW, window, pad));
+            "max pooling takes windows of at most %d cells, got %dx%d".formatted(MAX_CELLS, r, s));
       }
+    }
+
+    /** A square window, a square stride and as much padding on every side. */
+    public MaxPool(int size, int stride, int pad) {
+      this(size, size, new Window(stride, pad));
     }
 
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("max pooling", inputs, 1);
-      TensorType y = Shapes.pooled("max pooling x", inputs.get(0), window, stride, pad);
+      TensorType y = Shapes.pooled("max pooling x", inputs.get(0), r, s, window);
       return List.of(y, new TensorType(DType.U8, y.shape()));
     }
   }
@@ -77,22 +84,23 @@ public sealed interface Pooling extends Op {
   }
 
   /**
-   * x to the mean of each window x window square, over all its cells or, without {@code
-   * countIncludePad}, over those that are no padding, which is less than the window.
+   * x to the mean of each r x s window, over all its cells or, without {@code countIncludePad},
+   * over those that are no padding, which is less than the window at every side.
    */
-  record AveragePool(int window, int stride, int pad, boolean countIncludePad) implements Pooling {
+  record AveragePool(int r, int s, Window window, boolean countIncludePad) implements Pooling {
     public AveragePool {
-      if (window < 1 || pad >= window) {
-        throw new IllegalArgumentException(
-            "average pooling needs a window of at least 1 and less padding than that, got window %d, padding %d"
-                .formatted(window, pad));
-      }
+      Shapes.pool("average pooling", r, s, window);
+    }
+
+    /** A square window, a square stride and as much padding on every side. */
+    public AveragePool(int size, int stride, int pad, boolean countIncludePad) {
+      this(size, size, new Window(stride, pad), countIncludePad);
     }
 
     @Override
     public List<TensorType> outputs(List<TensorType> inputs) {
       Shapes.count("average pooling", inputs, 1);
-      return List.of(Shapes.pooled("average pooling x", inputs.get(0), window, stride, pad));
+      return List.of(Shapes.pooled("average pooling x", inputs.get(0), r, s, window));
     }
   }
 

@@ -94,10 +94,22 @@ final class Shapes {
     return List.of(a);
   }
 
-  /** A window that slides over [n, h, w, c]: [n, p, q, c]. */
-  static TensorType pooled(String what, TensorType x, int window, int stride, int pad) {
-    Shape windows = Shape.of(rank(what, x, 4).size(3), window, window);
-    return convolved(x, windows, new Window(stride, pad));
+  /** An r x s window that is not dilated and holds more than padding wherever it is. */
+  static void pool(String what, int r, int s, Window window) {
+    if (Math.min(r, s) < 1
+        || Math.max(window.top(), window.bottom()) >= r
+        || Math.max(window.left(), window.right()) >= s
+        || window.dilationH() != 1
+        || window.dilationW() != 1) {
+      throw new IllegalArgumentException(
+          "%s needs a window of at least 1x1, less padding than that, and no dilation, got %dx%d with %s"
+              .formatted(what, r, s, window));
+    }
+  }
+
+  /** An r x s window that slides over [n, h, w, c]: [n, p, q, c]. */
+  static TensorType pooled(String what, TensorType x, int r, int s, Window window) {
+    return convolved(x, Shape.of(rank(what, x, 4).size(3), r, s), window);
   }
 
   /** The type with another number of channels. */

@@ -41,11 +41,17 @@ public final class Safetensors {
   private final Path file;
   private final Map<String, String> metadata;
   private final Map<String, Tensor> tensors;
+  private final Map<String, String> omitted;
 
-  Safetensors(Path file, Map<String, String> metadata, Map<String, Tensor> tensors) {
+  Safetensors(
+      Path file,
+      Map<String, String> metadata,
+      Map<String, Tensor> tensors,
+      Map<String, String> omitted) {
     this.file = file;
     this.metadata = Collections.unmodifiableMap(metadata);
     this.tensors = Collections.unmodifiableMap(tensors);
+    this.omitted = Collections.unmodifiableMap(omitted);
   }
 
   /**
@@ -63,7 +69,19 @@ public final class Safetensors {
     } catch (IOException e) {
       throw new UnreadableFileException(file, e);
     }
-    return new SafetensorsHeader(file, bytes).parse();
+    return new SafetensorsHeader(file, bytes, false).parse();
+  }
+
+  /**
+   * Reads the bytes of a file that any program may have written. Tensors of a type that is not a
+   * {@link DType}, and tensors without values, are left out.
+   *
+   * @param file for messages
+   * @throws CorruptFileException if the file is cut short or contradicts itself
+   * @see #omitted
+   */
+  public static Safetensors readForeign(Path file, MemorySegment bytes) {
+    return new SafetensorsHeader(file, bytes, true).parse();
   }
 
   public Path file() {
@@ -99,6 +117,11 @@ public final class Safetensors {
       throw new RefusedException(
           "its metadata %s is '%s', not a whole number".formatted(key, text), e);
     }
+  }
+
+  /** The tensors that were left out and their types, as the file writes them. */
+  public Map<String, String> omitted() {
+    return omitted;
   }
 
   /** The names of all tensors, in file order. */
@@ -148,7 +171,13 @@ public final class Safetensors {
     private final Shape shape;
     private final MemorySegment data;
 
-    Tensor(Path file, String name, DType dtype, Shape shape, MemorySegment data) {
+    /**
+     * A tensor of a file of any format.
+     *
+     * @param file for messages
+     * @param data the values, little-endian and row-major, and no more
+     */
+    public Tensor(Path file, String name, DType dtype, Shape shape, MemorySegment data) {
       this.file = file;
       this.name = name;
       this.dtype = dtype;

@@ -10,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -33,16 +34,29 @@ final class SafetensorsHeader {
 
   private final Path file;
   private final MemorySegment bytes;
+  private final boolean foreign;
   private final Map<String, String> metadata = new LinkedHashMap<>();
   private final Map<String, Declaration> declarations = new LinkedHashMap<>();
+  private final Map<String, String> omitted = new LinkedHashMap<>();
   private boolean metadataSeen;
 
-  SafetensorsHeader(Path file, MemorySegment bytes) {
+  /**
+   * @param foreign whether tensors of types that are not read may be there, and are left out
+   */
+  SafetensorsHeader(Path file, MemorySegment bytes, boolean foreign) {
     this.file = file;
     this.bytes = bytes;
+    this.foreign = foreign;
   }
 
-  private record Declaration(String name, DType dtype, Shape shape, long begin, long end) {}
+  /**
+   * @param dtype null, as the shape is, for a tensor that is left out
+   */
+  private record Declaration(String name, DType dtype, Shape shape, long begin, long end) {
+    boolean isOmitted() {
+      return dtype == null;
+    }
+  }
 
   Safetensors parse() {
     if (bytes.byteSize() < Long.BYTES) {
@@ -86,7 +100,7 @@ final class SafetensorsHeader {
       throw new UnreadableFileException(file, e);
     }
     requireContiguous(available - headerBytes);
-    return new Safetensors(file, metadata, slice(Long.BYTES + headerBytes));
+    return new Safetensors(file, metadata, slice(Long.BYTES + headerBytes), omitted);
   }
 
   private void parseEntry(JsonParser json) throws IOException {
@@ -149,6 +163,10 @@ final class SafetensorsHeader {
     if (offsets.size() != 2) {
       throw corrupt(name, "has data_offsets " + offsets + " instead of a begin and an end");
     }
+    if (foreign && (sizes.contains(0L) || !isRead(type))) {
+      omitted.put(name, type);
+      return new Declaration(name, null, null, offsets.get(0), offsets.get(1));
+    }
     DType dtype = dtype(name, type);
     Shape shape = shape(name, sizes);
     return new Declaration(name, dtype, shape, offsets.get(0), offsets.get(1));
@@ -168,6 +186,10 @@ final class SafetensorsHeader {
       numbers.add(json.getLongValue());
     }
     return numbers;
+  }
+
+  private static boolean isRead(String type) {
+    return Arrays.stream(DType.values()).anyMatch(dtype -> dtype.name().equals(type));
   }
 
   private DType dtype(String name, String type) {
@@ -212,6 +234,9 @@ final class SafetensorsHeader {
                 + dataBytes
                 + "; it is truncated or its header lies");
       }
+      if (tensor.isOmitted()) {
+        continue;
+      }
       // A quotient instead of a product: elements * size may overflow in a lying header.
       long length = tensor.end - tensor.begin;
       int size = tensor.dtype.bytes();
@@ -230,7 +255,7 @@ final class SafetensorsHeader {
       }
     }
     List<Declaration> ordered = new ArrayList<>(declarations.values());
-    ordered.sort(Comparator.comparingLong(Declaration::begin));
+    ordered.sort(Comparator.comparingLong(Declaration::begin).thenComparingLong(Declaration::end));
     long reached = 0;
     String before = "";
     for (Declaration tensor : ordered) {
@@ -260,6 +285,9 @@ final class SafetensorsHeader {
   private Map<String, Safetensors.Tensor> slice(long dataBegin) {
     Map<String, Safetensors.Tensor> tensors = new LinkedHashMap<>();
     for (Declaration tensor : declarations.values()) {
+      if (tensor.isOmitted()) {
+        continue;
+      }
       MemorySegment data = bytes.asSlice(dataBegin + tensor.begin, tensor.end - tensor.begin);
       tensors.put(
           tensor.name, new Safetensors.Tensor(file, tensor.name, tensor.dtype, tensor.shape, data));

@@ -138,6 +138,15 @@ final class JsonFields {
     throw wrong(field, "a text");
   }
 
+  /** A text, or a whole number as text. */
+  String scalar(String field) {
+    return switch (get(field)) {
+      case String text -> text;
+      case Integer number -> number.toString();
+      case null, default -> throw wrong(field, "a whole number or a text");
+    };
+  }
+
   List<String> texts(String field) {
     List<String> texts = new ArrayList<>();
     for (Object element : array(field)) {

@@ -298,6 +298,22 @@ public final class Model {
     return statistics;
   }
 
+  /** Multiplications, each with an addition, of convolutions and linear layers for one image. */
+  public long multiplyAdds() {
+    long sum = 0;
+    for (Layer layer : layers) {
+      long filter = 0;
+      if (layer.op() instanceof Operator.Convolution conv) {
+        Window.Size kernel = conv.window().kernel();
+        filter = conv.inputs() / conv.groups() * kernel.height() * kernel.width();
+      } else if (layer.op() instanceof Operator.Linear linear) {
+        filter = linear.inputs();
+      }
+      sum += filter * shape(layer.name()).elements();
+    }
+    return sum;
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof Model that

@@ -7,7 +7,7 @@ import org.hast4j.failure.RefusedException;
 import org.hast4j.tensor.Shape;
 
 /** The shape of every layer's output, an image at a time: [h, w, c] or [features]. */
-final class OutputShapes {
+public final class OutputShapes {
   // What a Java array can hold of one image's features.
   static final long MAX_ELEMENTS = Integer.MAX_VALUE - 8;
 
@@ -19,7 +19,7 @@ final class OutputShapes {
    * @param known shapes of what stands before it, by name
    * @throws RefusedException naming the layer, its operator and the shapes that do not fit
    */
-  static Shape of(Layer layer, Map<String, Shape> known) {
+  public static Shape of(Layer layer, Map<String, Shape> known) {
     List<Shape> inputs = layer.inputs().stream().map(known::get).toList();
     try {
       Shape shape = infer(layer.op(), inputs);

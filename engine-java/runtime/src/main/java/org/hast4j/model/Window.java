@@ -33,7 +33,9 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
   public record Padding(int top, int left, int bottom, int right) {
     @Override
     public String toString() {
-      return "[%d, %d, %d, %d]".formatted(top, left, bottom, right);
+      return top == left && top == bottom && top == right
+          ? Integer.toString(top)
+          : "[%d, %d, %d, %d]".formatted(top, left, bottom, right);
     }
   }
 
@@ -62,7 +64,7 @@ public record Window(Size kernel, Size strides, Padding padding, Size dilations)
         new Size(1, 1));
   }
 
-  /** How it moves, for operations that know the kernel's size from its weights. */
+  /** How it moves, without the kernel's size. */
   public org.hast4j.tensor.Window movement() {
     return new org.hast4j.tensor.Window(
         strides.height,

@@ -16,6 +16,7 @@ import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -57,7 +58,8 @@ public final class Checkpoint {
           description
               .normalization()
               .orElseThrow(() -> new RefusedException("its model has no mean and std"));
-      return network(file, tensors(file, tensors), description.model(), normalization);
+      return network(file, tensors(file, tensors), description.model(), normalization)
+          .with(new Preprocessing(normalization, description.resize()), description.classNames());
     } catch (RefusedException e) {
       throw new CorruptFileException(file, e.getMessage(), e);
     }
@@ -149,7 +151,14 @@ public final class Checkpoint {
               } else {
                 throw new CorruptFileException(
                     file,
-                    "%s needs tensor %s of shape %s".formatted(model.name(), name, oihw(shape)));
+                    "%s needs tensor %s of shape %s%s"
+                        .formatted(
+                            model.name(),
+                            name,
+                            oihw(shape),
+                            model.statistics().containsKey(name)
+                                ? ": without its running statistics a BatchNorm computes nothing"
+                                : ""));
               }
             });
     if (!left.isEmpty()) {
@@ -178,11 +187,7 @@ public final class Checkpoint {
 
   private static void write(Path file, Network network, boolean half) {
     SafetensorsWriter writer =
-        new SafetensorsWriter()
-            .metadata(
-                MODEL,
-                new ModelDescription(network.model(), Optional.of(network.normalization()))
-                    .json(false));
+        new SafetensorsWriter().metadata(MODEL, network.description().json(false));
     Map<String, Shape> shapes = shapes(network.model());
     network.weights().forEach((name, values) -> put(writer, name, shapes.get(name), values, half));
     writer.write(file);

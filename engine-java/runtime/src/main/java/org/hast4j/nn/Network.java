@@ -11,32 +11,38 @@ import org.hast4j.failure.RefusedException;
 import org.hast4j.graph.Pooling;
 import org.hast4j.model.Layer;
 import org.hast4j.model.Model;
+import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
+import org.hast4j.model.Preprocessing;
+import org.hast4j.model.Resize;
 import org.hast4j.model.Window;
 import org.hast4j.tensor.Shape;
 
 /**
- * A classifier as a value: its structure, the normalisation its input expects, and its weights on
- * the host by PyTorch name, convolutions in OHWI order. Arrays are shared, not copied; whoever
- * makes a network must not change them later.
+ * A classifier as a value: its structure, how a picture becomes its input, and its weights on the
+ * host by PyTorch name, convolutions in OHWI order. Arrays are shared, not copied; whoever makes a
+ * network must not change them later.
+ *
+ * @param classNames of every class, in their order; empty where nobody said them
  */
-public record Network(Model model, Normalization normalization, Map<String, float[]> weights) {
+public record Network(
+    Model model,
+    Preprocessing preprocessing,
+    List<String> classNames,
+    Map<String, float[]> weights) {
 
   /**
-   * Checks that the model can be computed and has weights, that the normalisation has the input's
-   * channels, and that every parameter and statistic is there, has its size, and is a number.
+   * Checks that the model can be computed and has weights, that {@link ModelDescription} takes the
+   * rest, and that every parameter and statistic is there, has its size, and is a number.
    *
-   * @throws RefusedException naming the first that is no number, or another number of channels
+   * @throws RefusedException naming the first that is no number, or another number of channels or
+   *     classes
    * @throws IllegalArgumentException naming the first that is missing or has another size
    */
   public Network {
     check(model);
-    if (normalization.channels() != model.input().channels()) {
-      throw new RefusedException(
-          "%s takes images of %d channels, the normalisation has %d"
-              .formatted(model.name(), model.input().channels(), normalization.channels()));
-    }
+    classNames = description(model, preprocessing, classNames).classNames();
     Set<String> known = new LinkedHashSet<>();
     Map<String, float[]> given = weights;
     for (Map<String, Shape> shapes : List.of(model.parameters(), model.statistics())) {
@@ -49,6 +55,26 @@ public record Network(Model model, Normalization normalization, Map<String, floa
       }
     }
     weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
+  }
+
+  /** A network whose pictures are resized as usual, and whose classes have no names. */
+  public Network(Model model, Normalization normalization, Map<String, float[]> weights) {
+    this(model, new Preprocessing(normalization), List.of(), weights);
+  }
+
+  public Normalization normalization() {
+    return preprocessing.normalization();
+  }
+
+  /** What a file says of the network beside its tensors. */
+  public ModelDescription description() {
+    return description(model, preprocessing, classNames);
+  }
+
+  private static ModelDescription description(
+      Model model, Preprocessing preprocessing, List<String> classNames) {
+    return new ModelDescription(
+        model, Optional.of(preprocessing.normalization()), preprocessing.resize(), classNames);
   }
 
   private static void check(Model model, String name, float[] values, Shape shape) {
@@ -87,7 +113,17 @@ public record Network(Model model, Normalization normalization, Map<String, floa
 
   /** The same network with other weights. */
   public Network withWeights(Map<String, float[]> others) {
-    return new Network(model, normalization, others);
+    return new Network(model, preprocessing, classNames, others);
+  }
+
+  /** The same network with another input and output, as far as these are not the weights'. */
+  public Network with(Preprocessing other, List<String> names) {
+    return new Network(model, other, names, weights);
+  }
+
+  /** The same network, its pictures resized as is said, and for the rest as before. */
+  public Network with(Resize said) {
+    return with(new Preprocessing(normalization(), said.or(preprocessing.resize())), classNames);
   }
 
   /** Number of trained parameters. */
@@ -120,23 +156,16 @@ public record Network(Model model, Normalization normalization, Map<String, floa
   }
 
   private static Optional<String> obstacle(Operator.Pool pool) {
-    Window window = pool.window();
-    if (pool.kind() == Operator.Pool.Kind.MAX
-        && window.kernel().height() > Pooling.MaxPool.MAX_WINDOW) {
+    Window.Size kernel = pool.window().kernel();
+    if (!pool.window().dilations().equals(new Window.Size(1, 1))) {
       return Optional.of(
-          "its max pool's window (%s) is larger than %d each way"
-              .formatted(window.kernel(), Pooling.MaxPool.MAX_WINDOW));
+          "its pool's window has a dilation (%s)".formatted(pool.window().dilations()));
     }
-    return isSquare(window)
-        ? Optional.empty()
-        : Optional.of(
-            "its pool's window (%s), strides (%s), padding (%s) and dilation (%s) are not the same in both directions and at all sides, without dilation"
-                .formatted(
-                    window.kernel(), window.strides(), window.padding(), window.dilations()));
-  }
-
-  private static boolean isSquare(Window window) {
-    return window.equals(
-        Window.square(window.kernel().height(), window.strides().height(), window.padding().top()));
+    return pool.kind() == Operator.Pool.Kind.MAX
+            && kernel.height() * kernel.width() > Pooling.MaxPool.MAX_CELLS
+        ? Optional.of(
+            "its max pool's window (%s) has more than %d cells"
+                .formatted(kernel, Pooling.MaxPool.MAX_CELLS))
+        : Optional.empty();
   }
 }

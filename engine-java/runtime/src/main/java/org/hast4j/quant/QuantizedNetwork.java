@@ -14,6 +14,7 @@ import org.hast4j.io.SafetensorsWriter;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Preprocessing;
 import org.hast4j.model.Scheme;
 import org.hast4j.nn.AlignmentTaps;
 import org.hast4j.nn.Checkpoint;
@@ -26,13 +27,15 @@ import org.hast4j.tensor.Shape;
  * with a scale and a zero point per output channel, activation ranges, float BatchNorm and biases,
  * structure and provenance. docs/format.md describes the file.
  *
+ * @param classNames of every class, in their order; empty where nobody said them
  * @param weights by name, every convolution and linear layer; rows in OHWI order
  * @param floats everything else by name: BatchNorm parameters and statistics, biases
  * @param ranges of the activation quantizers, by layer: {@link Scheme#quantizers}
  */
 public record QuantizedNetwork(
     Model model,
-    Normalization normalization,
+    Preprocessing preprocessing,
+    List<String> classNames,
     Scheme scheme,
     Map<String, QuantizedTensor> weights,
     Map<String, float[]> floats,
@@ -81,7 +84,18 @@ public record QuantizedNetwork(
       weights.put(name, QuantizedTensor.of(floats.remove(name), rows, scheme.weightBits(layer)));
     }
     return new QuantizedNetwork(
-        network.model(), network.normalization(), scheme, weights, floats, ranges, provenance);
+        network.model(),
+        network.preprocessing(),
+        network.classNames(),
+        scheme,
+        weights,
+        floats,
+        ranges,
+        provenance);
+  }
+
+  public Normalization normalization() {
+    return preprocessing.normalization();
   }
 
   private static String weight(String layer) {
@@ -97,7 +111,7 @@ public record QuantizedNetwork(
         all.put(name, tensor == null ? floats.get(name) : tensor.dequantized());
       }
     }
-    return new Network(model, normalization, all);
+    return new Network(model, preprocessing, classNames, all);
   }
 
   /** Writes the file. */
@@ -107,7 +121,9 @@ public record QuantizedNetwork(
             .metadata("format", FAMILY + FORMAT)
             .metadata(
                 Checkpoint.MODEL,
-                new ModelDescription(model, Optional.of(normalization)).json(false))
+                new ModelDescription(
+                        model, Optional.of(normalization()), preprocessing.resize(), classNames)
+                    .json(false))
             .metadata("scheme", scheme.json())
             .metadata("alignment_taps", Json.text(AlignmentTaps.of(model), false))
             .metadata("seed", Long.toString(provenance.seed()))
@@ -127,9 +143,9 @@ public record QuantizedNetwork(
     writer.write(file);
   }
 
-  /** Whether a file says it holds a quantised network, of this or another version. */
-  public static boolean isOne(Safetensors file) {
-    return file.metadata().getOrDefault("format", "").startsWith(FAMILY);
+  /** Whether a safetensors file says it holds a quantised network, of this or another version. */
+  public static boolean isOne(Map<String, String> metadata) {
+    return metadata.getOrDefault("format", "").startsWith(FAMILY);
   }
 
   /**
@@ -144,7 +160,7 @@ public record QuantizedNetwork(
   /** Likewise, of a file that is open. */
   public static QuantizedNetwork read(Safetensors file) {
     Path path = file.file();
-    if (!isOne(file)) {
+    if (!isOne(file.metadata())) {
       throw new CorruptFileException(
           path, "it is not a quantised network (its metadata lack format " + FAMILY + FORMAT + ")");
     }
@@ -229,7 +245,15 @@ public record QuantizedNetwork(
         description
             .normalization()
             .orElseThrow(() -> new RefusedException("its model has no mean and std"));
-    return new QuantizedNetwork(model, normalization, scheme, weights, floats, ranges, provenance);
+    return new QuantizedNetwork(
+        model,
+        new Preprocessing(normalization, description.resize()),
+        description.classNames(),
+        scheme,
+        weights,
+        floats,
+        ranges,
+        provenance);
   }
 
   private static int[] levels(Safetensors file, String name, int count, int bits) {

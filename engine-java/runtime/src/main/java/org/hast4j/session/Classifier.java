@@ -74,7 +74,7 @@ public final class Classifier implements AutoCloseable {
    */
   public static Classifier load(Path file) {
     Safetensors tensors = Safetensors.read(file);
-    return QuantizedNetwork.isOne(tensors)
+    return QuantizedNetwork.isOne(tensors.metadata())
         ? of(QuantizedNetwork.read(tensors))
         : of(Checkpoint.read(tensors));
   }
