@@ -232,10 +232,6 @@ class PublishedStructuresTest {
 
   @ParameterizedTest
   @CsvSource({
-    "timm/mobilenetv1_100, features.stage4.unit2.dw_conv.bn.running_var",
-    "timm/mobilenetv2_100, features.9.conv.3.running_var",
-    "timm/mobilenetv3_small_100, features.6.block.3.1.running_var",
-    "timm/regnety_004, trunk_output.block3.block3-3.f.b.1.running_var",
     "timm/resnetv2_50, layer3.1.bn1.running_var",
     "torchvision/densenet121, features.denseblock3.denselayer11.norm2.running_var",
     "torchvision/efficientnet_b0, features.5.0.block.0.1.running_var",
