@@ -71,8 +71,8 @@ class LayersTest {
           Map.entry(
               "cli",
               List.of(
-                  "failure", "tensor", "kernel", "device", "vendor", "exec", "model", "io", "data", "cifar",
-                  "picture", "nn", "quant", "source", "zoo", "hast")));
+                  "failure", "tensor", "kernel", "device", "vendor", "exec", "model", "io", "data",
+                  "cifar", "picture", "nn", "quant", "source", "zoo", "hast")));
 
   private static JavaClasses engine;
 

@@ -153,7 +153,8 @@ class HastTest {
           new RunSpec(
               spec.network(),
               spec.sha256(),
-              new Given(Optional.empty(), Optional.empty(), resize, Map.of("epsilon", "1e-3"), true),
+              new Given(
+                  Optional.empty(), Optional.empty(), resize, Map.of("epsilon", "1e-3"), true),
               spec.scheme(),
               spec.recipe(),
               spec.images(),

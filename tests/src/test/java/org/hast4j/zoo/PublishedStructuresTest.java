@@ -235,7 +235,14 @@ class PublishedStructuresTest {
       strings = {
         "timm/resnetv2_50",
         "torchvision/densenet121",
+        "torchvision/efficientnet_b0",
+        "torchvision/googlenet",
+        "torchvision/mnasnet0_5",
+        "torchvision/mobilenet_v2",
+        "torchvision/mobilenet_v3_small",
+        "torchvision/regnet_x_400mf",
         "torchvision/resnet18",
+        "torchvision/shufflenet_v2_x0_5",
         "torchvision/vgg11_bn_narrow"
       })
   void filesMayHaveAPrefixAndMoreTensorsButNoFewer(String name) {
