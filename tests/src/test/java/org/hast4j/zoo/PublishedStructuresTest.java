@@ -42,7 +42,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * these compute: resources of tests/vectors/torchvision_vectors.py.
  */
 class PublishedStructuresTest {
-  private static final List<String> LIBRARIES = List.of("torchvision", "timm");
+  private static final List<String> LIBRARIES = List.of("repositories", "torchvision", "timm");
 
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
@@ -223,6 +223,7 @@ class PublishedStructuresTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
+        "repositories/minifasnet_hairymax",
         "timm/resnetv2_50",
         "torchvision/densenet121",
         "torchvision/resnet18",
