@@ -1,5 +1,6 @@
-"""Writes what torchvision and timm say of their networks: names and shapes of the state dict, the
-number of parameters, and for some the logits of two images with weights that a formula gives.
+"""Writes what torchvision, timm and repositories.py say of their networks: names and shapes of the
+state dict, the number of parameters, and for some the logits of two images with weights that a
+formula gives.
 
     python3 tests/vectors/torchvision_vectors.py [model ..]
 
@@ -27,6 +28,14 @@ TENSORFLOW = dict(padding="same", epsilon="1e-3")
 # Library: model: what creates it (its own name where none is given), the input size, whether
 # logits are computed, what people must say beside the size. Sorted by name.
 MODELS = {
+    "repositories": {
+        "densenet_kuangliu": dict(size=32, logits=True),
+        "minifasnet_hairymax": dict(size=64, logits=True),
+        "preact_resnet_kuangliu": dict(size=32, logits=True),
+        "preresnet_bearpaw": dict(size=32, logits=True),
+        "wide_resnet_meliketoy": dict(size=32, logits=True),
+        "wide_resnet_xternalz": dict(size=32, logits=True),
+    },
     "torchvision": {
         "densenet121": dict(size=64, logits=True),
         "densenet161": dict(),

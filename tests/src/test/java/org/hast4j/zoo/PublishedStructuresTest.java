@@ -43,7 +43,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * these compute: resources of tests/vectors/torchvision_vectors.py.
  */
 class PublishedStructuresTest {
-  private static final List<String> LIBRARIES = List.of("torchvision", "timm");
+  private static final List<String> LIBRARIES = List.of("repositories", "torchvision", "timm");
 
   @RegisterExtension static final Devices DEVICES = new Devices(Platform.CPU);
 
@@ -233,6 +233,7 @@ class PublishedStructuresTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
+        "repositories/minifasnet_hairymax",
         "timm/resnetv2_50",
         "torchvision/densenet121",
         "torchvision/efficientnet_b0",
