@@ -14,6 +14,8 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.hast4j.failure.Mendable;
 import org.hast4j.failure.Remedy;
 import org.hast4j.forward.ParameterLayout;
@@ -484,6 +486,38 @@ class StateDictTest {
     assertThatThrownBy(() -> NetworkReader.read(file, given))
         .isInstanceOf(CorruptFileException.class)
         .hasMessageContaining(message);
+  }
+
+  /** What timm writes beside the weights: floor(64 / 0.9) = 71. */
+  @Test
+  void timmsConfigBesideTheFile() throws IOException {
+    Network network = network(CifarResNet.Shortcut.B);
+    Path file = renamed(network, name -> name, false);
+    Files.writeString(
+        file.resolveSibling("config.json"),
+        """
+        {"architecture": "resnet8", "num_classes": 10, "label_names": [%s],
+         "pretrained_cfg": {"input_size": [3, 64, 64], "interpolation": "bicubic", "crop_pct": 0.9,
+                            "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}}
+        """
+            .formatted(
+                IntStream.range(0, 10)
+                    .mapToObj(i -> "\"class " + i + "\"")
+                    .collect(Collectors.joining(", "))));
+    NetworkReader.Read read = NetworkReader.read(file, Given.NOTHING);
+    assertThat(read.network().normalization())
+        .isEqualTo(new Normalization(new float[] {.1f, .2f, .3f}, new float[] {.4f, .5f, .6f}));
+    assertThat(read.network().model().input().height()).isEqualTo(64);
+    assertThat(read.network().preprocessing().resize())
+        .isEqualTo(
+            new Resize(
+                Optional.of(new Resize.ShorterSide(71)),
+                Optional.of(Resize.Interpolation.BICUBIC)));
+    assertThat(read.network().classNames()).hasSize(10).contains("class 7");
+    Files.writeString(file.resolveSibling("config.json"), "{\"mean\": [1, \"a\"], \"std\": []}");
+    assertThatThrownBy(() -> NetworkReader.read(file))
+        .isInstanceOf(CorruptFileException.class)
+        .hasMessageContaining("config.json");
   }
 
   /** All that is too many is named at once, and left out where that is asked for. */

@@ -17,6 +17,7 @@ import org.hast4j.io.UnreadableFileException;
 import org.hast4j.model.Model;
 import org.hast4j.model.ModelDescription;
 import org.hast4j.model.Normalization;
+import org.hast4j.model.Operator;
 import org.hast4j.model.Preprocessing;
 import org.hast4j.model.Resize;
 import org.hast4j.nn.Checkpoint;
@@ -39,6 +40,7 @@ public final class NetworkReader {
   private final Path file;
   private final Given given;
   private final Source source;
+  private final Optional<TimmConfig> config;
   private final List<String> assumptions = new ArrayList<>();
 
   /**
@@ -65,6 +67,7 @@ public final class NetworkReader {
     this.file = file;
     this.given = given;
     source = Source.read(file);
+    config = TimmConfig.beside(file);
     assumptions.addAll(source.notes());
   }
 
@@ -118,6 +121,7 @@ public final class NetworkReader {
             state.outside(),
             Optional.empty(),
             state.normalization())
+        .with(config.map(TimmConfig::resize).orElse(Resize.USUAL))
         .with(given.resize());
   }
 
@@ -126,9 +130,10 @@ public final class NetworkReader {
         .map(text -> ModelDescription.parse(text, "its metadata " + MODEL));
   }
 
-  /** What is given, and what the metadata say. */
+  /** What is given, what the metadata say, and what timm says beside the file. */
   private Map<String, String> settings() {
     Map<String, String> settings = new LinkedHashMap<>();
+    config.flatMap(TimmConfig::size).ifPresent(side -> settings.put("size", "" + side));
     source
         .metadata()
         .forEach(
@@ -185,6 +190,7 @@ public final class NetworkReader {
             .normalization()
             .or(() -> said)
             .or(this::stated)
+            .or(this::beside)
             .or(() -> assumed(model, usual))
             .orElseThrow(
                 () ->
@@ -193,13 +199,27 @@ public final class NetworkReader {
                         "its metadata give no mean and std: give the normalization of the network's"
                             + " input",
                         Remedy.GIVE_NORMALIZATION));
-    return new Read(Checkpoint.network(file, own, model, normalization), assumptions);
+    Network network = Checkpoint.network(file, own, model, normalization);
+    List<String> names = config.map(TimmConfig::classNames).orElse(List.of());
+    return new Read(
+        names.size() == model.classes() ? network.with(network.preprocessing(), names) : network,
+        assumptions);
+  }
+
+  private Optional<Normalization> beside() {
+    Optional<Normalization> normalization = config.flatMap(TimmConfig::normalization);
+    normalization.ifPresent(
+        found ->
+            assumptions.add(
+                "input normalised by %s, as %s beside the file says"
+                    .formatted(found, TimmConfig.NAME)));
+    return normalization;
   }
 
   /** A BatchNorm without an affine part multiplies by 1 and adds 0. */
   private void addConstants(Model model, Map<String, StoredTensor> tensors) {
     List<String> plain = new ArrayList<>();
-    for (String norm : model.names(org.hast4j.model.Operator.BatchNorm.class)) {
+    for (String norm : model.names(Operator.BatchNorm.class)) {
       StoredTensor mean = tensors.get(norm + ".running_mean");
       if (mean == null
           || tensors.containsKey(norm + ".weight")

@@ -15,9 +15,15 @@ import org.hast4j.model.Operator;
 public final class BatchNorms {
   private BatchNorms() {}
 
-  /** Whether at least one convolution or linear layer feeds a BatchNorm. */
+  /**
+   * Whether at least one convolution feeds a BatchNorm; of a network without convolutions, one
+   * linear layer.
+   */
   public static boolean any(Model model) {
-    return without(model).size() < model.weighted().size();
+    int convolutions = model.names(Operator.Convolution.class).size();
+    return convolutions > 0
+        ? unnormalized(model).size() < convolutions
+        : without(model).size() < model.weighted().size();
   }
 
   /** Names of the convolutions that feed none, in order of the layers. */
