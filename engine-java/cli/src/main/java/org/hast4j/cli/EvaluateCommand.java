@@ -34,7 +34,7 @@ final class EvaluateCommand implements Runnable {
 
   @CommandLine.Parameters(
       paramLabel = "FILE",
-      description = "A safetensors file: a trained network, or what quantize wrote.")
+      description = "A trained network, as quantize takes it, or what quantize wrote.")
   private Path file;
 
   @Option(

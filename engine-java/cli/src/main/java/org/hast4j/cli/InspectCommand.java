@@ -109,14 +109,14 @@ final class InspectCommand implements Runnable {
     list("inputs that are not quantised", scheme.unquantized(model));
     list("features are aligned at", AlignmentTaps.of(model));
     List<String> bare = BatchNorms.unnormalized(model);
-    if (!BatchNorms.any(model)) {
-      reporter.line(
-          "no convolution feeds a BatchNorm: this network evaluates, but is not quantised");
-    } else if (!bare.isEmpty()) {
+    if (!bare.isEmpty()) {
       list("convolutions without a BatchNorm", bare);
     }
     reporter.line("");
-    reporter.line("quantising it by this recipe takes about " + workload);
+    reporter.line(
+        BatchNorms.any(model)
+            ? "quantising it by this recipe takes about " + workload
+            : "no convolution feeds a BatchNorm: this network evaluates, but is not quantised");
   }
 
   private static String text(Operator op) {

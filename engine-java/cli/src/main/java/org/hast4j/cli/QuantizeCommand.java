@@ -39,9 +39,8 @@ final class QuantizeCommand implements Runnable {
   @Parameters(
       paramLabel = "NETWORK",
       description =
-          "Trained network in a safetensors file with PyTorch's or pytorchcv's tensor names: a"
-              + " ResNet for CIFAR or ImageNet, a MobileNetV1 (of pytorchcv), or a MobileNetV2 (of"
-              + " torchvision; of pytorchcv at width 1 only).")
+          "Trained network: safetensors, a PyTorch file or ONNX. docs/networks.md has the families"
+              + " whose structure is known from their tensors.")
   private Path network;
 
   @Option(
