@@ -40,7 +40,7 @@ class CommandLineProcessTest {
     HastProcess.Outcome help = hast("--help");
     assertThat(help.code()).isZero();
     assertThat(help.out())
-        .contains("hast demo", "hast quantize NETWORK.safetensors --bits W4A4", "hast evaluate")
+        .contains("hast demo", "hast quantize NETWORK --bits W4A4", "hast evaluate")
         .contains("synthesize", "train", "data", "devices")
         .contains("Exit codes: 0 done; 1", "130 interrupted");
     assertThat(help.err()).isEmpty();
@@ -288,9 +288,10 @@ class CommandLineProcessTest {
   @Test
   void namesFromAFileDoNotSteerTheTerminal() throws IOException {
     byte[] header =
-        "{\"a\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}"
+        "{\"a\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
             .getBytes(UTF_8);
-    ByteBuffer file = ByteBuffer.allocate(Long.BYTES + header.length).order(LITTLE_ENDIAN);
+    ByteBuffer file =
+        ByteBuffer.allocate(Long.BYTES + header.length + Float.BYTES).order(LITTLE_ENDIAN);
     Path network = scratch.resolve("escape.safetensors");
     Files.write(network, file.putLong(header.length).put(header).array());
     HastProcess.Outcome outcome = quantize(network);

@@ -33,7 +33,11 @@ final class Failure {
     if (Mendable.is(failure)) {
       String remedy =
           Mendable.remedyOf(failure).map(known -> " (" + options(known) + ")").orElse("");
-      return "hast: " + message(failure) + remedy + "\n" + (stacktrace ? trace(failure) : "");
+      return "hast: "
+          + Reporter.printable(message(failure))
+          + remedy
+          + "\n"
+          + (stacktrace ? trace(failure) : "");
     }
     return "hast: a defect of hast4j, not of your command, files or machine: "
         + trace(failure)

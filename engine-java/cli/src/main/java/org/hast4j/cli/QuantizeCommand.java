@@ -110,6 +110,7 @@ final class QuantizeCommand implements Runnable {
 
   @Override
   public void run() {
+    recipe.check();
     Duration interval = run.checkpointEvery();
     NetworkFile source = NetworkFile.readFloat(network, model.given(preprocessing));
     Recipe chosen = recipe.read(source.network().model().input());

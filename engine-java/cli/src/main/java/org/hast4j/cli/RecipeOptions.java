@@ -57,6 +57,11 @@ final class RecipeOptions {
     }
   }
 
+  /** Refuses what makes no sense for any network, before the network's file is read. */
+  void check() {
+    read(new Model.Input(1, 1, 1));
+  }
+
   Recipe read(Model.Input input) {
     return read(input, Map.of());
   }

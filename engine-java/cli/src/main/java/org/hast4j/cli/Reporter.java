@@ -30,7 +30,7 @@ final class Reporter {
   /** A line of the result, for people. */
   void line(String text) {
     if (!json) {
-      System.out.println(text);
+      System.out.println(printable(text));
     }
   }
 
@@ -48,7 +48,12 @@ final class Reporter {
 
   /** A line about the work. */
   void note(String text) {
-    System.err.println(terminal ? CLEAR_LINE + text : text);
+    System.err.println((terminal ? CLEAR_LINE : "") + printable(text));
+  }
+
+  /** A text, names from files in it, without what would steer a terminal. */
+  static String printable(String text) {
+    return text.replaceAll("[\\p{Cntrl}&&[^\n\t]]", "?");
   }
 
   /** Starts to show how far a piece of work has come. */

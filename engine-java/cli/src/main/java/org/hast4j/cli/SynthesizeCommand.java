@@ -67,6 +67,7 @@ final class SynthesizeCommand implements Runnable {
 
   @Override
   public void run() {
+    recipe.check();
     NetworkFile source = NetworkFile.readFloat(network, model.given(preprocessing));
     Model.Input input = source.network().model().input();
     Recipe chosen = recipe.read(input);

@@ -164,6 +164,7 @@ final class TrainCommand implements Runnable {
       throw misuse("--quantize needs --from NETWORK");
     }
     recipe.calibrateOnImages();
+    recipe.check();
     NetworkFile source = NetworkFile.readFloat(from, preprocessing.given());
     Recipe chosen = recipe.read(source.network().model().input());
     CifarImages.check(source.network().model());

@@ -99,6 +99,12 @@ enum FileKind {
       return EMPTY;
     }
     // A whole file's header is the only one that has its length, in eight bytes, before a brace.
+    // One that names a tensor or opens metadata is meant so, whatever length it claims.
+    if (bytes.byteSize() > Long.BYTES + 1
+        && bytes.get(ValueLayout.JAVA_BYTE, Long.BYTES) == '{'
+        && bytes.get(ValueLayout.JAVA_BYTE, Long.BYTES + 1) == '"') {
+      return SAFETENSORS;
+    }
     if (bytes.byteSize() > Long.BYTES
         && bytes.get(ValueLayout.JAVA_BYTE, Long.BYTES) == '{'
         && Long.compareUnsigned(bytes.get(LONG, 0), MAX_SAFETENSORS_HEADER) <= 0) {
