@@ -1,15 +1,11 @@
 package org.hast4j.zoo;
 
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
-import org.hast4j.model.Operator;
-import org.hast4j.tensor.ActivationFunction;
-import org.hast4j.tensor.Shape;
 
 /**
  * The ResNets for 32 by 32 images of He et al. 2016, section 4.2: a 3x3 stem, three stages of n
@@ -52,24 +48,9 @@ public final class CifarResNet {
       throw new RefusedException("the depth must be at most " + MAX_DEPTH + ", got " + depth);
     }
     Topologies.check(width, classes);
-    Model.Builder net = new Model.Builder(new Model.Input(SIZE, SIZE, 3));
-    String x = net.add("conv1", new Operator.Convolution(3, width, 3, 1, 1), Model.IMAGE);
-    x = net.add("bn1", new Operator.BatchNorm(width), x);
-    x = net.add("relu", new Operator.Activation(ActivationFunction.relu()), x);
     int units = (depth - 2) / 6;
-    x = BasicBlocks.append(net, x, width, shortcut, units, units, units);
-    x = net.add("pool", new Operator.GlobalAveragePool(), x);
-    net.add("fc", new Operator.Linear(4L * width, classes), x);
-    // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its
-    // own.
-    String name =
-        "cifar-resnet"
-            + depth
-            + (width == 16 ? "" : "-w" + width)
-            + "-"
-            + shortcut.name().toLowerCase(Locale.ROOT)
-            + (classes == 10 ? "" : "-" + classes);
-    return net.build(name);
+    State state = ResNets.basic(width, 3, shortcut == Shortcut.B, classes, units, units, units);
+    return ResNets.model(state, Assumptions.ofSize(SIZE));
   }
 
   /**
@@ -86,28 +67,5 @@ public final class CifarResNet {
                 Topologies.number(matcher.group(4), 10),
                 Shortcut.valueOf(matcher.group(3).toUpperCase(Locale.ROOT))))
         : Optional.empty();
-  }
-
-  /**
-   * The depth of the network whose stages have so many units.
-   *
-   * @throws RefusedException if there is none
-   */
-  static int depth(List<Integer> units) {
-    int each = units.getFirst();
-    if (!units.equals(List.of(each, each, each))) {
-      throw new RefusedException(
-          "its stages have %s units; a CIFAR ResNet has three stages of the same number"
-              .formatted(units));
-    }
-    return 6 * each + 2;
-  }
-
-  /**
-   * Whether a weight of this shape can be a CIFAR ResNet's stem, [width, 3, 3, 3] in PyTorch's
-   * order.
-   */
-  static boolean isStem(Shape shape) {
-    return Topologies.isStem(shape, 3);
   }
 }

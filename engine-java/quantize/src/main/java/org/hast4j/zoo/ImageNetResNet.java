@@ -6,10 +6,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
-import org.hast4j.model.Operator;
-import org.hast4j.model.Window;
-import org.hast4j.tensor.ActivationFunction;
-import org.hast4j.tensor.Shape;
 
 /**
  * ResNet-18 and ResNet-34 of He et al. 2016, section 4.1, as torchvision builds them: a 7x7 stem of
@@ -49,20 +45,9 @@ public final class ImageNetResNet {
         };
     Topologies.check(width, classes);
     Topologies.checkImageNetSize(size);
-    Model.Builder net = new Model.Builder(new Model.Input(size, size, 3));
-    String x = net.add("conv1", new Operator.Convolution(3, width, STEM_KERNEL, 2, 3), Model.IMAGE);
-    x = net.add("bn1", new Operator.BatchNorm(width), x);
-    x = net.add("relu", new Operator.Activation(ActivationFunction.relu()), x);
-    x = net.add("maxpool", new Operator.Pool(Operator.Pool.Kind.MAX, Window.square(3, 2, 1)), x);
     int[] stages = units.stream().mapToInt(Integer::intValue).toArray();
-    x = BasicBlocks.append(net, x, width, CifarResNet.Shortcut.B, stages);
-    x = net.add("avgpool", new Operator.GlobalAveragePool(), x);
-    net.add("fc", new Operator.Linear((long) width << (stages.length - 1), classes), x);
-    // Concatenated, not formatted: the name is parsed again, and a locale may have digits of its
-    // own.
-    String name =
-        "resnet" + depth + (width == WIDTH ? "" : "-w" + width) + Topologies.suffix(classes, size);
-    return net.build(name);
+    State state = ResNets.basic(width, STEM_KERNEL, true, classes, stages);
+    return ResNets.model(state, Assumptions.ofSize(size));
   }
 
   /**
@@ -79,30 +64,5 @@ public final class ImageNetResNet {
                 Topologies.number(matcher.group(3), Topologies.IMAGE_NET_CLASSES),
                 Topologies.number(matcher.group(4), SIZE)))
         : Optional.empty();
-  }
-
-  /**
-   * The depth of the network whose stages have so many units.
-   *
-   * @throws RefusedException if there is none
-   */
-  static int depth(List<Integer> units) {
-    if (units.equals(UNITS_18)) {
-      return 18;
-    }
-    if (units.equals(UNITS_34)) {
-      return 34;
-    }
-    throw new RefusedException(
-        "its stages have %s units; those of ResNet-18 have %s, of ResNet-34 %s"
-            .formatted(units, UNITS_18, UNITS_34));
-  }
-
-  /**
-   * Whether a weight of this shape can be an ImageNet ResNet's stem, [width, 3, 7, 7] in PyTorch's
-   * order.
-   */
-  static boolean isStem(Shape shape) {
-    return Topologies.isStem(shape, STEM_KERNEL);
   }
 }

@@ -54,6 +54,34 @@ final class ResNets {
                 == StridedConvolution.FIRST;
   }
 
+  /**
+   * The state of a network of basic units, in which every stage after the first has twice the
+   * channels.
+   *
+   * @param width channels of the first stage
+   * @param stem kernel of the first convolution
+   * @param projected whether a shortcut to more channels is a convolution
+   * @param units number of units of each stage
+   */
+  static State basic(int width, int stem, boolean projected, int classes, int... units) {
+    State.Builder state = new State.Builder();
+    state.convolution("conv1", "bn1", width, 3, stem);
+    long inputs = width;
+    for (int stage = 1; stage <= units.length; stage++) {
+      long outputs = (long) width << (stage - 1);
+      for (int unit = 0; unit < units[stage - 1]; unit++) {
+        String name = "layer" + stage + "." + unit + ".";
+        if (projected && inputs != outputs) {
+          state.convolution(name + "downsample.0", name + "downsample.1", outputs, inputs, 1);
+        }
+        state.convolution(name + "conv1", name + "bn1", outputs, inputs, 3);
+        state.convolution(name + "conv2", name + "bn2", outputs, outputs, 3);
+        inputs = outputs;
+      }
+    }
+    return state.linear("fc", classes, inputs);
+  }
+
   static Model model(State state, Assumptions assumed) {
     String stem = state.hasLayer("conv1.0") ? "conv1.0" : "conv1";
     boolean imageNet = stem.equals("conv1.0") || state.weight(stem, 4).size(2) >= 5;

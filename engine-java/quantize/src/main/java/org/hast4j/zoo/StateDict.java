@@ -99,8 +99,13 @@ record StateDict(
                   .findFirst()
                   .orElse(norm);
           throw new RefusedException(
-              "%s needs tensor %s, which is missing"
-                  .formatted(model.name(), prefix + layer + part));
+              "%s needs tensor %s, which is missing%s"
+                  .formatted(
+                      model.name(),
+                      prefix + layer + part,
+                      STATISTICS.contains(part)
+                          ? ": without its running statistics a BatchNorm computes nothing"
+                          : ""));
         }
       }
     }

@@ -2,7 +2,6 @@ package org.hast4j.zoo;
 
 import org.hast4j.failure.RefusedException;
 import org.hast4j.model.Model;
-import org.hast4j.tensor.Shape;
 
 /** The built-in topologies by name. */
 public final class Topologies {
@@ -51,14 +50,6 @@ public final class Topologies {
     } catch (RefusedException _) {
       return false;
     }
-  }
-
-  /** Whether a weight of this shape, in PyTorch's order, reads an RGB image with such a kernel. */
-  static boolean isStem(Shape shape, int kernel) {
-    return shape.rank() == 4
-        && shape.size(1) == 3
-        && shape.size(2) == kernel
-        && shape.size(3) == kernel;
   }
 
   /**
