@@ -17,6 +17,8 @@ module org.hast4j.runtime {
   exports org.hast4j.quant;
   exports org.hast4j.session;
   exports org.hast4j.tensor;
+  exports org.hast4j.io.bytes to
+      org.hast4j.quantize;
   exports org.hast4j.device.driver to
       org.hast4j.quantize,
       org.hast4j.cli;

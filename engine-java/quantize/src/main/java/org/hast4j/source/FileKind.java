@@ -3,7 +3,6 @@ package org.hast4j.source;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
@@ -13,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.hast4j.io.Json;
+import org.hast4j.io.bytes.LittleEndian;
 import org.hast4j.source.torch.Description;
 
 /** What a file is, by its first bytes; people give networks' files all kinds of names. */
@@ -51,9 +51,6 @@ enum FileKind {
   private static final int MAX_JSON_BYTES = 1 << 22;
   private static final long MAX_SAFETENSORS_HEADER = 100_000_000;
   private static final int TAR_BLOCK = 512;
-
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /** Texts at the beginning, in Latin-1, or further on. */
   private record Magic(FileKind kind, int offset, String text) {}
@@ -107,7 +104,7 @@ enum FileKind {
     }
     if (bytes.byteSize() > Long.BYTES
         && bytes.get(ValueLayout.JAVA_BYTE, Long.BYTES) == '{'
-        && Long.compareUnsigned(bytes.get(LONG, 0), MAX_SAFETENSORS_HEADER) <= 0) {
+        && Long.compareUnsigned(bytes.get(LittleEndian.LONG, 0), MAX_SAFETENSORS_HEADER) <= 0) {
       return SAFETENSORS;
     }
     String start = start(bytes);

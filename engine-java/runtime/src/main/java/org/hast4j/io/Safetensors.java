@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -14,6 +13,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.io.bytes.LittleEndian;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
@@ -27,16 +27,6 @@ import org.hast4j.tensor.Shape;
  * @see <a href="https://huggingface.co/docs/safetensors">the format</a>
  */
 public final class Safetensors {
-  private static final ValueLayout.OfFloat FLOAT =
-      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfDouble DOUBLE =
-      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfShort SHORT =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Path file;
   private final Map<String, String> metadata;
@@ -216,27 +206,8 @@ public final class Safetensors {
      */
     public float[] floats(long start, int count) {
       Objects.checkFromIndexSize(start, count, shape.elements());
-      float[] values = new float[count];
-      switch (dtype) {
-        case F32 -> MemorySegment.copy(data, FLOAT, start * Float.BYTES, values, 0, count);
-        case F16 -> {
-          for (int i = 0; i < count; i++) {
-            values[i] = Float.float16ToFloat(data.getAtIndex(SHORT, start + i));
-          }
-        }
-        case BF16 -> {
-          for (int i = 0; i < count; i++) {
-            values[i] = bfloat16(start + i);
-          }
-        }
-        case F64 -> {
-          for (int i = 0; i < count; i++) {
-            values[i] = (float) data.getAtIndex(DOUBLE, start + i);
-          }
-        }
-        case I64, I32, I8, U8 -> throw wrongType("floats() reads F32, F16, BF16 and F64");
-      }
-      return values;
+      requireReal("floats() reads F32, F16, BF16 and F64");
+      return LittleEndian.reals(data, dtype, start, count);
     }
 
     /**
@@ -245,25 +216,14 @@ public final class Safetensors {
      * @throws CorruptFileException if the tensor holds integers
      */
     public double[] doubles() {
+      requireReal("doubles() reads F64, F32, F16 and BF16");
       double[] values = new double[length()];
-      switch (dtype) {
-        case F64 -> MemorySegment.copy(data, DOUBLE, 0, values, 0, values.length);
-        case F32 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = data.getAtIndex(FLOAT, i);
-          }
-        }
-        case F16 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = Float.float16ToFloat(data.getAtIndex(SHORT, i));
-          }
-        }
-        case BF16 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = bfloat16(i);
-          }
-        }
-        case I64, I32, I8, U8 -> throw wrongType("doubles() reads F64, F32, F16 and BF16");
+      if (dtype == DType.F64) {
+        MemorySegment.copy(data, LittleEndian.DOUBLE, 0, values, 0, values.length);
+        return values;
+      }
+      for (int i = 0; i < values.length; i++) {
+        values[i] = LittleEndian.real(data, dtype, i);
       }
       return values;
     }
@@ -274,25 +234,12 @@ public final class Safetensors {
      * @throws CorruptFileException if the tensor holds floating-point numbers
      */
     public long[] longs() {
+      if (dtype.isReal()) {
+        throw wrongType("longs() reads I64, I32, I8 and U8");
+      }
       long[] values = new long[length()];
-      switch (dtype) {
-        case I64 -> MemorySegment.copy(data, LONG, 0, values, 0, values.length);
-        case I32 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = data.getAtIndex(INT, i);
-          }
-        }
-        case I8 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = data.get(ValueLayout.JAVA_BYTE, i);
-          }
-        }
-        case U8 -> {
-          for (int i = 0; i < values.length; i++) {
-            values[i] = Byte.toUnsignedLong(data.get(ValueLayout.JAVA_BYTE, i));
-          }
-        }
-        case F64, F32, F16, BF16 -> throw wrongType("longs() reads I64, I32, I8 and U8");
+      for (int i = 0; i < values.length; i++) {
+        values[i] = LittleEndian.whole(data, dtype, i);
       }
       return values;
     }
@@ -309,7 +256,7 @@ public final class Safetensors {
         throw wrongType("ints() reads I32");
       }
       int[] values = new int[count];
-      MemorySegment.copy(data, INT, start * Integer.BYTES, values, 0, count);
+      MemorySegment.copy(data, LittleEndian.INT, start * Integer.BYTES, values, 0, count);
       return values;
     }
 
@@ -324,9 +271,10 @@ public final class Safetensors {
       return name + " " + dtype + shape;
     }
 
-    /** A bfloat16 is the upper half of a float. */
-    private float bfloat16(long index) {
-      return Float.intBitsToFloat(data.getAtIndex(SHORT, index) << 16);
+    private void requireReal(String allowed) {
+      if (!dtype.isReal()) {
+        throw wrongType(allowed);
+      }
     }
 
     private int length() {

@@ -22,6 +22,11 @@ public enum DType {
     return this == F32 || this == F16 || this == BF16;
   }
 
+  /** Whether values have a fraction: float32, half of that, or twice as much. */
+  public boolean isReal() {
+    return this == F64 || isFloating();
+  }
+
   /** Bytes of one element. */
   public int bytes() {
     return bytes;

@@ -1,8 +1,7 @@
 package org.hast4j.source.onnx;
 
 import ai.onnx.proto.OnnxMl.TensorProto;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import org.hast4j.failure.RefusedException;
@@ -51,8 +50,7 @@ record Constant(String name, DType type, List<Long> sizes, Values values) implem
                     expected,
                     tensor.getRawData().size()));
       }
-      ByteBuffer bytes =
-          tensor.getRawData().asReadOnlyByteBuffer().slice().order(ByteOrder.LITTLE_ENDIAN);
+      MemorySegment bytes = MemorySegment.ofBuffer(tensor.getRawData().asReadOnlyByteBuffer());
       return new Constant(name, type, tensor.getDimsList(), new Values.Raw(type, bytes));
     }
     List<? extends Number> listed =
@@ -142,10 +140,7 @@ record Constant(String name, DType type, List<Long> sizes, Values values) implem
   }
 
   boolean isWhole() {
-    return switch (type) {
-      case I64, I32, I8, U8 -> true;
-      case F64, F32, F16, BF16 -> false;
-    };
+    return !type.isReal();
   }
 
   /** The whole numbers of a tensor that sizes, axes or the like stand in. */

@@ -4,8 +4,7 @@ import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -33,7 +32,7 @@ final class ExternalData {
    * @throws RefusedException naming the file that is missing or too short, or that is none of the
    *     folder's
    */
-  ByteBuffer bytes(TensorProto tensor, long expected) {
+  MemorySegment bytes(TensorProto tensor, long expected) {
     String name = Names.quoted(tensor.getName());
     Map<String, String> entries = new HashMap<>();
     for (StringStringEntryProto entry : tensor.getExternalDataList()) {
@@ -60,11 +59,8 @@ final class ExternalData {
                 .formatted(name, length, offset, Names.quoted(location), channel.size()));
       }
       return length == 0
-          ? ByteBuffer.allocate(0)
-          : channel
-              .map(FileChannel.MapMode.READ_ONLY, offset, length, Arena.ofAuto())
-              .asByteBuffer()
-              .order(ByteOrder.LITTLE_ENDIAN);
+          ? MemorySegment.NULL
+          : channel.map(FileChannel.MapMode.READ_ONLY, offset, length, Arena.ofAuto());
     } catch (IOException e) {
       throw new UnreadableFileException(file, e);
     }

@@ -1,10 +1,11 @@
 package org.hast4j.source.onnx;
 
-import java.nio.ByteBuffer;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.hast4j.failure.RefusedException;
+import org.hast4j.io.bytes.LittleEndian;
 import org.hast4j.tensor.DType;
 
 /** The numbers of a tensor, row-major, wherever they stand. */
@@ -35,38 +36,20 @@ sealed interface Values {
   }
 
   /** Little-endian bytes, of the file or of one beside it. */
-  record Raw(DType type, ByteBuffer bytes) implements Values {
+  record Raw(DType type, MemorySegment bytes) implements Values {
     @Override
     public float real(int index) {
-      return switch (type) {
-        case F32 -> bytes.getFloat(index * Float.BYTES);
-        case F64 -> (float) bytes.getDouble(index * Double.BYTES);
-        case F16 -> Float.float16ToFloat(bytes.getShort(index * Short.BYTES));
-        case BF16 -> Float.intBitsToFloat(bytes.getShort(index * Short.BYTES) << 16);
-        case I64, I32, I8, U8 -> whole(index);
-      };
+      return LittleEndian.real(bytes, type, index);
     }
 
     @Override
     public long whole(int index) {
-      return switch (type) {
-        case I64 -> bytes.getLong(index * Long.BYTES);
-        case I32 -> bytes.getInt(index * Integer.BYTES);
-        case I8 -> bytes.get(index);
-        case U8 -> Byte.toUnsignedLong(bytes.get(index));
-        case F64, F32, F16, BF16 -> (long) real(index);
-      };
+      return LittleEndian.whole(bytes, type, index);
     }
 
     @Override
     public float[] reals(int count) {
-      if (type != DType.F32) {
-        return Values.super.reals(count);
-      }
-      float[] values = new float[count];
-      // A view has the order of the buffer at its start: the bytes are little-endian.
-      bytes.duplicate().order(bytes.order()).clear().asFloatBuffer().get(0, values);
-      return values;
+      return LittleEndian.reals(bytes, type, 0, count);
     }
   }
 

@@ -68,7 +68,7 @@ enum ElementType {
   }
 
   boolean isFloating() {
-    return dtype != null && (dtype.isFloating() || dtype == DType.F64);
+    return dtype != null && dtype.isReal();
   }
 
   /** PyTorch's name. */

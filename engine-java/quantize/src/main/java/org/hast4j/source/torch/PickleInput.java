@@ -6,18 +6,13 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.bytes.LittleEndian;
 
 /** Bytes that are read from front to back, little-endian, and never beyond their end. */
 final class PickleInput {
   /** Against texts that would fill the heap. */
   private static final long MAX_TEXT_BYTES = 1 << 26;
 
-  private static final ValueLayout.OfShort SHORT =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong BIG_ENDIAN_LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
@@ -43,11 +38,11 @@ final class PickleInput {
   }
 
   int unsignedShort() {
-    return Short.toUnsignedInt(bytes.get(SHORT, advance(Short.BYTES)));
+    return Short.toUnsignedInt(bytes.get(LittleEndian.SHORT, advance(Short.BYTES)));
   }
 
   int int32() {
-    return bytes.get(INT, advance(Integer.BYTES));
+    return bytes.get(LittleEndian.INT, advance(Integer.BYTES));
   }
 
   long unsignedInt() {
@@ -56,7 +51,7 @@ final class PickleInput {
 
   /** A length: one beyond 2^63 reads as negative and is refused by whoever takes so many bytes. */
   long int64() {
-    return bytes.get(LONG, advance(Long.BYTES));
+    return bytes.get(LittleEndian.LONG, advance(Long.BYTES));
   }
 
   /** A pickle's only big-endian number. */

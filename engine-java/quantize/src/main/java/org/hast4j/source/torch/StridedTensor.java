@@ -1,22 +1,15 @@
 package org.hast4j.source.torch;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import org.hast4j.io.CorruptFileException;
 import org.hast4j.io.StoredTensor;
+import org.hast4j.io.bytes.LittleEndian;
 import org.hast4j.tensor.DType;
 import org.hast4j.tensor.Shape;
 
 /** A tensor of PyTorch, whose values may lie in any order, as those of a transposed one do. */
 final class StridedTensor implements StoredTensor {
-  private static final ValueLayout.OfFloat FLOAT =
-      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfDouble DOUBLE =
-      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfShort SHORT =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final Path file;
   private final String name;
@@ -56,7 +49,7 @@ final class StridedTensor implements StoredTensor {
 
   @Override
   public float[] floats() {
-    if (dtype != DType.F64 && !dtype.isFloating()) {
+    if (!dtype.isReal()) {
       throw new CorruptFileException(
           file, "tensor \"" + name + "\" is " + dtype + "; floats() reads F32, F16, BF16 and F64");
     }
@@ -64,15 +57,15 @@ final class StridedTensor implements StoredTensor {
       throw new CorruptFileException(
           file, "tensor \"" + name + "\" has too many values for one array: " + shape);
     }
-    float[] values = new float[(int) shape.elements()];
-    if (dtype == DType.F32 && isContiguous()) {
-      MemorySegment.copy(data, FLOAT, 0, values, 0, values.length);
-      return values;
+    int count = (int) shape.elements();
+    if (isContiguous()) {
+      return LittleEndian.reals(data, dtype, 0, count);
     }
+    float[] values = new float[count];
     long[] index = new long[shape.rank()];
     long at = 0;
     for (int i = 0; i < values.length; i++) {
-      values[i] = value(at);
+      values[i] = LittleEndian.real(data, dtype, at);
       // The next index is counted up from the innermost dimension, as row-major order has it.
       for (int d = index.length - 1; d >= 0; d--) {
         at += strides[d];
@@ -95,16 +88,6 @@ final class StridedTensor implements StoredTensor {
       expected *= shape.size(d);
     }
     return true;
-  }
-
-  private float value(long element) {
-    return switch (dtype) {
-      case F32 -> data.getAtIndex(FLOAT, element);
-      case F64 -> (float) data.getAtIndex(DOUBLE, element);
-      case F16 -> Float.float16ToFloat(data.getAtIndex(SHORT, element));
-      case BF16 -> Float.intBitsToFloat(data.getAtIndex(SHORT, element) << 16);
-      case I64, I32, I8, U8 -> throw new AssertionError(dtype);
-    };
   }
 
   @Override

@@ -2,7 +2,6 @@ package org.hast4j.source.torch;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -11,6 +10,7 @@ import java.util.Set;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 import org.hast4j.io.CorruptFileException;
+import org.hast4j.io.bytes.LittleEndian;
 
 /**
  * The entries of a mapped zip file. Stored ones are parts of the file, not copies.
@@ -18,12 +18,6 @@ import org.hast4j.io.CorruptFileException;
  * @see <a href="https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT">the format</a>
  */
 final class ZipArchive {
-  private static final ValueLayout.OfShort SHORT =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private static final int LOCAL_HEADER = 0x04034b50;
   private static final int DIRECTORY_ENTRY = 0x02014b50;
@@ -71,17 +65,17 @@ final class ZipArchive {
 
   private void readDirectory() {
     long end = findEnd();
-    long count = Short.toUnsignedLong(bytes.get(SHORT, end + 10));
+    long count = Short.toUnsignedLong(bytes.get(LittleEndian.SHORT, end + 10));
     long offset = unsignedInt(end + 16);
     long locator = end - ZIP64_LOCATOR_BYTES;
-    if (locator >= 0 && bytes.get(INT, locator) == ZIP64_LOCATOR) {
-      long zip64 = bytes.get(LONG, locator + 8);
+    if (locator >= 0 && bytes.get(LittleEndian.INT, locator) == ZIP64_LOCATOR) {
+      long zip64 = bytes.get(LittleEndian.LONG, locator + 8);
       requireInside(zip64, ZIP64_END_BYTES);
-      if (bytes.get(INT, zip64) != ZIP64_END) {
+      if (bytes.get(LittleEndian.INT, zip64) != ZIP64_END) {
         throw corrupt("is a damaged zip file: the end of its directory is not where it should be");
       }
-      count = bytes.get(LONG, zip64 + 32);
-      offset = bytes.get(LONG, zip64 + 48);
+      count = bytes.get(LittleEndian.LONG, zip64 + 32);
+      offset = bytes.get(LittleEndian.LONG, zip64 + 48);
     }
     for (long i = 0; i < count; i++) {
       offset = readEntry(offset);
@@ -91,7 +85,7 @@ final class ZipArchive {
   private long findEnd() {
     long last = bytes.byteSize() - DIRECTORY_END_BYTES;
     for (long at = last; at >= 0 && at >= last - MAX_COMMENT; at--) {
-      if (bytes.get(INT, at) == DIRECTORY_END) {
+      if (bytes.get(LittleEndian.INT, at) == DIRECTORY_END) {
         return at;
       }
     }
@@ -103,7 +97,7 @@ final class ZipArchive {
   /** Returns where the next entry begins. */
   private long readEntry(long at) {
     requireInside(at, DIRECTORY_ENTRY_BYTES);
-    if (bytes.get(INT, at) != DIRECTORY_ENTRY) {
+    if (bytes.get(LittleEndian.INT, at) != DIRECTORY_ENTRY) {
       throw corrupt("is a damaged zip file: no entry of its directory at byte " + at);
     }
     int flags = unsignedShort(at + 8);
@@ -136,7 +130,7 @@ final class ZipArchive {
         long number = at + 4;
         for (int i = 0; i < numbers.length; i++) {
           if (numbers[i] == IN_ZIP64 && number + Long.BYTES <= Math.min(fieldEnd, end)) {
-            numbers[i] = bytes.get(LONG, number);
+            numbers[i] = bytes.get(LittleEndian.LONG, number);
             number += Long.BYTES;
           }
         }
@@ -160,7 +154,7 @@ final class ZipArchive {
               + ": it was cut, or packed again without it; download or save it again");
     }
     requireInside(entry.header, LOCAL_HEADER_BYTES);
-    if (bytes.get(INT, entry.header) != LOCAL_HEADER) {
+    if (bytes.get(LittleEndian.INT, entry.header) != LOCAL_HEADER) {
       throw corrupt(entry, "is not where the directory says");
     }
     if ((entry.flags & 1) != 0) {
@@ -220,11 +214,11 @@ final class ZipArchive {
   }
 
   private int unsignedShort(long at) {
-    return Short.toUnsignedInt(bytes.get(SHORT, at));
+    return Short.toUnsignedInt(bytes.get(LittleEndian.SHORT, at));
   }
 
   private long unsignedInt(long at) {
-    return Integer.toUnsignedLong(bytes.get(INT, at));
+    return Integer.toUnsignedLong(bytes.get(LittleEndian.INT, at));
   }
 
   private void requireInside(long start, long count) {
