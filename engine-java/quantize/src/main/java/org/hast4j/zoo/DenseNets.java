@@ -17,7 +17,6 @@ import org.hast4j.tensor.ActivationFunction;
  * {@code concatenation}, {@code behind} or {@code before}, where new channels go.
  */
 final class DenseNets {
-  private static final int CIFAR_SIZE = 32;
 
   private final State state;
   private final Stack net;
@@ -46,7 +45,7 @@ final class DenseNets {
   static Model model(State state, Assumptions assumed) {
     String stem = "features.conv0";
     boolean imageNet = state.weight(stem, 4).size(2) >= 5;
-    int size = imageNet ? Topologies.IMAGE_NET_SIZE : CIFAR_SIZE;
+    int size = imageNet ? Topologies.IMAGE_NET_SIZE : CifarResNet.SIZE;
     return new DenseNets(state, Stack.of(state, assumed, stem, size), assumed)
         .built(imageNet, assumed);
   }

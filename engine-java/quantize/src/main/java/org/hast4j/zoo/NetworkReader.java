@@ -30,7 +30,6 @@ import org.hast4j.source.Source;
  * and shapes the tensors have. What the file cannot say is assumed, and said.
  */
 public final class NetworkReader {
-  private static final String MODEL = Checkpoint.MODEL;
   private static final Set<String> SETTINGS = Set.of("size", "epsilon", "padding", "activation");
 
   /** As older files of hast4j call them. */
@@ -51,15 +50,6 @@ public final class NetworkReader {
   public record Read(Network network, List<String> assumptions) {
     public Read {
       assumptions = List.copyOf(assumptions);
-    }
-
-    private Read with(Resize resize) {
-      return new Read(network.with(resize), assumptions);
-    }
-
-    private Read with(Resize resize, List<String> classNames) {
-      Preprocessing preprocessing = new Preprocessing(network.normalization(), resize);
-      return new Read(network.with(preprocessing, classNames), assumptions);
     }
   }
 
@@ -97,37 +87,22 @@ public final class NetworkReader {
 
   private Read read() {
     Map<String, StoredTensor> tensors = StateDict.withoutCounters(source.tensors());
-    Optional<ModelDescription> description = given.description().or(this::described);
-    if (description.isPresent() || source.model().isPresent()) {
-      Model model =
-          description.map(ModelDescription::model).orElseGet(() -> source.model().orElseThrow());
-      if (!given.settings().isEmpty()) {
-        throw new RefusedException(
-            "%s means nothing here: the structure of %s is known"
-                .formatted(String.join(", ", given.settings().keySet()), model.name()));
-      }
-      Optional<Normalization> said = description.flatMap(ModelDescription::normalization);
-      Read read = network(model, named(model, tensors), List.of(), said, Optional.empty());
-      return description
-          .map(known -> read.with(known.resize(), known.classNames()))
-          .orElse(read)
-          .with(given.resize());
+    Optional<ModelDescription> description =
+        given.description().or(() -> Checkpoint.described(source.metadata()));
+    Optional<Model> model = description.map(ModelDescription::model).or(source::model);
+    if (model.isEmpty()) {
+      StateDict state = StateDict.of(tensors, settings());
+      assumptions.addAll(state.assumptions());
+      return network(
+          state.model(), description, state.tensors(), state.outside(), state.normalization());
     }
-    StateDict state = StateDict.of(tensors, settings());
-    assumptions.addAll(state.assumptions());
+    if (!given.settings().isEmpty()) {
+      throw new RefusedException(
+          "%s means nothing here: the structure of %s is known"
+              .formatted(String.join(", ", given.settings().keySet()), model.get().name()));
+    }
     return network(
-            state.model(),
-            state.tensors(),
-            state.outside(),
-            Optional.empty(),
-            state.normalization())
-        .with(config.map(TimmConfig::resize).orElse(Resize.USUAL))
-        .with(given.resize());
-  }
-
-  private Optional<ModelDescription> described() {
-    return Optional.ofNullable(source.metadata().get(MODEL))
-        .map(text -> ModelDescription.parse(text, "its metadata " + MODEL));
+        model.get(), description, named(model.get(), tensors), List.of(), Optional.empty());
   }
 
   /** What is given, what the metadata say, and what timm says beside the file. */
@@ -178,9 +153,9 @@ public final class NetworkReader {
 
   private Read network(
       Model model,
+      Optional<ModelDescription> description,
       Map<String, StoredTensor> tensors,
       List<String> outside,
-      Optional<Normalization> said,
       Optional<Normalization> usual) {
     Map<String, StoredTensor> own = new LinkedHashMap<>(tensors);
     addConstants(model, own);
@@ -188,7 +163,7 @@ public final class NetworkReader {
     Normalization normalization =
         given
             .normalization()
-            .or(() -> said)
+            .or(() -> description.flatMap(ModelDescription::normalization))
             .or(this::stated)
             .or(this::beside)
             .or(() -> assumed(model, usual))
@@ -200,10 +175,18 @@ public final class NetworkReader {
                             + " input",
                         Remedy.GIVE_NORMALIZATION));
     Network network = Checkpoint.network(file, own, model, normalization);
-    List<String> names = config.map(TimmConfig::classNames).orElse(List.of());
-    return new Read(
-        names.size() == model.classes() ? network.with(network.preprocessing(), names) : network,
-        assumptions);
+    Resize resize =
+        given
+            .resize()
+            .or(description.map(ModelDescription::resize).orElse(Resize.USUAL))
+            .or(config.map(TimmConfig::resize).orElse(Resize.USUAL));
+    List<String> names =
+        description
+            .map(ModelDescription::classNames)
+            .or(() -> config.map(TimmConfig::classNames))
+            .filter(all -> all.size() == model.classes())
+            .orElse(List.of());
+    return new Read(network.with(new Preprocessing(normalization, resize), names), assumptions);
   }
 
   private Optional<Normalization> beside() {

@@ -18,7 +18,6 @@ import org.hast4j.tensor.ActivationFunction;
  * convolution of a unit has the stride; {@code strides} of the stages.
  */
 final class PreActivationResNets {
-  private static final int CIFAR_SIZE = 32;
 
   private final State state;
   private final Stack net;
@@ -48,7 +47,7 @@ final class PreActivationResNets {
   static Model model(State state, Assumptions assumed) {
     boolean imageNet = state.weight("conv1", 4).size(2) >= 5;
     Stack net =
-        Stack.of(state, assumed, "conv1", imageNet ? Topologies.IMAGE_NET_SIZE : CIFAR_SIZE);
+        Stack.of(state, assumed, "conv1", imageNet ? Topologies.IMAGE_NET_SIZE : CifarResNet.SIZE);
     return new PreActivationResNets(state, net, assumed).built(imageNet, assumed);
   }
 

@@ -19,7 +19,6 @@ import org.hast4j.tensor.ActivationFunction;
  * {@code unit-stride}, which convolution of a bottleneck has the stride.
  */
 final class ResNets {
-  private static final int CIFAR_SIZE = 32;
 
   private final State state;
   private final Stack net;
@@ -85,7 +84,8 @@ final class ResNets {
   static Model model(State state, Assumptions assumed) {
     String stem = state.hasLayer("conv1.0") ? "conv1.0" : "conv1";
     boolean imageNet = stem.equals("conv1.0") || state.weight(stem, 4).size(2) >= 5;
-    Stack net = Stack.of(state, assumed, stem, imageNet ? Topologies.IMAGE_NET_SIZE : CIFAR_SIZE);
+    Stack net =
+        Stack.of(state, assumed, stem, imageNet ? Topologies.IMAGE_NET_SIZE : CifarResNet.SIZE);
     return new ResNets(state, net, assumed).built(stem, imageNet);
   }
 

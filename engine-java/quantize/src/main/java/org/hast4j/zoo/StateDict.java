@@ -15,6 +15,7 @@ import org.hast4j.io.StoredTensor;
 import org.hast4j.model.Model;
 import org.hast4j.model.Normalization;
 import org.hast4j.model.Operator;
+import org.hast4j.nn.Checkpoint;
 import org.hast4j.tensor.Shape;
 
 /**
@@ -32,7 +33,6 @@ record StateDict(
     List<String> outside,
     Optional<Normalization> normalization,
     List<String> assumptions) {
-  private static final String BATCH_COUNTER = "num_batches_tracked";
   private static final int MOST_PREFIX = 6;
   private static final List<String> STATISTICS = List.of(".running_mean", ".running_var");
   private static final List<String> PARTS =
@@ -114,7 +114,7 @@ record StateDict(
   /** Without the counters of BatchNorms, which no computation needs. */
   static Map<String, StoredTensor> withoutCounters(Map<String, StoredTensor> file) {
     Map<String, StoredTensor> tensors = new LinkedHashMap<>(file);
-    tensors.keySet().removeIf(name -> name.endsWith(BATCH_COUNTER));
+    tensors.keySet().removeIf(Checkpoint::isCounter);
     return tensors;
   }
 

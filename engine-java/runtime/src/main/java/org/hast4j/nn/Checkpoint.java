@@ -30,7 +30,6 @@ public final class Checkpoint {
   // A bound on what is read into memory at once, far beyond any network in use.
   private static final long MAX_DESCRIPTION_BYTES = 1 << 25;
   private static final String PARALLEL = "module.";
-  private static final String BATCH_COUNTER = "num_batches_tracked";
 
   private Checkpoint() {}
 
@@ -48,7 +47,7 @@ public final class Checkpoint {
     Path file = tensors.file();
     try {
       ModelDescription description =
-          described(tensors)
+          described(tensors.metadata())
               .orElseThrow(
                   () ->
                       new RefusedException(
@@ -70,8 +69,8 @@ public final class Checkpoint {
    *
    * @throws RefusedException if it is damaged
    */
-  public static Optional<ModelDescription> described(Safetensors file) {
-    return Optional.ofNullable(file.metadata().get(MODEL))
+  public static Optional<ModelDescription> described(Map<String, String> metadata) {
+    return Optional.ofNullable(metadata.get(MODEL))
         .map(text -> ModelDescription.parse(text, "its metadata " + MODEL));
   }
 
@@ -107,7 +106,7 @@ public final class Checkpoint {
   private static Map<String, StoredTensor> tensors(Path file, Safetensors tensors) {
     Map<String, StoredTensor> byName = new LinkedHashMap<>();
     for (String name : tensors.names()) {
-      if (!name.endsWith(BATCH_COUNTER)) {
+      if (!isCounter(name)) {
         StoredTensor before = byName.put(single(name), tensors.tensor(name));
         if (before != null) {
           throw new CorruptFileException(
@@ -170,6 +169,11 @@ public final class Checkpoint {
     return weights;
   }
 
+  /** Whether a tensor counts the batches that a BatchNorm has seen, which no computation needs. */
+  public static boolean isCounter(String name) {
+    return name.endsWith("num_batches_tracked");
+  }
+
   /** A tensor's name without what PyTorch's data parallelism puts in front. */
   private static String single(String name) {
     return name.startsWith(PARALLEL) ? name.substring(PARALLEL.length()) : name;
@@ -213,13 +217,11 @@ public final class Checkpoint {
   }
 
   private static float[] inside(Path file, StoredTensor tensor, Model model, Shape expected) {
-    switch (tensor.dtype()) {
-      case F64, F32, F16, BF16 -> {}
-      case I64, I32, I8, U8 ->
-          throw new CorruptFileException(
-              file,
-              "tensor %s holds %s: a network's weights are floating-point numbers"
-                  .formatted(tensor.name(), tensor.dtype()));
+    if (!tensor.dtype().isReal()) {
+      throw new CorruptFileException(
+          file,
+          "tensor %s holds %s: a network's weights are floating-point numbers"
+              .formatted(tensor.name(), tensor.dtype()));
     }
     Shape outside = oihw(expected);
     // A linear layer may be a 1x1 convolution of the pooled features.

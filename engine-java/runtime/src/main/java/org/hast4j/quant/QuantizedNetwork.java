@@ -188,7 +188,7 @@ public record QuantizedNetwork(
                   .formatted(format, FORMAT));
     }
     ModelDescription description =
-        Checkpoint.described(file)
+        Checkpoint.described(file.metadata())
             .orElseThrow(() -> new RefusedException("its metadata lack " + Checkpoint.MODEL));
     Scheme scheme = Scheme.parse(file.required("scheme"), "its metadata scheme");
     scheme.check(description.model());
